@@ -1,0 +1,171 @@
+/**
+ * The outbox: mails as rows, from the transaction that makes them due until they are sent or given up.
+ *
+ * A consumer leases a row before it sends, so that a message that is delivered twice sends once. A row that nobody
+ * finished, because the queue lost it or an isolate died, becomes due again, and the sweep re-queues it.
+ */
+
+import { and, eq, isNull, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+
+import type { Notice, NoticeFacts, NoticeKind, Outbox } from '../domain/notice.ts'
+import type { SessionEnd } from '../domain/ports.ts'
+import { notifications, sessions, users } from './schema.ts'
+import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
+
+/** Longer than one call of the mail API may take. */
+const LEASE_SECONDS = 30
+/** How long the queue may take before the sweep steps in. */
+const OVERDUE_SECONDS = 300
+const OVERDUE_AGAIN_SECONDS = 900
+
+/** The outbox over a D1 database. Build it once per isolate. */
+export function createOutbox(d1: D1Database): Outbox {
+  const statements = prepareStatements(d1)
+
+  return {
+    async lease(id, now) {
+      const [leased, found] = await runBatch(d1, [
+        statements.lease.bind({ id, now, leasedUntil: now + LEASE_SECONDS, dueAt: now + OVERDUE_SECONDS }),
+        statements.isPending.bind({ id }),
+      ])
+      const row = statements.lease.rows(leased)[0]
+      if (row === undefined) return { state: statements.isPending.rows(found).length === 1 ? 'busy' : 'done' }
+      const { kind, facts, ...rest } = row
+      // Both were written by `prepareNotice`, from values of these types.
+      const notice = { ...rest, kind: kind as NoticeKind, facts: JSON.parse(facts) as NoticeFacts }
+      return { state: 'leased', notice }
+    },
+
+    async markSent(id, now) {
+      await run(statements.markSent.bind({ id, now }))
+    },
+
+    async postpone(id, error, now, delaySeconds) {
+      await run(statements.postpone.bind({ id, error, dueAt: now + delaySeconds + OVERDUE_SECONDS }))
+    },
+
+    async park(id, error, now) {
+      await run(statements.park.bind({ id, error, now }))
+    },
+
+    async takeDue(now, limit) {
+      const taken = await run(statements.takeDue.bind({ now, limit, dueAt: now + OVERDUE_AGAIN_SECONDS }))
+      return statements.takeDue.rows(taken).map((row) => row.id)
+    },
+  }
+}
+
+/**
+ * The statement that stores the mail about a session's end, for the batch that ends it. It stores nothing when that
+ * batch ended nothing, when the owner has no address, or when the same mail is stored already.
+ */
+export function prepareNotice(d1: D1Database) {
+  const statement = prepare<'id' | 'kind' | 'facts' | 'dedupeKey' | 'now' | 'dueAt' | 'sid' | 'reason', { id: string }>(
+    d1,
+    drizzle(d1)
+      .insert(notifications)
+      .select((query) =>
+        query
+          .select({
+            id: parameter('id').as('id'),
+            kind: parameter('kind').as('kind'),
+            userId: sessions.userId,
+            recipient: sql<string>`${users.primaryEmail}`.as('recipient'),
+            facts: parameter('facts').as('facts'),
+            dedupeKey: parameter('dedupeKey').as('dedupe_key'),
+            createdAt: parameter('now').as('created_at'),
+            attempts: sql<number>`0`.as('attempts'),
+            leasedUntil: sql<number>`0`.as('leased_until'),
+            dueAt: parameter('dueAt').as('due_at'),
+            sentAt: sql<number | null>`null`.as('sent_at'),
+            failedAt: sql<number | null>`null`.as('failed_at'),
+            lastError: sql<string | null>`null`.as('last_error'),
+          })
+          .from(sessions)
+          .innerJoin(users, eq(users.id, sessions.userId))
+          .where(
+            and(
+              eq(sessions.sid, parameter('sid')),
+              eq(sessions.revokedAt, parameter('now')),
+              eq(sessions.revokedReason, parameter('reason')),
+              sql`${users.primaryEmail} is not null`,
+            ),
+          ),
+      )
+      .onConflictDoNothing({ target: notifications.dedupeKey })
+      .returning({ id: notifications.id }),
+  )
+  return {
+    bind: (id: string, { kind, facts }: Notice, { sid, reason, now }: Pick<SessionEnd, 'sid' | 'reason' | 'now'>) =>
+      statement.bind({
+        id,
+        kind,
+        facts: JSON.stringify(facts),
+        dedupeKey: `${kind}:${sid}`,
+        now,
+        dueAt: now + OVERDUE_SECONDS,
+        sid,
+        reason,
+      }),
+    rows: statement.rows,
+  }
+}
+
+function prepareStatements(d1: D1Database) {
+  const db = drizzle(d1)
+  const isThis = eq(notifications.id, parameter('id'))
+  const isUnsent = and(isNull(notifications.sentAt), isNull(notifications.failedAt))
+  const { id, kind, userId, recipient, facts } = notifications
+
+  return {
+    lease: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({
+          leasedUntil: parameter('leasedUntil'),
+          dueAt: parameter('dueAt'),
+          attempts: sql`${notifications.attempts} + 1`,
+        })
+        .where(and(isThis, isUnsent, lte(notifications.leasedUntil, parameter('now'))))
+        .returning(aliased({ id, kind, userId, recipient, facts })),
+    ),
+    isPending: prepare(d1, db.select({ id }).from(notifications).where(and(isThis, isUnsent))),
+    markSent: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({ sentAt: parameter('now'), lastError: null })
+        .where(isThis),
+    ),
+    postpone: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({ leasedUntil: 0, dueAt: parameter('dueAt'), lastError: parameter('error') })
+        .where(and(isThis, isUnsent)),
+    ),
+    park: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({
+          failedAt: parameter('now'),
+          lastError: sql`coalesce(${parameter('error')}, ${notifications.lastError})`,
+        })
+        .where(and(isThis, isUnsent)),
+    ),
+    // Ids first: SQLite takes no LIMIT in an UPDATE.
+    takeDue: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({ dueAt: parameter('dueAt') })
+        .where(
+          sql`${notifications.id} in (select ${notifications.id} from ${notifications} where ${isUnsent} and ${notifications.dueAt} <= ${parameter('now')} order by ${notifications.dueAt} limit ${parameter('limit')})`,
+        )
+        .returning({ id }),
+    ),
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The tables. Times are whole seconds since 1970. No token and no password is stored.
+ *
+ * No foreign keys, on purpose: see docs/decisions.md. Sessions are inserted by selecting from `users`, so that none is
+ * without its account. Change a table here, then run `npm run migrations`.
+ */
+
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+export const users = sqliteTable('users', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  /** Lower case. */
+  guid: text('guid').notNull().unique(),
+  /** Lower case and NFC; null for an account that only ever had a guid. */
+  primaryEmail: text('primary_email').unique(),
+  /** A PHC string. */
+  passwordHash: text('password_hash'),
+  group: text('group').notNull().default('user'),
+  isActive: integer('is_active').notNull().default(1),
+  confirmedAt: integer('confirmed_at'),
+  failedSignIns: integer('failed_sign_ins').notNull().default(0),
+  lockedUntil: integer('locked_until'),
+  createdAt: integer('created_at').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+})
+
+/** One row a sign-in: a family of refresh tokens, of which `jti` names the only live one. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    sid: text('sid').primaryKey(),
+    userId: integer('user_id').notNull(),
+    jti: text('jti').notNull().unique(),
+    issuedAt: integer('issued_at').notNull(),
+    previousJti: text('previous_jti'),
+    rotatedAt: integer('rotated_at'),
+    expiresAt: integer('expires_at').notNull(),
+    createdAt: integer('created_at').notNull(),
+    revokedAt: integer('revoked_at'),
+    revokedReason: text('revoked_reason'),
+    ip: text('ip').notNull(),
+    asn: integer('asn'),
+    country: text('country'),
+    city: text('city'),
+    network: text('network'),
+    userAgent: text('user_agent'),
+  },
+  (table) => [index('sessions_user_id').on(table.userId), index('sessions_expires_at').on(table.expiresAt)],
+)
+
+/** The outbox: one row a mail, written in the transaction that makes the mail due. */
+export const notifications = sqliteTable(
+  'notifications',
+  {
+    /** A UUID; also the idempotency key of the mail API. */
+    id: text('id').primaryKey(),
+    kind: text('kind').notNull(),
+    userId: integer('user_id').notNull(),
+    /** The address at the time of the event. */
+    recipient: text('recipient').notNull(),
+    /** What the template needs, as JSON. */
+    facts: text('facts').notNull(),
+    dedupeKey: text('dedupe_key').notNull().unique(),
+    createdAt: integer('created_at').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    /** Until then a consumer has it, and no other may send it. */
+    leasedUntil: integer('leased_until').notNull().default(0),
+    /** From then on the sweep puts it into the queue again. */
+    dueAt: integer('due_at').notNull(),
+    sentAt: integer('sent_at'),
+    failedAt: integer('failed_at'),
+    lastError: text('last_error'),
+  },
+  (table) => [
+    index('notifications_unsent')
+      .on(table.dueAt)
+      .where(sql`sent_at is null and failed_at is null`),
+  ],
+)

@@ -1,0 +1,50 @@
+/**
+ * Mails that rules ask for. A notice becomes a row of the outbox in the transaction that makes it due; rendering and
+ * sending come later and elsewhere, as often as it takes.
+ */
+
+import type { Client } from './place.ts'
+
+export const NOTICE_KINDS = ['location_blocked', 'token_reused'] as const
+export type NoticeKind = (typeof NOTICE_KINDS)[number]
+
+/** What happened, for the template. Stored as JSON: no token, no secret. */
+export interface NoticeFacts {
+  /** Seconds since 1970. */
+  readonly at: number
+  readonly client: Client
+  /** The origin under which the owner's pages are reached. */
+  readonly origin: string
+}
+
+export interface Notice {
+  readonly kind: NoticeKind
+  readonly facts: NoticeFacts
+}
+
+/** A row of the outbox, as a sender needs it. */
+export interface StoredNotice extends Notice {
+  readonly id: string
+  readonly userId: number
+  readonly recipient: string
+}
+
+/**
+ * What asking for a row to send came to:
+ * - `leased`: nobody else may send it for a while
+ * - `busy`: somebody else is sending it
+ * - `done`: sent or given up, or there is no such row
+ */
+export type Lease = { readonly state: 'leased'; readonly notice: StoredNotice } | { readonly state: 'busy' | 'done' }
+
+/** The outbox, as those see it who empty it. */
+export interface Outbox {
+  lease(id: string, now: number): Promise<Lease>
+  markSent(id: string, now: number): Promise<void>
+  /** Gives the lease back; `delaySeconds` from now the queue delivers again. */
+  postpone(id: string, error: string, now: number, delaySeconds: number): Promise<void>
+  /** Gives the mail up. The row stays, with this error, or with the one of its last attempt. */
+  park(id: string, error: string | null, now: number): Promise<void>
+  /** Rows that should have been sent by now, at most `limit`; each is due again later, in case this is lost too. */
+  takeDue(now: number, limit: number): Promise<readonly string[]>
+}

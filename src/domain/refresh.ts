@@ -1,0 +1,139 @@
+/**
+ * Refresh: a live refresh token is exchanged for the next pair, once (RFC 9700 section 4.14.2).
+ *
+ * The order of the checks is part of the contract: form, signature, claims, expiry, pair, used, location. A caller who
+ * fails two of them is told about the first one only, and a refused request changes nothing, unless the refusal
+ * itself shows that the token is in two hands.
+ */
+
+import { TesseraError } from '../errors.ts'
+import { signPair, type Pair } from './pair.ts'
+import { placeCondition, type Client } from './place.ts'
+import type { Account, RotatedSession, Services, Session, SessionEnd, Settings } from './ports.ts'
+import { parseToken, readClaims, requireCurrent, type RefreshClaims } from './tokens.ts'
+
+/** Two requests that left a client together arrive within this time; so does a repeat after a lost answer. */
+export const RACE_SECONDS = 10
+
+/** What a rotation turned out to be: a session to sign for, or why not. */
+export type Verdict =
+  | { readonly kind: 'won' | 'replayed'; readonly session: Session; readonly account: Account }
+  | { readonly kind: Refusal }
+
+type Refusal =
+  | 'race' // just rotated away: two requests of one client, or a repeat after a lost answer
+  | 'stale' // rotated away before that: the token is in two hands
+  | 'unknown' // no such session
+  | 'revoked' // the session was ended
+  | 'expired' // the session is over by the settings of today
+  | 'inactive' // the account was deactivated or deleted
+  | 'moved' // live, but from another place
+
+/** What a browser presents: both tokens of the pair, to the letter. */
+export interface PresentedPair {
+  readonly access: string
+  readonly refresh: string
+}
+
+/**
+ * Exchanges both tokens of a pair, as browsers hold them. Throws `wrong_data_structure`, `token_not_valid`,
+ * `token_pair_not_valid`, `token_used`, `location_blocked`, `no_active_account`, `unavailable`.
+ */
+export async function refreshPair(
+  services: Services,
+  presented: PresentedPair,
+  client: Client,
+  issuer: string,
+): Promise<Pair> {
+  const access = parseToken(presented.access)
+  const refresh = parseToken(presented.refresh)
+  await Promise.all([
+    services.tokens.verifySignature('access', access),
+    services.tokens.verifySignature('refresh', refresh),
+  ])
+  const accessClaims = readClaims('access', access)
+  const refreshClaims = readClaims('refresh', refresh)
+  // The access token's own expiry is the normal reason for a refresh.
+  requireCurrent(refreshClaims, services.now())
+  if (accessClaims.jti !== refreshClaims.jti) throw new TesseraError('token_pair_not_valid')
+  return rotate(services, refreshClaims, client, issuer)
+}
+
+/** Exchanges a refresh token alone. Throws as `refreshPair` does, but for the pair. */
+export async function refreshToken(services: Services, text: string, client: Client, issuer: string): Promise<Pair> {
+  const token = parseToken(text)
+  await services.tokens.verifySignature('refresh', token)
+  const claims = readClaims('refresh', token)
+  requireCurrent(claims, services.now())
+  return rotate(services, claims, client, issuer)
+}
+
+async function rotate(services: Services, presented: RefreshClaims, client: Client, issuer: string): Promise<Pair> {
+  const { settings } = services
+  const nextJti = services.newId()
+  const now = services.now()
+  const found = await services.sessions.rotate({
+    sid: presented.sid,
+    presentedJti: presented.jti,
+    nextJti,
+    now,
+    refreshTtlSeconds: settings.refreshTtlSeconds,
+    sessionMaxSeconds: settings.sessionMaxSeconds,
+    place: placeCondition(settings.locationPolicy, presented.ip, client),
+    client,
+  })
+  const verdict = judge(found, presented.jti, nextJti, now, settings)
+  const ended = { sid: presented.sid, onlyWhileJti: null, now }
+  const facts = { at: now, client, origin: issuer }
+  switch (verdict.kind) {
+    case 'won':
+    case 'replayed':
+      return signPair(services, issuer, verdict.session, verdict.account)
+    case 'race':
+    case 'unknown':
+    case 'revoked':
+    case 'expired':
+      throw new TesseraError('token_used', { cause: verdict.kind })
+    case 'stale':
+      await endSession(services, { ...ended, reason: 'reuse', notice: { kind: 'token_reused', facts } })
+      throw new TesseraError('token_used', { cause: verdict.kind })
+    case 'inactive':
+      await endSession(services, { ...ended, reason: 'inactive', notice: null })
+      throw new TesseraError('no_active_account', { cause: verdict.kind })
+    case 'moved': {
+      // Only while the token is live: a refresh from the right place may just have been faster, and that is a race.
+      const notice = { kind: 'location_blocked', facts } as const
+      const wasLive = await endSession(services, { ...ended, onlyWhileJti: presented.jti, reason: 'location', notice })
+      if (!wasLive) throw new TesseraError('token_used', { cause: 'race' })
+      throw new TesseraError('location_blocked', { cause: verdict.kind })
+    }
+  }
+}
+
+/** Reads off the row, as the rotation left it, what became of the presented token. */
+export function judge(
+  found: RotatedSession | null,
+  presentedJti: string,
+  nextJti: string,
+  now: number,
+  settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>,
+): Verdict {
+  if (found === null) return { kind: 'unknown' }
+  const { session, account } = found
+  if (session.revokedAt !== null) return { kind: 'revoked' }
+  if (session.expiresAt <= now || session.createdAt + settings.sessionMaxSeconds <= now) return { kind: 'expired' }
+  if (account === null) return { kind: 'inactive' }
+  if (session.jti === nextJti) return { kind: 'won', session, account }
+  if (session.jti === presentedJti) return { kind: 'moved' }
+  if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
+  const age = now - session.rotatedAt
+  if (found.inPlace && settings.refreshReuseSeconds > 0 && age <= settings.refreshReuseSeconds)
+    return { kind: 'replayed', session, account }
+  return { kind: age <= RACE_SECONDS ? 'race' : 'stale' }
+}
+
+async function endSession(services: Services, end: SessionEnd): Promise<boolean> {
+  const { ended, notificationId } = await services.sessions.end(end)
+  if (notificationId !== null) await services.announce(notificationId)
+  return ended
+}

@@ -1,0 +1,66 @@
+/**
+ * The two ways to open a session: a guid that a trusted caller vouches for, and a password.
+ *
+ * A failed password sign-in has one answer and one duration, whatever failed. Who could tell an unknown address
+ * from a wrong password could list the accounts.
+ */
+
+import { TesseraError } from '../errors.ts'
+import { signPair, type Pair } from './pair.ts'
+import type { Client } from './place.ts'
+import type { NewSession, Services } from './ports.ts'
+
+/** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
+export async function signInByGuid(services: Services, guid: string, client: Client, issuer: string): Promise<Pair> {
+  const session = newSession(services, client)
+  const account = await services.sessions.openForGuid(guid, session)
+  if (account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
+  return firstPair(services, session, account, issuer)
+}
+
+/** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
+export async function signInByPassword(
+  services: Services,
+  credentials: { readonly primary_email: string; readonly password: string },
+  client: Client,
+  issuer: string,
+): Promise<Pair> {
+  const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
+  // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
+  const verdict = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
+  const cause = refusal(account, verdict.matches)
+  if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
+
+  const rehash = verdict.outdated ? await services.passwords.hash(credentials.password) : null
+  const session = newSession(services, client)
+  const opened = await services.sessions.openForPassword(account, rehash, session)
+  if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
+  return firstPair(services, session, account, issuer)
+}
+
+/** E-mail addresses are compared in this form. */
+export function normalizeEmail(text: string): string {
+  return text.trim().normalize('NFC').toLowerCase()
+}
+
+function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): string | null {
+  if (account === null) return 'unknown address'
+  if (!matches) return 'wrong password'
+  if (!account.isActive) return 'inactive'
+  return account.isConfirmed ? null : 'unconfirmed'
+}
+
+function newSession({ settings, now, newId }: Services, client: Client): NewSession {
+  const issuedAt = now()
+  const expiresAt = issuedAt + Math.min(settings.refreshTtlSeconds, settings.sessionMaxSeconds)
+  return { sid: newId(), jti: newId(), now: issuedAt, expiresAt, client }
+}
+
+function firstPair(services: Services, session: NewSession, account: Pair['account'], issuer: string): Promise<Pair> {
+  return signPair(
+    services,
+    issuer,
+    { ...session, issuedAt: session.now, address: session.client.address },
+    { id: account.id, guid: account.guid, email: account.email, group: account.group },
+  )
+}

@@ -1,0 +1,149 @@
+/**
+ * The two tokens of a pair (RFC 7519): how they are signed, and in which order a presented one is judged.
+ *
+ * Form, signature, claims: nothing that is not signed decides anything but the first two. Expiry comes after them and is
+ * its own step, since a pair check needs the expired access token. hono/jwt checks times before the signature and
+ * puts token text into its errors, so it is given the signature alone to check, and its errors stay here.
+ */
+
+import { sign, verify } from 'hono/jwt'
+import * as z from 'zod'
+
+import { TesseraError } from '../errors.ts'
+import { canonicalAddress } from './address.ts'
+import type { KeyRing, Keys } from './keys.ts'
+
+/** Any 8-4-4-4-12 hex, in lower case: the issuers of these guids do not all keep to RFC 9562. */
+export const Guid = z.guid().toLowerCase()
+
+const Seconds = z.int().min(0)
+const Id = z.string().min(1).max(64)
+
+const SharedClaims = z.object({
+  iss: z.string(),
+  sub: Guid,
+  /** The account's integer key; `user_id` in JSON answers. */
+  id: z.int().positive(),
+  guid: Guid,
+  sid: Id,
+  jti: Id,
+  iat: Seconds,
+  exp: Seconds,
+})
+
+const AccessClaims = SharedClaims.extend({
+  token_type: z.literal('access'),
+  group: z.string(),
+  aud: z.string().exactOptional(),
+})
+
+const RefreshClaims = SharedClaims.extend({
+  token_type: z.literal('refresh'),
+  /** The canonical address of the client that the token was issued to. */
+  ip: z.string().refine((text) => canonicalAddress(text) === text),
+})
+
+export type AccessClaims = z.output<typeof AccessClaims>
+export type RefreshClaims = z.output<typeof RefreshClaims>
+export type TokenType = 'access' | 'refresh'
+type ClaimsOf<Type extends TokenType> = Type extends 'access' ? AccessClaims : RefreshClaims
+
+/** Ours have some 700 characters; more is not worth decoding. */
+const MAX_TOKEN_LENGTH = 4096
+/** Another edge location's clock may be ahead of ours by this much. Only `iat` is tolerant: `exp` is a promise. */
+const CLOCK_SKEW_SECONDS = 60
+
+const SCHEMAS = { access: AccessClaims, refresh: RefreshClaims }
+
+/** A token of the right form, of which nothing is verified. */
+export interface ParsedToken {
+  readonly text: string
+  readonly header: Readonly<Record<string, unknown>>
+  readonly payload: Readonly<Record<string, unknown>>
+}
+
+export interface Tokens {
+  readonly jwks: Keys['jwks']
+  signAccess(claims: AccessClaims): Promise<string>
+  /** The same claims give the same token byte for byte: HMAC has no randomness. */
+  signRefresh(claims: RefreshClaims): Promise<string>
+  /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
+  verifySignature(type: TokenType, token: ParsedToken): Promise<void>
+}
+
+/** A codec over the keys of this deployment. */
+export function createTokens(keys: Keys): Tokens {
+  return {
+    jwks: keys.jwks,
+    signAccess: (claims) => sign({ ...claims }, keys.access.signing),
+    signRefresh: (claims) => sign({ ...claims }, keys.refresh.signing),
+    verifySignature: (type, token) => verifySignature(type, keys[type], token),
+  }
+}
+
+/**
+ * Three base64url parts of which the first two hold JSON objects (RFC 7515 section 7.1). The third is judged by
+ * verification alone, even when empty. Throws `wrong_data_structure`.
+ */
+export function parseToken(text: string): ParsedToken {
+  const parts = text.length <= MAX_TOKEN_LENGTH ? text.split('.') : []
+  const [header, payload] = [parseObject(parts[0]), parseObject(parts[1])]
+  if (parts.length !== 3 || !header || !payload || !/^[\w-]*$/.test(parts[2] ?? '')) {
+    throw new TesseraError('wrong_data_structure', { cause: 'form' })
+  }
+  return { text, header, payload }
+}
+
+/** The claims of a token whose signature was verified. Throws `wrong_data_structure` when they are of another shape. */
+export function readClaims<Type extends TokenType>(type: Type, token: ParsedToken): ClaimsOf<Type> {
+  const claims = SCHEMAS[type].safeParse(token.payload)
+  if (!claims.success) throw new TesseraError('wrong_data_structure', { cause: 'claims' })
+  return claims.data as ClaimsOf<Type>
+}
+
+/** Throws `token_not_valid` when a verified token is out of its time. It ends *at* `exp` (RFC 7519 section 4.1.4). */
+export function requireCurrent(claims: { readonly iat: number; readonly exp: number }, now: number): void {
+  if (claims.exp <= now) throw new TesseraError('token_not_valid', { cause: 'expired' })
+  if (claims.iat > now + CLOCK_SKEW_SECONDS)
+    throw new TesseraError('token_not_valid', { cause: 'issued in the future' })
+}
+
+async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToken): Promise<void> {
+  const { text, header, payload } = token
+  // The key decides the algorithm, never the header (RFC 8725 section 3.1); `jku`, `jwk` and `x5u` are not read at all.
+  const key = typeof header['kid'] === 'string' ? keys.verifying.get(header['kid']) : undefined
+  if (key === undefined) throw new TesseraError('token_not_valid', { cause: 'kid' })
+  if (!hasCanonicalSignature(text)) throw new TesseraError('token_not_valid', { cause: 'signature' })
+  try {
+    await verify(text, key, { alg: keys.alg, exp: false, nbf: false, iat: false })
+  } catch (error) {
+    throw new TesseraError('token_not_valid', { cause: error instanceof Error ? error.name : 'signature' })
+  }
+  const signedType = payload['token_type']
+  if (typeof signedType === 'string' && signedType !== type)
+    throw new TesseraError('token_not_valid', { cause: 'type' })
+}
+
+/**
+ * Decoders drop the spare bits of the last character, so several texts carry one signature. Only the canonical one
+ * is ours: a token that was altered anywhere is not valid (RFC 4648 section 3.5).
+ */
+function hasCanonicalSignature(text: string): boolean {
+  const signature = text.slice(text.lastIndexOf('.') + 1)
+  if (signature.length % 4 === 2) return /[AQgw]$/.test(signature)
+  if (signature.length % 4 === 3) return /[AEIMQUYcgkosw048]$/.test(signature)
+  return signature.length % 4 === 0
+}
+
+function parseObject(part: string | undefined): Record<string, unknown> | null {
+  if (part === undefined || !/^[\w-]+$/.test(part)) return null
+  try {
+    const bytes = Uint8Array.from(atob(part.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null
+  } catch {
+    return null
+  }
+}

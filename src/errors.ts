@@ -1,0 +1,126 @@
+/**
+ * Every error that a caller can meet, in one closed table. The exception class, the answers, and the README's
+ * table derive from it; whatever is not in it does not leave the Worker.
+ */
+
+interface ErrorRow {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 500 | 503
+  /** What callers see, to the letter. Where a row has several, the thrower names one; the first is the default. */
+  readonly details: readonly [string, ...string[]]
+  readonly when: string
+}
+
+export const ERRORS = {
+  wrong_data_structure: {
+    status: 400,
+    details: ['Wrong data structure'],
+    when: 'not a JWT at all, a good signature over claims of another shape, guid or body malformed',
+  },
+  token_missing: {
+    status: 401,
+    details: ['Access token is missing', 'Refresh token is missing'],
+    when: 'cookie absent',
+  },
+  token_not_valid: {
+    status: 401,
+    details: ['Not valid token'],
+    when: 'signature, algorithm, type or expiry',
+  },
+  token_pair_not_valid: {
+    status: 401,
+    details: ['Not valid token pair'],
+    when: 'the jti of access and refresh token differ',
+  },
+  token_used: {
+    status: 401,
+    details: ['Token used before'],
+    when: 'its jti is no longer the live one of its session, or the session is gone',
+  },
+  location_blocked: {
+    status: 401,
+    details: ["You're location is blocked"],
+    when: 'the pair came from another place than it was issued to',
+  },
+  no_active_account: {
+    status: 401,
+    details: ['No active account found with the given credentials'],
+    when: 'unknown e-mail, wrong password, inactive, unconfirmed: one answer, one duration',
+  },
+  not_authenticated: {
+    status: 401,
+    details: ['Authentication credentials were not provided'],
+    when: 'protected route, no token',
+  },
+  forbidden: {
+    status: 403,
+    details: ['Forbidden'],
+    when: 'cross-site or prefetched issuing, wrong service key',
+  },
+  not_found: { status: 404, details: ['Not found'], when: 'no such route' },
+  method_not_allowed: {
+    status: 405,
+    details: ['Method not allowed'],
+    when: 'the route has other methods, named in `Allow`',
+  },
+  payload_too_large: {
+    status: 413,
+    details: ['Payload too large'],
+    when: 'a body of more than 16 KiB',
+  },
+  unsupported_media_type: {
+    status: 415,
+    details: ['Unsupported media type'],
+    when: 'a body that is not `application/json`',
+  },
+  too_many_requests: {
+    status: 429,
+    details: ['Too many requests'],
+    when: 'with `Retry-After`',
+  },
+  internal: {
+    status: 500,
+    details: ['Internal server error'],
+    when: 'logged, never explained',
+  },
+  unavailable: {
+    status: 503,
+    details: ['Service unavailable'],
+    when: 'D1 or another part is down; with `Retry-After`',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+export type ErrorDetail<Code extends ErrorCode> = (typeof ERRORS)[Code]['details'][number]
+
+/** Which fields of a body were wrong, and how: `{primary_email: ['…']}`. */
+export type FieldErrors = Readonly<Record<string, readonly string[]>>
+
+interface TesseraErrorOptions<Code extends ErrorCode> {
+  /** Why, for the log only. Never token text, never a password. */
+  readonly cause?: unknown
+  readonly detail?: ErrorDetail<Code>
+  readonly fields?: FieldErrors
+  /** Methods that the route does have (405). */
+  readonly allow?: readonly string[]
+  /** How long the caller should wait (429, 503). */
+  readonly retryAfterSeconds?: number
+}
+
+/** The one exception of this code base: a row of `ERRORS`, with a cause that stays in the log. */
+export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'TesseraError'
+  readonly code: Code
+  readonly status: ErrorRow['status']
+  readonly fields: FieldErrors | undefined
+  readonly allow: readonly string[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: Code, options: TesseraErrorOptions<Code> = {}) {
+    super(options.detail ?? ERRORS[code].details[0], { cause: options.cause })
+    this.code = code
+    this.status = ERRORS[code].status
+    this.fields = options.fields
+    this.allow = options.allow
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}

@@ -1,0 +1,16 @@
+/** The shapes of requests, as callers send them. Unknown fields are ignored: real clients send extra ones. */
+
+import * as z from 'zod'
+
+/** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */
+const MAX_EMAIL_LENGTH = 254
+
+export const Credentials = z.object({
+  primary_email: z.string().min(1).max(MAX_EMAIL_LENGTH),
+  /** Taken whole: never trimmed or cut. */
+  password: z.string().min(1),
+})
+
+export const RefreshRequest = z.object({ refresh: z.string() })
+
+export const VerifyRequest = z.object({ token: z.string() })

@@ -1,0 +1,12 @@
+/** What every route and middleware of this app is typed by. */
+
+import { createFactory } from 'hono/factory'
+
+import type { Services } from '../domain/ports.ts'
+
+/** The services stand where Hono keeps bindings, `c.env`: routes never see what Cloudflare binds. */
+export interface AppEnv {
+  Bindings: Services
+}
+
+export const factory = createFactory<AppEnv>()

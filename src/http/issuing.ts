@@ -1,0 +1,39 @@
+/**
+ * Who may ask for a pair. Browsers send GET for links, images, prefetches and previews; a session that opens or
+ * rotates because of one of those is lost to its owner.
+ */
+
+import type { Context } from 'hono'
+
+import { TesseraError } from '../errors.ts'
+import { type AppEnv, factory } from './factory.ts'
+
+/** Guards a route that hands out cookies: no HEAD, no cross-site request, no prefetch. */
+export function issuing(...methods: readonly string[]) {
+  return factory.createMiddleware(async (c, next) => {
+    // Hono runs the GET handler for HEAD.
+    if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
+    const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
+    if (c.req.header('Sec-Fetch-Site') === 'cross-site') throw new TesseraError('forbidden', { cause: 'cross-site' })
+    if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
+    await next()
+  })
+}
+
+/**
+ * Lets the callers through that `ISSUE_ACCESS` names. Throws `not_authenticated` where a service key is needed and
+ * none was sent, `forbidden` for a wrong one and where issuing is off.
+ */
+export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
+  const { issueAccess } = c.env.settings
+  if (issueAccess === 'open') return
+  if (issueAccess === 'off') throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
+  await requireServiceKey(c)
+}
+
+/** Lets trusted back ends through: `Authorization: Bearer`, the service key (RFC 6750 section 2.1). */
+export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
+  const presented = /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
+  if (presented === undefined) throw new TesseraError('not_authenticated')
+  if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
+}

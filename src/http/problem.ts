@@ -1,0 +1,69 @@
+/** Errors as answers: problem details (RFC 9457), or the bare text on the routes that were specified with it. */
+
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+
+import { TesseraError } from '../errors.ts'
+import type { AppEnv } from './factory.ts'
+
+const TITLES: Readonly<Record<TesseraError['status'], string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** The answer for anything that was thrown. What is not a `TesseraError` is ours, and is never explained. */
+export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
+  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: thrown })
+  logRefusal(error, c)
+
+  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
+  if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
+  if (wantsText(c)) return c.text(error.message, error.status)
+  const problem = {
+    type: 'about:blank',
+    title: TITLES[error.status],
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...(error.fields !== undefined && { errors: error.fields }),
+  }
+  return c.body(JSON.stringify(problem), error.status as ContentfulStatusCode, {
+    'Content-Type': 'application/problem+json',
+  })
+}
+
+/** `GET /{guid}` and `GET /refresh`: all one-segment paths. */
+function wantsText(c: Context<AppEnv>): boolean {
+  const accept = c.req.header('Accept') ?? ''
+  return c.req.method === 'GET' && /^\/[^/]+$/.test(c.req.path) && !/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
+}
+
+function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
+  const { code, status, cause } = error
+  if (cause === undefined) return
+  const ray = c.req.header('CF-Ray')
+  c.env.log({
+    event: 'refused',
+    code,
+    status,
+    cause: describeCause(cause),
+    route: c.req.routePath,
+    ...(ray && { ray }),
+  })
+}
+
+/** Causes of ours are words. Of an exception, name and message tell what failed; the innermost one tells most. */
+function describeCause(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const inner = cause.cause instanceof Error ? ` (${describeCause(cause.cause)})` : ''
+  return `${cause.name}: ${cause.message}${inner}`
+}

@@ -1,0 +1,32 @@
+/**
+ * The cookie transport, for browsers: a token never appears in a body.
+ *
+ * - GET, POST /refresh   the next pair for the pair in the cookies
+ * - GET /{guid}          opens a session for a user and hands out its first pair
+ */
+
+import { refreshPair } from '../../domain/refresh.ts'
+import { signInByGuid } from '../../domain/sign-in.ts'
+import { Guid } from '../../domain/tokens.ts'
+import { TesseraError } from '../../errors.ts'
+import { readClient, readIssuer } from '../client.ts'
+import { readPair, writePair } from '../cookies.ts'
+import { factory } from '../factory.ts'
+import { issuing, requireIssueAccess } from '../issuing.ts'
+
+// `/refresh` stays above `/:guid`: Hono runs the first route that matches.
+export const pairRoutes = factory
+  .createApp()
+  .on(['GET', 'POST'], '/refresh', issuing('GET', 'POST'), async (c) => {
+    const pair = await refreshPair(c.env, readPair(c), readClient(c), readIssuer(c))
+    writePair(c, pair)
+    return c.body(null, 200)
+  })
+  .get('/:guid', issuing('GET'), async (c) => {
+    const guid = Guid.safeParse(c.req.param('guid'))
+    if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
+    await requireIssueAccess(c)
+    const pair = await signInByGuid(c.env, guid.data, readClient(c), readIssuer(c))
+    writePair(c, pair)
+    return c.body(null, 200)
+  })

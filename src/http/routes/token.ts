@@ -1,0 +1,37 @@
+/**
+ * The JSON transport, for everything that is no browser: a cookie is never set.
+ *
+ * - POST /auth/token           e-mail and password for the first pair
+ * - POST /auth/token/refresh   a refresh token for the next pair
+ * - POST /auth/token/verify    whether a token is good; no database
+ */
+
+import type { Pair } from '../../domain/pair.ts'
+import { refreshToken } from '../../domain/refresh.ts'
+import { signInByPassword } from '../../domain/sign-in.ts'
+import { verifyToken } from '../../domain/verify.ts'
+import { limitBody, readJson } from '../body.ts'
+import { readClient, readIssuer } from '../client.ts'
+import { Credentials, RefreshRequest, VerifyRequest } from '../contract.ts'
+import { factory } from '../factory.ts'
+
+export const tokenRoutes = factory
+  .createApp()
+  .basePath('/auth/token')
+  .post('/', limitBody, async (c) => {
+    const credentials = await readJson(c, Credentials)
+    return c.json(describePair(await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))))
+  })
+  .post('/refresh', limitBody, async (c) => {
+    const { refresh } = await readJson(c, RefreshRequest)
+    return c.json(describePair(await refreshToken(c.env, refresh, readClient(c), readIssuer(c))))
+  })
+  .post('/verify', limitBody, async (c) => {
+    const { token } = await readJson(c, VerifyRequest)
+    await verifyToken(c.env, token)
+    return c.body(null, 200)
+  })
+
+function describePair({ access, refresh, account }: Pair) {
+  return { access, refresh, email: account.email, user_id: account.id, group: account.group }
+}

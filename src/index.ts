@@ -1,0 +1,40 @@
+/** The Worker: its entry points, wired to the services of its environment. Nothing is decided here. */
+
+import { createApp } from './app.ts'
+import { ConfigError } from './config.ts'
+import { deliver, giveUp, sweep } from './mail/delivery.ts'
+import { type Runtime, runtimeFor } from './services.ts'
+
+const app = createApp()
+
+const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
+
+export default {
+  async fetch(request, env, ctx) {
+    const runtime = await configured(env)
+    // Whoever calls cannot mend a deployment: they get no more than the status.
+    if (runtime === null) return new Response(null, { status: 500, headers: { 'Cache-Control': 'no-store' } })
+    return app.fetch(request, runtime.services, ctx)
+  },
+
+  async queue(batch, env) {
+    const { delivery } = await runtimeFor(env)
+    await (batch.queue === DEAD_LETTER_QUEUE ? giveUp : deliver)(delivery, batch)
+  },
+
+  async scheduled(_event, env) {
+    const { delivery } = await runtimeFor(env)
+    await sweep(delivery)
+  },
+} satisfies ExportedHandler<Env>
+
+/** `null` when the configuration cannot be used; the log says in one line which key is wrong. */
+async function configured(env: Env): Promise<Runtime | null> {
+  try {
+    return await runtimeFor(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(error.message)
+    return null
+  }
+}

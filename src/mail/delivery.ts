@@ -1,0 +1,123 @@
+/**
+ * From the outbox to the mail API, by way of the queue. A message carries only the id of a row; what happens to a mail
+ * is decided by its row, so that messages may be lost, doubled or late.
+ */
+
+import * as z from 'zod'
+
+import type { Outbox, StoredNotice } from '../domain/notice.ts'
+import type { LogEvent } from '../domain/ports.ts'
+import { renderMessage } from './message.ts'
+import { MailError, type Transport } from './transport.ts'
+
+export interface DeliveryDeps {
+  readonly outbox: Outbox
+  readonly transport: Transport
+  readonly queue: Queue
+  now(): number
+  log(event: LogEvent): void
+}
+
+const QueuedMail = z.object({ id: z.string() })
+
+/** Cloudflare delays a message by at most 12 hours. */
+const MAX_DELAY_SECONDS = 43_200
+/** When another delivery holds the row: by then it has finished, or its lease has ended. */
+const BUSY_DELAY_SECONDS = 30
+/** One call of `sendBatch` takes 100 messages. */
+const SWEEP_BATCH = 100
+
+/** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
+export async function announce({ queue, log }: Pick<DeliveryDeps, 'queue' | 'log'>, id: string): Promise<void> {
+  try {
+    await queue.send({ id })
+  } catch (error) {
+    log({ event: 'mail_not_queued', id, error: describe(error) })
+  }
+}
+
+/** The consumer of the mail queue. Every message is settled by itself: one that fails does not hold up the others. */
+export async function deliver(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
+  await Promise.all(batch.messages.map((message) => deliverOne(deps, message)))
+}
+
+/** The consumer of the dead letter queue: the row keeps its last error and is not tried again. */
+export async function giveUp({ outbox, now, log }: DeliveryDeps, batch: MessageBatch): Promise<void> {
+  for (const message of batch.messages) {
+    const queued = QueuedMail.safeParse(message.body)
+    if (queued.success) {
+      try {
+        await outbox.park(queued.data.id, null, now())
+        log({ event: 'mail_given_up', id: queued.data.id })
+      } catch (error) {
+        log({ event: 'mail_not_parked', id: queued.data.id, error: describe(error) })
+        message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+        continue
+      }
+    }
+    message.ack()
+  }
+}
+
+/** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
+export async function sweep({ outbox, queue, now, log }: DeliveryDeps): Promise<void> {
+  const ids = await outbox.takeDue(now(), SWEEP_BATCH)
+  if (ids.length === 0) return
+  await queue.sendBatch(ids.map((id) => ({ body: { id } })))
+  log({ event: 'mail_requeued', count: ids.length })
+}
+
+/** How long to wait after the given attempt, the first being 1: 1 s, 2 s, 4 s … at most 12 hours. */
+export function retryDelaySeconds(attempts: number, atLeastSeconds = 0): number {
+  return Math.min(MAX_DELAY_SECONDS, Math.max(2 ** (attempts - 1), atLeastSeconds))
+}
+
+async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
+  const queued = QueuedMail.safeParse(message.body)
+  if (!queued.success) {
+    deps.log({ event: 'mail_message_not_valid', messageId: message.id })
+    message.ack()
+    return
+  }
+  const { id } = queued.data
+  try {
+    const lease = await deps.outbox.lease(id, deps.now())
+    if (lease.state === 'leased') await send(deps, message, lease.notice)
+    else if (lease.state === 'busy') message.retry({ delaySeconds: BUSY_DELAY_SECONDS })
+    else message.ack()
+  } catch (error) {
+    // The outbox is out of reach. If the mail was sent, its row does not say so: the idempotency key has to.
+    deps.log({ event: 'mail_outbox_unreachable', id, error: describe(error) })
+    message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+  }
+}
+
+async function send(
+  { outbox, transport, now, log }: DeliveryDeps,
+  message: Message,
+  notice: StoredNotice,
+): Promise<void> {
+  const { id, recipient } = notice
+  try {
+    await transport({ ...(await renderMessage(notice)), to: recipient, idempotencyKey: id })
+  } catch (error) {
+    const reason = describe(error)
+    if (error instanceof MailError && error.permanent) {
+      await outbox.park(id, reason, now())
+      log({ event: 'mail_parked', id, error: reason })
+      message.ack()
+      return
+    }
+    const delaySeconds = retryDelaySeconds(message.attempts, error instanceof MailError ? error.retryAfterSeconds : 0)
+    await outbox.postpone(id, reason, now(), delaySeconds)
+    log({ event: 'mail_postponed', id, error: reason, delaySeconds })
+    message.retry({ delaySeconds })
+    return
+  }
+  await outbox.markSent(id, now())
+  message.ack()
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error'
+}

@@ -1,0 +1,125 @@
+/**
+ * Composition root: from the bindings of one environment to the services that the rules ask for. Built once per
+ * isolate, so no request pays for parsing the configuration, deriving keys or building SQL.
+ */
+
+import { scrypt } from 'node:crypto'
+
+import noSimd from 'argon2id/dist/no-simd.wasm'
+import simd from 'argon2id/dist/simd.wasm'
+import setupWasm from 'argon2id/lib/setup.js'
+
+import { type Config, parseConfig } from './config.ts'
+import { createAccountStore } from './db/account-store.ts'
+import { createOutbox } from './db/outbox.ts'
+import { createSessionStore } from './db/session-store.ts'
+import { equalBytes } from './domain/equal-bytes.ts'
+import { deriveKeys } from './domain/keys.ts'
+import { createPasswords, type PasswordPrimitives } from './domain/passwords.ts'
+import type { LogEvent, Services } from './domain/ports.ts'
+import { createTokens } from './domain/tokens.ts'
+import { announce, type DeliveryDeps } from './mail/delivery.ts'
+import { apiTransport, cloudflareTransport, type Transport } from './mail/transport.ts'
+
+/** What one isolate needs: `services` to answer requests, `delivery` to empty the outbox. */
+export interface Runtime {
+  readonly services: Services
+  readonly delivery: DeliveryDeps
+}
+
+const runtimes = new WeakMap<Env, Promise<Runtime>>()
+
+/** The runtime of an environment. Rejects with `ConfigError`, every time, when it is not configured. */
+export function runtimeFor(env: Env): Promise<Runtime> {
+  const known = runtimes.get(env)
+  if (known !== undefined) return known
+  const runtime = createRuntime(env)
+  runtimes.set(env, runtime)
+  return runtime
+}
+
+async function createRuntime(env: Env): Promise<Runtime> {
+  const config = parseConfig(env)
+  const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
+  const delivery: DeliveryDeps = {
+    outbox: createOutbox(env.DB),
+    transport: transportOf(config, env),
+    queue: env.MAIL_QUEUE,
+    now,
+    log,
+  }
+  const services: Services = {
+    settings: {
+      issueAccess: config.ISSUE_ACCESS,
+      publicUrl: config.PUBLIC_URL,
+      audience: config.AUDIENCE,
+      accessTtlSeconds: config.ACCESS_TTL_SECONDS,
+      refreshTtlSeconds: config.REFRESH_TTL_SECONDS,
+      sessionMaxSeconds: config.SESSION_MAX_SECONDS,
+      refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
+      locationPolicy: config.LOCATION_POLICY,
+    },
+    tokens: createTokens(keys),
+    passwords: createPasswords(passwordPrimitives),
+    sessions: createSessionStore(env.DB, newId),
+    accounts: createAccountStore(env.DB),
+    isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
+    announce: (id) => announce(delivery, id),
+    now,
+    newId,
+    log,
+  }
+  return { services, delivery }
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+function newId(): string {
+  return crypto.randomUUID()
+}
+
+function log(event: LogEvent): void {
+  console.warn(event)
+}
+
+function transportOf(config: Config, env: Env): Transport {
+  if (config.MAIL_TRANSPORT === 'cloudflare' || config.MAIL_API_URL === undefined) {
+    return cloudflareTransport(env.EMAIL, config.MAIL_FROM)
+  }
+  return apiTransport({ url: config.MAIL_API_URL, key: config.MAIL_API_KEY, from: config.MAIL_FROM })
+}
+
+/** Digests are compared, so neither the key's content nor its length shows in the duration. */
+async function serviceKeyCheck(key: string | undefined): Promise<Services['isServiceKey']> {
+  if (key === undefined) return async () => false
+  const digest = async (text: string) =>
+    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+  const expected = await digest(key)
+  return async (presented) => equalBytes(await digest(presented), expected)
+}
+
+type Argon2id = Awaited<ReturnType<typeof setupWasm>>
+let argon2id: Promise<Argon2id> | undefined
+
+const passwordPrimitives: PasswordPrimitives = {
+  async argon2id(params) {
+    // One instance per isolate, from the first password on: its memory, 65 MiB, is all that hashing ever takes.
+    argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd))
+    return (await argon2id)(params)
+  },
+  scrypt(password, salt, keyLength, { N, r, p }) {
+    return new Promise((resolve, reject) => {
+      const maxmem = 128 * r * (N + p + 2)
+      scrypt(password, salt, keyLength, { N, r, p, maxmem }, (error, key) => {
+        if (error) reject(error)
+        else resolve(key)
+      })
+    })
+  },
+}
+
+function instantiate(module: WebAssembly.Module) {
+  return async (imports: WebAssembly.Imports) => ({ instance: await WebAssembly.instantiate(module, imports), module })
+}
