@@ -94,10 +94,12 @@ function transportOf(config: Config, env: Env): Transport {
 /** Digests are compared, so neither the key's content nor its length shows in the duration. */
 async function serviceKeyCheck(key: string | undefined): Promise<Services['isServiceKey']> {
   if (key === undefined) return async () => false
-  const digest = async (text: string) =>
-    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-  const expected = await digest(key)
-  return async (presented) => equalBytes(await digest(presented), expected)
+  const expected = await sha256(key)
+  return async (presented) => equalBytes(await sha256(presented), expected)
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
 }
 
 type Argon2id = Awaited<ReturnType<typeof setupWasm>>

@@ -8,7 +8,7 @@
 import { and, eq, isNull, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
-import type { Notice, NoticeFacts, NoticeKind, Outbox } from '../domain/notice.ts'
+import { type Notice, NoticeFacts, NoticeKind, type Outbox } from '../domain/notice.ts'
 import type { SessionEnd } from '../domain/ports.ts'
 import { notifications, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
@@ -32,8 +32,7 @@ export function createOutbox(d1: D1Database): Outbox {
       const row = statements.lease.rows(leased)[0]
       if (row === undefined) return { state: statements.isPending.rows(found).length === 1 ? 'busy' : 'done' }
       const { kind, facts, ...rest } = row
-      // Both were written by `prepareNotice`, from values of these types.
-      const notice = { ...rest, kind: kind as NoticeKind, facts: JSON.parse(facts) as NoticeFacts }
+      const notice = { ...rest, kind: NoticeKind.parse(kind), facts: NoticeFacts.parse(JSON.parse(facts)) }
       return { state: 'leased', notice }
     },
 

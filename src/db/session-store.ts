@@ -3,7 +3,7 @@
  * round trip may be wrong in the next.
  */
 
-import { and, eq, exists, gt, isNull, sql } from 'drizzle-orm'
+import { and, type Column, eq, exists, gt, isNull, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
 import type { Client } from '../domain/place.ts'
@@ -96,8 +96,6 @@ function prepareStatements(d1: D1Database) {
   }
   const isActive = eq(users.isActive, 1)
   const inPlace = sql<number>`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
-  const ofAccount = (column: typeof users.guid | typeof users.primaryEmail | typeof users.group) =>
-    sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
 
   return {
     createAccount: prepare<'guid' | 'now'>(
@@ -240,4 +238,9 @@ type RotateNames =
 function clientValues(client: Client): Readonly<Record<ClientNames, Value>> {
   const { address, asn, country, city, network, userAgent } = client
   return { address, asn, country, city, network, userAgent }
+}
+
+/** A column of the account whose session a statement has just inserted. */
+function ofAccount(column: Column): SQL {
+  return sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
 }

@@ -3,7 +3,7 @@
  * only binds values. Building a query on every call would cost more CPU than the call itself.
  */
 
-import { type Column, type GetColumnData, is, Param, Placeholder, type Query, SQL, sql } from 'drizzle-orm'
+import { type Column, type GetColumnData, is, Param, Placeholder, type Query, type SQL, sql } from 'drizzle-orm'
 
 import { TesseraError } from '../errors.ts'
 
@@ -11,13 +11,13 @@ export type Value = string | number | null
 
 /** A prepared statement with named parameters. */
 export interface Statement<Names extends string, Row> {
-  bind(values: Readonly<Record<Names, Value>>): D1PreparedStatement
+  readonly bind: (values: Readonly<Record<Names, Value>>) => D1PreparedStatement
   /** The rows of a result of this statement. */
-  rows(result: D1Result | undefined): readonly Row[]
+  readonly rows: (result: D1Result | undefined) => readonly Row[]
 }
 
 interface BuiltQuery<Row> {
-  toSQL(): Query
+  readonly toSQL: () => Query
   readonly _: { readonly result: Row[] | D1Result }
 }
 
@@ -32,6 +32,7 @@ export function parameter(name: string): SQL<never> {
 /** Columns under the names of their keys: D1 returns rows by column name, and two tables may share one. */
 export function aliased<Columns extends Record<string, Column>>(columns: Columns) {
   const entries = Object.entries(columns).map(([key, column]) => [key, sql`${column}`.as(key)])
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `fromEntries` forgets which keys it was given
   return Object.fromEntries(entries) as { [Key in keyof Columns]: SQL.Aliased<GetColumnData<Columns[Key]>> }
 }
 
@@ -46,7 +47,7 @@ export function prepare<Names extends string, Row = never>(
   return {
     bind: (values: Readonly<Record<string, Value>>) =>
       prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
-    // D1 does not know the type of a row; the query that made it does.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
     rows: (result) => (result?.results ?? []) as Row[],
   }
 }

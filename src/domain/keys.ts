@@ -70,8 +70,7 @@ async function deriveAccessKey(master: CryptoKey): Promise<DerivedKey & { readon
   const scalar = (toBigInt(await expand(master, 'access token ES256', 48)) % (P256_ORDER - 1n)) + 1n
   const pkcs8 = new Uint8Array([...PKCS8_P256_PREFIX, ...toBytes32(scalar)])
   const exportable = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])
-  // `any` in the types of the Workers runtime; the two coordinates are all that is taken from it.
-  const { x, y } = (await crypto.subtle.exportKey('jwk', exportable)) as { x: string; y: string }
+  const { x, y } = await exportCoordinates(exportable)
   const kid = await thumbprint(x, y)
   const jwk: PublicJwk = { kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid }
   const [privateKey, publicKey] = await Promise.all([
@@ -79,6 +78,13 @@ async function deriveAccessKey(master: CryptoKey): Promise<DerivedKey & { readon
     crypto.subtle.importKey('jwk', { kty: jwk.kty, crv: jwk.crv, x, y }, algorithm, false, ['verify']),
   ])
   return { signing: Object.assign(privateKey, { alg: 'ES256', kid } as const), verifying: publicKey, jwk }
+}
+
+/** WebCrypto has no other way from a private scalar to its public point. */
+async function exportCoordinates(key: CryptoKey): Promise<{ readonly x: string; readonly y: string }> {
+  const jwk = await crypto.subtle.exportKey('jwk', key)
+  if (!('x' in jwk) || typeof jwk.x !== 'string' || typeof jwk.y !== 'string') throw new TypeError('not an EC key')
+  return { x: jwk.x, y: jwk.y }
 }
 
 async function deriveRefreshKey(master: CryptoKey): Promise<DerivedKey> {

@@ -3,19 +3,27 @@
  * sending come later and elsewhere, as often as it takes.
  */
 
-import type { Client } from './place.ts'
+import * as z from 'zod'
 
-export const NOTICE_KINDS = ['location_blocked', 'token_reused'] as const
-export type NoticeKind = (typeof NOTICE_KINDS)[number]
+export const NoticeKind = z.enum(['location_blocked', 'token_reused'])
+export type NoticeKind = z.output<typeof NoticeKind>
 
-/** What happened, for the template. Stored as JSON: no token, no secret. */
-export interface NoticeFacts {
+/** What happened, for the template. Stored as JSON, and read back by later versions: no token, no secret. */
+export const NoticeFacts = z.object({
   /** Seconds since 1970. */
-  readonly at: number
-  readonly client: Client
+  at: z.int(),
+  client: z.object({
+    address: z.string(),
+    asn: z.int().nullable(),
+    country: z.string().nullable(),
+    city: z.string().nullable(),
+    network: z.string().nullable(),
+    userAgent: z.string().nullable(),
+  }),
   /** The origin under which the owner's pages are reached. */
-  readonly origin: string
-}
+  origin: z.string(),
+})
+export type NoticeFacts = Readonly<z.output<typeof NoticeFacts>>
 
 export interface Notice {
   readonly kind: NoticeKind
@@ -39,12 +47,12 @@ export type Lease = { readonly state: 'leased'; readonly notice: StoredNotice } 
 
 /** The outbox, as those see it who empty it. */
 export interface Outbox {
-  lease(id: string, now: number): Promise<Lease>
-  markSent(id: string, now: number): Promise<void>
+  readonly lease: (id: string, now: number) => Promise<Lease>
+  readonly markSent: (id: string, now: number) => Promise<void>
   /** Gives the lease back; `delaySeconds` from now the queue delivers again. */
-  postpone(id: string, error: string, now: number, delaySeconds: number): Promise<void>
+  readonly postpone: (id: string, error: string, now: number, delaySeconds: number) => Promise<void>
   /** Gives the mail up. The row stays, with this error, or with the one of its last attempt. */
-  park(id: string, error: string | null, now: number): Promise<void>
+  readonly park: (id: string, error: string | null, now: number) => Promise<void>
   /** Rows that should have been sent by now, at most `limit`; each is due again later, in case this is lost too. */
-  takeDue(now: number, limit: number): Promise<readonly string[]>
+  readonly takeDue: (now: number, limit: number) => Promise<readonly string[]>
 }

@@ -10,20 +10,20 @@ import { equalBytes } from './equal-bytes.ts'
 
 /** The primitives that are not in WebCrypto. Each may throw on input that it does not take. */
 export interface PasswordPrimitives {
-  argon2id(params: {
+  readonly argon2id: (params: {
     password: Uint8Array
     salt: Uint8Array
     memorySize: number
     passes: number
     parallelism: number
     tagLength: number
-  }): Promise<Uint8Array>
-  scrypt(
+  }) => Promise<Uint8Array>
+  readonly scrypt: (
     password: Uint8Array,
     salt: Uint8Array,
     keyLength: number,
     cost: { N: number; r: number; p: number },
-  ): Promise<Uint8Array>
+  ) => Promise<Uint8Array>
 }
 
 export interface Verdict {
@@ -34,9 +34,9 @@ export interface Verdict {
 
 export interface Passwords {
   /** A PHC string with a fresh salt. */
-  hash(password: string): Promise<string>
+  readonly hash: (password: string) => Promise<string>
   /** Never throws: a hash that cannot be read, or costs more than the bounds, matches nothing. `null` matches nothing either, after the same work. */
-  verify(password: string, stored: string | null): Promise<Verdict>
+  readonly verify: (password: string, stored: string | null) => Promise<Verdict>
 }
 
 /** https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html: 19 MiB, two passes, one lane. */

@@ -68,19 +68,19 @@ export interface SessionEnd {
 
 export interface SessionStore {
   /** Opens a session for the account of `guid`, which is created when it is not known. `null`: it is inactive. */
-  openForGuid(guid: string, session: NewSession): Promise<Account | null>
+  readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | null>
   /**
    * Opens a session for an account whose password was just verified, and replaces the hash by `rehash` where given.
    * `false`: meanwhile the account was deactivated or its password changed, and nothing was written.
    */
-  openForPassword(account: SignInAccount, rehash: string | null, session: NewSession): Promise<boolean>
+  readonly openForPassword: (account: SignInAccount, rehash: string | null, session: NewSession) => Promise<boolean>
   /** One conditional write, and the row as it is after it. `null`: no such session. */
-  rotate(rotation: Rotation): Promise<RotatedSession | null>
+  readonly rotate: (rotation: Rotation) => Promise<RotatedSession | null>
   /**
    * Ends a session and stores the mail about it in one transaction. `ended` is false when it had ended before, or
    * its live token is another one by now. The caller announces `notificationId`.
    */
-  end(end: SessionEnd): Promise<{ readonly ended: boolean; readonly notificationId: string | null }>
+  readonly end: (end: SessionEnd) => Promise<{ readonly ended: boolean; readonly notificationId: string | null }>
 }
 
 export interface SignInAccount extends Account {
@@ -91,7 +91,7 @@ export interface SignInAccount extends Account {
 
 export interface AccountStore {
   /** `email` as `normalizeEmail` made it. */
-  findByEmail(email: string): Promise<SignInAccount | null>
+  readonly findByEmail: (email: string) => Promise<SignInAccount | null>
 }
 
 /** Everything a refusal or an incident leaves in the log. Never token text, never a password, never an e-mail. */
@@ -119,12 +119,12 @@ export interface Services {
   readonly sessions: SessionStore
   readonly accounts: AccountStore
   /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
-  isServiceKey(presented: string): Promise<boolean>
+  readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
-  announce(notificationId: string): Promise<void>
+  readonly announce: (notificationId: string) => Promise<void>
   /** Seconds since 1970. */
-  now(): number
+  readonly now: () => number
   /** 122 random bits, as a UUID. */
-  newId(): string
-  log(event: LogEvent): void
+  readonly newId: () => string
+  readonly log: (event: LogEvent) => void
 }

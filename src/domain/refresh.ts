@@ -10,7 +10,7 @@ import { TesseraError } from '../errors.ts'
 import { signPair, type Pair } from './pair.ts'
 import { placeCondition, type Client } from './place.ts'
 import type { Account, RotatedSession, Services, Session, SessionEnd, Settings } from './ports.ts'
-import { parseToken, readClaims, requireCurrent, type RefreshClaims } from './tokens.ts'
+import { AccessClaims, parseToken, readClaims, RefreshClaims, requireCurrent } from './tokens.ts'
 
 /** Two requests that left a client together arrive within this time; so does a repeat after a lost answer. */
 export const RACE_SECONDS = 10
@@ -51,8 +51,8 @@ export async function refreshPair(
     services.tokens.verifySignature('access', access),
     services.tokens.verifySignature('refresh', refresh),
   ])
-  const accessClaims = readClaims('access', access)
-  const refreshClaims = readClaims('refresh', refresh)
+  const accessClaims = readClaims(AccessClaims, access)
+  const refreshClaims = readClaims(RefreshClaims, refresh)
   // The access token's own expiry is the normal reason for a refresh.
   requireCurrent(refreshClaims, services.now())
   if (accessClaims.jti !== refreshClaims.jti) throw new TesseraError('token_pair_not_valid')
@@ -63,7 +63,7 @@ export async function refreshPair(
 export async function refreshToken(services: Services, text: string, client: Client, issuer: string): Promise<Pair> {
   const token = parseToken(text)
   await services.tokens.verifySignature('refresh', token)
-  const claims = readClaims('refresh', token)
+  const claims = readClaims(RefreshClaims, token)
   requireCurrent(claims, services.now())
   return rotate(services, claims, client, issuer)
 }

@@ -31,13 +31,15 @@ const SharedClaims = z.object({
   exp: Seconds,
 })
 
-const AccessClaims = SharedClaims.extend({
+/** What an access token says. */
+export const AccessClaims = SharedClaims.extend({
   token_type: z.literal('access'),
   group: z.string(),
   aud: z.string().exactOptional(),
 })
 
-const RefreshClaims = SharedClaims.extend({
+/** What a refresh token says. */
+export const RefreshClaims = SharedClaims.extend({
   token_type: z.literal('refresh'),
   /** The canonical address of the client that the token was issued to. */
   ip: z.string().refine((text) => canonicalAddress(text) === text),
@@ -46,14 +48,11 @@ const RefreshClaims = SharedClaims.extend({
 export type AccessClaims = z.output<typeof AccessClaims>
 export type RefreshClaims = z.output<typeof RefreshClaims>
 export type TokenType = 'access' | 'refresh'
-type ClaimsOf<Type extends TokenType> = Type extends 'access' ? AccessClaims : RefreshClaims
 
 /** Ours have some 700 characters; more is not worth decoding. */
 const MAX_TOKEN_LENGTH = 4096
 /** Another edge location's clock may be ahead of ours by this much. Only `iat` is tolerant: `exp` is a promise. */
 const CLOCK_SKEW_SECONDS = 60
-
-const SCHEMAS = { access: AccessClaims, refresh: RefreshClaims }
 
 /** A token of the right form, of which nothing is verified. */
 export interface ParsedToken {
@@ -64,11 +63,11 @@ export interface ParsedToken {
 
 export interface Tokens {
   readonly jwks: Keys['jwks']
-  signAccess(claims: AccessClaims): Promise<string>
+  readonly signAccess: (claims: AccessClaims) => Promise<string>
   /** The same claims give the same token byte for byte: HMAC has no randomness. */
-  signRefresh(claims: RefreshClaims): Promise<string>
+  readonly signRefresh: (claims: RefreshClaims) => Promise<string>
   /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
-  verifySignature(type: TokenType, token: ParsedToken): Promise<void>
+  readonly verifySignature: (type: TokenType, token: ParsedToken) => Promise<void>
 }
 
 /** A codec over the keys of this deployment. */
@@ -95,10 +94,10 @@ export function parseToken(text: string): ParsedToken {
 }
 
 /** The claims of a token whose signature was verified. Throws `wrong_data_structure` when they are of another shape. */
-export function readClaims<Type extends TokenType>(type: Type, token: ParsedToken): ClaimsOf<Type> {
-  const claims = SCHEMAS[type].safeParse(token.payload)
+export function readClaims<Schema extends z.ZodType>(schema: Schema, token: ParsedToken): z.output<Schema> {
+  const claims = schema.safeParse(token.payload)
   if (!claims.success) throw new TesseraError('wrong_data_structure', { cause: 'claims' })
-  return claims.data as ClaimsOf<Type>
+  return claims.data
 }
 
 /** Throws `token_not_valid` when a verified token is out of its time. It ends *at* `exp` (RFC 7519 section 4.1.4). */
@@ -140,10 +139,12 @@ function parseObject(part: string | undefined): Record<string, unknown> | null {
   try {
     const bytes = Uint8Array.from(atob(part.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import * as z from 'zod'
+import type * as z from 'zod'
 
 import { type FieldErrors, TesseraError } from '../errors.ts'
 import type { AppEnv } from './factory.ts'

@@ -14,8 +14,8 @@ export interface DeliveryDeps {
   readonly outbox: Outbox
   readonly transport: Transport
   readonly queue: Queue
-  now(): number
-  log(event: LogEvent): void
+  readonly now: () => number
+  readonly log: (event: LogEvent) => void
 }
 
 const QueuedMail = z.object({ id: z.string() })
@@ -42,21 +42,8 @@ export async function deliver(deps: DeliveryDeps, batch: MessageBatch): Promise<
 }
 
 /** The consumer of the dead letter queue: the row keeps its last error and is not tried again. */
-export async function giveUp({ outbox, now, log }: DeliveryDeps, batch: MessageBatch): Promise<void> {
-  for (const message of batch.messages) {
-    const queued = QueuedMail.safeParse(message.body)
-    if (queued.success) {
-      try {
-        await outbox.park(queued.data.id, null, now())
-        log({ event: 'mail_given_up', id: queued.data.id })
-      } catch (error) {
-        log({ event: 'mail_not_parked', id: queued.data.id, error: describe(error) })
-        message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
-        continue
-      }
-    }
-    message.ack()
-  }
+export async function giveUp(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
+  await Promise.all(batch.messages.map((message) => giveUpOne(deps, message)))
 }
 
 /** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
@@ -88,6 +75,20 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
   } catch (error) {
     // The outbox is out of reach. If the mail was sent, its row does not say so: the idempotency key has to.
     deps.log({ event: 'mail_outbox_unreachable', id, error: describe(error) })
+    message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+  }
+}
+
+async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): Promise<void> {
+  const queued = QueuedMail.safeParse(message.body)
+  if (!queued.success) return message.ack()
+  const { id } = queued.data
+  try {
+    await outbox.park(id, null, now())
+    log({ event: 'mail_given_up', id })
+    message.ack()
+  } catch (error) {
+    log({ event: 'mail_outbox_unreachable', id, error: describe(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }
