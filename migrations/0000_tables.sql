@@ -1,3 +1,16 @@
+CREATE TABLE `allowed_places` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`user_id` integer NOT NULL,
+	`place` text NOT NULL,
+	`country` text,
+	`city` text,
+	`network` text,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `allowed_places_user_id_place` ON `allowed_places` (`user_id`,`place`);--> statement-breakpoint
+CREATE INDEX `allowed_places_expires_at` ON `allowed_places` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `notifications` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
@@ -11,10 +24,13 @@ CREATE TABLE `notifications` (
 	`due_at` integer NOT NULL,
 	`sent_at` integer,
 	`failed_at` integer,
-	`last_error` text
+	`last_error` text,
+	`sessions_ended_at` integer,
+	`place_allowed_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `notifications_dedupe_key_unique` ON `notifications` (`dedupe_key`);--> statement-breakpoint
+CREATE INDEX `notifications_created_at` ON `notifications` (`created_at`);--> statement-breakpoint
 CREATE INDEX `notifications_unsent` ON `notifications` (`due_at`) WHERE sent_at is null and failed_at is null;--> statement-breakpoint
 CREATE TABLE `sessions` (
 	`sid` text PRIMARY KEY NOT NULL,

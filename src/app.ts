@@ -6,7 +6,9 @@ import { TesseraError } from './errors.ts'
 import { factory } from './http/factory.ts'
 import { answerError } from './http/problem.ts'
 import { keyRoutes } from './http/routes/keys.ts'
+import { linkRoutes } from './http/routes/links.tsx'
 import { pairRoutes } from './http/routes/pair.ts'
+import { sessionRoutes } from './http/routes/session.ts'
 import { tokenRoutes } from './http/routes/token.ts'
 
 /** The app, to be given its services as Hono's environment: `app.fetch(request, services, ctx)`. */
@@ -34,7 +36,12 @@ export function createApp() {
   app.onError(answerError)
 
   // `/:guid` takes every path of one segment, so its routes come last.
-  return app.route('/', keyRoutes).route('/', tokenRoutes).route('/', pairRoutes)
+  return app
+    .route('/', keyRoutes)
+    .route('/', tokenRoutes)
+    .route('/', sessionRoutes)
+    .route('/', linkRoutes)
+    .route('/', pairRoutes)
 }
 
 export type AppType = ReturnType<typeof createApp>

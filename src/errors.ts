@@ -98,6 +98,8 @@ export type FieldErrors = Readonly<Record<string, readonly string[]>>
 interface TesseraErrorOptions<Code extends ErrorCode> {
   /** Why, for the log only. Never token text, never a password. */
   readonly cause?: unknown
+  /** Fields for the log beside the cause, under the same rule. */
+  readonly context?: Readonly<Record<string, unknown>>
   readonly detail?: ErrorDetail<Code>
   readonly fields?: FieldErrors
   /** Methods that the route does have (405). */
@@ -111,6 +113,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'TesseraError'
   readonly code: Code
   readonly status: ErrorRow['status']
+  readonly context: Readonly<Record<string, unknown>>
   readonly fields: FieldErrors | undefined
   readonly allow: readonly string[] | undefined
   readonly retryAfterSeconds: number | undefined
@@ -119,6 +122,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
     super(options.detail ?? ERRORS[code].details[0], { cause: options.cause })
     this.code = code
     this.status = ERRORS[code].status
+    this.context = options.context ?? {}
     this.fields = options.fields
     this.allow = options.allow
     this.retryAfterSeconds = options.retryAfterSeconds

@@ -23,8 +23,10 @@ export default {
   },
 
   async scheduled(_event, env) {
-    const { delivery } = await runtimeFor(env)
-    await sweep(delivery)
+    const { services, delivery, purge } = await runtimeFor(env)
+    // Independent of each other: neither waits for the other's trouble.
+    const [, deleted] = await Promise.all([sweep(delivery), purge(services.now())])
+    if (deleted > 0) services.log({ event: 'purged', rows: deleted })
   },
 } satisfies ExportedHandler<Env>
 

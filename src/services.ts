@@ -12,19 +12,24 @@ import setupWasm from 'argon2id/lib/setup.js'
 import { type Config, parseConfig } from './config.ts'
 import { createAccountStore } from './db/account-store.ts'
 import { createOutbox } from './db/outbox.ts'
+import { createOwnerStore } from './db/owner-store.ts'
+import { createPurge, type Purge } from './db/purge.ts'
 import { createSessionStore } from './db/session-store.ts'
+import { createDoubts } from './domain/doubts.ts'
 import { equalBytes } from './domain/equal-bytes.ts'
 import { deriveKeys } from './domain/keys.ts'
+import { signLink } from './domain/links.ts'
 import { createPasswords, type PasswordPrimitives } from './domain/passwords.ts'
 import type { LogEvent, Services } from './domain/ports.ts'
 import { createTokens } from './domain/tokens.ts'
 import { announce, type DeliveryDeps } from './mail/delivery.ts'
 import { apiTransport, cloudflareTransport, type Transport } from './mail/transport.ts'
 
-/** What one isolate needs: `services` to answer requests, `delivery` to empty the outbox. */
+/** What one isolate needs: to answer requests, to empty the outbox, to delete what is over. */
 export interface Runtime {
   readonly services: Services
   readonly delivery: DeliveryDeps
+  readonly purge: Purge
 }
 
 const runtimes = new WeakMap<Env, Promise<Runtime>>()
@@ -41,10 +46,12 @@ export function runtimeFor(env: Env): Promise<Runtime> {
 async function createRuntime(env: Env): Promise<Runtime> {
   const config = parseConfig(env)
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
+  const tokens = createTokens(keys)
   const delivery: DeliveryDeps = {
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
+    signLink: (purpose, notice) => signLink({ tokens }, purpose, notice),
     now,
     log,
   }
@@ -59,17 +66,19 @@ async function createRuntime(env: Env): Promise<Runtime> {
       refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
       locationPolicy: config.LOCATION_POLICY,
     },
-    tokens: createTokens(keys),
+    tokens,
     passwords: createPasswords(passwordPrimitives),
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
+    owners: createOwnerStore(env.DB),
+    doubts: createDoubts(),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (id) => announce(delivery, id),
     now,
     newId,
     log,
   }
-  return { services, delivery }
+  return { services, delivery, purge: createPurge(env.DB) }
 }
 
 function now(): number {

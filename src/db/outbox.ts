@@ -60,7 +60,7 @@ export function createOutbox(d1: D1Database): Outbox {
  * batch ended nothing, when the owner has no address, or when the same mail is stored already.
  */
 export function prepareNotice(d1: D1Database) {
-  const statement = prepare<'id' | 'kind' | 'facts' | 'dedupeKey' | 'now' | 'dueAt' | 'sid' | 'reason', { id: string }>(
+  const statement = prepare(
     d1,
     drizzle(d1)
       .insert(notifications)
@@ -80,6 +80,8 @@ export function prepareNotice(d1: D1Database) {
             sentAt: sql<number | null>`null`.as('sent_at'),
             failedAt: sql<number | null>`null`.as('failed_at'),
             lastError: sql<string | null>`null`.as('last_error'),
+            sessionsEndedAt: sql<number | null>`null`.as('sessions_ended_at'),
+            placeAllowedAt: sql<number | null>`null`.as('place_allowed_at'),
           })
           .from(sessions)
           .innerJoin(users, eq(users.id, sessions.userId))

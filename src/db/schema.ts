@@ -6,7 +6,7 @@
  */
 
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 export const users = sqliteTable('users', {
   id: integer('id').primaryKey({ autoIncrement: true }),
@@ -49,6 +49,26 @@ export const sessions = sqliteTable(
   (table) => [index('sessions_user_id').on(table.userId), index('sessions_expires_at').on(table.expiresAt)],
 )
 
+/** Places that an owner declared to be their own, after a refresh from there was blocked. */
+export const allowedPlaces = sqliteTable(
+  'allowed_places',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    userId: integer('user_id').notNull(),
+    /** Which place, under the policy of that day: `address:203.0.113.7/32`, `asn:64500`, `country:DE`. */
+    place: text('place').notNull(),
+    country: text('country'),
+    city: text('city'),
+    network: text('network'),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('allowed_places_user_id_place').on(table.userId, table.place),
+    index('allowed_places_expires_at').on(table.expiresAt),
+  ],
+)
+
 /** The outbox: one row a mail, written in the transaction that makes the mail due. */
 export const notifications = sqliteTable(
   'notifications',
@@ -71,8 +91,12 @@ export const notifications = sqliteTable(
     sentAt: integer('sent_at'),
     failedAt: integer('failed_at'),
     lastError: text('last_error'),
+    /** When the owner followed the mail's links. Each works once. */
+    sessionsEndedAt: integer('sessions_ended_at'),
+    placeAllowedAt: integer('place_allowed_at'),
   },
   (table) => [
+    index('notifications_created_at').on(table.createdAt),
     index('notifications_unsent')
       .on(table.dueAt)
       .where(sql`sent_at is null and failed_at is null`),

@@ -3,18 +3,23 @@
  * round trip may be wrong in the next.
  */
 
-import { and, type Column, eq, exists, gt, isNull, type SQL, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
-
+import { TesseraError } from '../errors.ts'
 import type { Client } from '../domain/place.ts'
-import type { SessionStore } from '../domain/ports.ts'
+import type { FoundSession, Session, SessionStore } from '../domain/ports.ts'
 import { prepareNotice } from './outbox.ts'
-import { sessions, users } from './schema.ts'
-import { aliased, parameter, prepare, runBatch, type Value } from './statement.ts'
+import { prepareSessionStatements } from './session-statements.ts'
+import { run, runBatch, type Value } from './statement.ts'
+
+/**
+ * How often a rotation is tried, and how long to wait in between. Trying again is safe: it is the same write, and it
+ * matches no row when the first one, whose answer was lost, did happen.
+ */
+const ROTATION_ATTEMPTS = 3
+const ROTATION_PAUSE_MILLISECONDS = 50
 
 /** The session store over a D1 database. Build it once per isolate. */
 export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
-  const statements = prepareStatements(d1)
+  const statements = prepareSessionStatements(d1)
   const storeNotice = prepareNotice(d1)
 
   return {
@@ -36,211 +41,68 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async rotate({ place, client, ...rotation }) {
-      const { asn: placeAsn, country: placeCountry } = place
-      const condition = { sameAddress: place.sameAddress ? 1 : 0, placeAsn, placeCountry }
-      const [, found] = await runBatch(d1, [
-        statements.rotate.bind({ ...rotation, ...condition, ...clientValues(client) }),
-        statements.findRotated.bind({ sid: rotation.sid, ...condition }),
-      ])
+      const { asn: placeAsn, country: placeCountry, key: placeKey } = place
+      const values = { ...rotation, sameAddress: place.sameAddress ? 1 : 0, placeAsn, placeCountry, placeKey }
+      const rotate = statements.rotate.bind({ ...values, ...clientValues(client) })
+      const find = statements.findRotated.bind(values)
+      const batch = place.sameAddress ? [rotate, find] : [rotate, statements.rotateOnVisit.bind(values), find]
+      const found = (await runUntilAnswered(d1, batch)).at(-1)
       const row = statements.findRotated.rows(found)[0]
-      if (row === undefined) return null
-      const { userId, guid, email, group, inPlace, ...session } = row
-      // A left join: without an active account, all its columns are null.
-      const account = userId === null || guid === null || group === null ? null : { id: userId, guid, email, group }
-      return { session, account, inPlace: inPlace === 1 }
+      return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
+    },
+
+    async find(sid) {
+      const row = statements.find.rows(await run(statements.find.bind({ sid })))[0]
+      return row === undefined ? null : toFound(row)
+    },
+
+    async list(userId, now, sessionMaxSeconds) {
+      return statements.list.rows(await run(statements.list.bind({ userId, now, sessionMaxSeconds })))
     },
 
     async end({ notice, ...end }) {
       const revoke = statements.revoke.bind(end)
-      if (notice === null) {
-        const [revoked] = await runBatch(d1, [revoke])
-        return { ended: statements.revoke.rows(revoked).length === 1, notificationId: null }
-      }
-      const [revoked, stored] = await runBatch(d1, [revoke, storeNotice.bind(newId(), notice, end)])
+      const batch = notice === null ? [revoke] : [revoke, storeNotice.bind(newId(), notice, end)]
+      const [revoked, stored] = await runBatch(d1, batch)
       return {
         ended: statements.revoke.rows(revoked).length === 1,
         notificationId: storeNotice.rows(stored)[0]?.id ?? null,
       }
     },
+
+    async endOfUser(userId, which, now) {
+      const revoke = statements.revokeOfUser.bind({ userId, ...which, reason: 'revoked', now })
+      return statements.revokeOfUser.rows(await run(revoke)).length
+    },
   }
 }
 
-function prepareStatements(d1: D1Database) {
-  const db = drizzle(d1)
-  // What the columns of a client hold after it was seen.
-  const seen = {
-    ip: parameter('address'),
-    asn: parameter('asn'),
-    country: parameter('country'),
-    city: parameter('city'),
-    network: parameter('network'),
-    userAgent: parameter('userAgent'),
-  }
-  const opened = {
-    sid: parameter('sid').as('sid'),
-    userId: users.id,
-    jti: parameter('jti').as('jti'),
-    issuedAt: parameter('now').as('issued_at'),
-    previousJti: sql<string | null>`null`.as('previous_jti'),
-    rotatedAt: sql<number | null>`null`.as('rotated_at'),
-    expiresAt: parameter('expiresAt').as('expires_at'),
-    createdAt: parameter('now').as('created_at'),
-    revokedAt: sql<number | null>`null`.as('revoked_at'),
-    revokedReason: sql<string | null>`null`.as('revoked_reason'),
-    ip: seen.ip.as('ip'),
-    asn: seen.asn.as('asn'),
-    country: seen.country.as('country'),
-    city: seen.city.as('city'),
-    network: seen.network.as('network'),
-    userAgent: seen.userAgent.as('user_agent'),
-  }
-  const isActive = eq(users.isActive, 1)
-  const inPlace = sql<number>`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
-
-  return {
-    createAccount: prepare<'guid' | 'now'>(
-      d1,
-      db
-        .insert(users)
-        .values({ guid: parameter('guid'), createdAt: parameter('now'), updatedAt: parameter('now') })
-        .onConflictDoNothing({ target: users.guid }),
-    ),
-    openForGuid: prepare<'guid' | OpenNames, { id: number; guid: string; email: string | null; group: string }>(
-      d1,
-      db
-        .insert(sessions)
-        .select((query) =>
-          query
-            .select(opened)
-            .from(users)
-            .where(and(eq(users.guid, parameter('guid')), isActive)),
-        )
-        .returning({
-          id: sql<number>`${sessions.userId}`.as('id'),
-          guid: sql<string>`${ofAccount(users.guid)}`.as('guid'),
-          email: sql<string | null>`${ofAccount(users.primaryEmail)}`.as('email'),
-          group: sql<string>`${ofAccount(users.group)}`.as('group'),
-        }),
-    ),
-    openForPassword: prepare<'userId' | 'passwordHash' | OpenNames, { sid: string }>(
-      d1,
-      db
-        .insert(sessions)
-        .select((query) =>
-          query
-            .select(opened)
-            .from(users)
-            .where(
-              and(
-                eq(users.id, parameter('userId')),
-                eq(users.passwordHash, parameter('passwordHash')),
-                isActive,
-                sql`${users.confirmedAt} is not null`,
-              ),
-            ),
-        )
-        .returning({ sid: sessions.sid }),
-    ),
-    replaceHash: prepare<'userId' | 'passwordHash' | 'rehash' | 'now'>(
-      d1,
-      db
-        .update(users)
-        .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
-        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
-    ),
-    // Of any number of parallel callers, one finds its jti still in the row.
-    rotate: prepare<RotateNames>(
-      d1,
-      db
-        .update(sessions)
-        .set({
-          previousJti: sql`${sessions.jti}`,
-          jti: parameter('nextJti'),
-          issuedAt: parameter('now'),
-          rotatedAt: parameter('now'),
-          expiresAt: sql`min(${parameter('now')} + ${parameter('refreshTtlSeconds')}, ${sessions.createdAt} + ${parameter('sessionMaxSeconds')})`,
-          ...seen,
-          asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
-          country: sql`coalesce(${seen.country}, ${sessions.country})`,
-        })
-        .where(
-          and(
-            eq(sessions.sid, parameter('sid')),
-            eq(sessions.jti, parameter('presentedJti')),
-            isNull(sessions.revokedAt),
-            gt(sessions.expiresAt, parameter('now')),
-            sql`${sessions.createdAt} + ${parameter('sessionMaxSeconds')} > ${parameter('now')}`,
-            inPlace,
-            exists(
-              db
-                .select({ one: sql`1` })
-                .from(users)
-                .where(and(eq(users.id, sessions.userId), isActive)),
-            ),
-          ),
-        ),
-    ),
-    findRotated: prepare(
-      d1,
-      db
-        .select({
-          ...aliased({
-            sid: sessions.sid,
-            jti: sessions.jti,
-            issuedAt: sessions.issuedAt,
-            previousJti: sessions.previousJti,
-            rotatedAt: sessions.rotatedAt,
-            expiresAt: sessions.expiresAt,
-            createdAt: sessions.createdAt,
-            revokedAt: sessions.revokedAt,
-            address: sessions.ip,
-          }),
-          userId: sql<number | null>`${users.id}`.as('userId'),
-          guid: sql<string | null>`${users.guid}`.as('guid'),
-          email: sql<string | null>`${users.primaryEmail}`.as('email'),
-          group: sql<string | null>`${users.group}`.as('group'),
-          inPlace: inPlace.as('inPlace'),
-        })
-        .from(sessions)
-        .leftJoin(users, and(eq(users.id, sessions.userId), isActive))
-        .where(eq(sessions.sid, parameter('sid'))),
-    ),
-    revoke: prepare<'sid' | 'onlyWhileJti' | 'reason' | 'now', { sid: string }>(
-      d1,
-      db
-        .update(sessions)
-        .set({ revokedAt: parameter('now'), revokedReason: parameter('reason') })
-        .where(
-          and(
-            eq(sessions.sid, parameter('sid')),
-            isNull(sessions.revokedAt),
-            sql`${sessions.jti} = coalesce(${parameter('onlyWhileJti')}, ${sessions.jti})`,
-          ),
-        )
-        .returning({ sid: sessions.sid }),
-    ),
+/** Runs an idempotent batch until D1 answers. Throws `unavailable` when it does not; the batch may have run even so. */
+async function runUntilAnswered(d1: D1Database, batch: D1PreparedStatement[], attempt = 1): Promise<D1Result[]> {
+  try {
+    return await runBatch(d1, batch)
+  } catch (error) {
+    if (!(error instanceof TesseraError) || attempt === ROTATION_ATTEMPTS) throw error
+    await new Promise((resolve) => setTimeout(resolve, ROTATION_PAUSE_MILLISECONDS * attempt))
+    return runUntilAnswered(d1, batch, attempt + 1)
   }
 }
 
-type ClientNames = 'address' | 'asn' | 'country' | 'city' | 'network' | 'userAgent'
-type OpenNames = 'sid' | 'jti' | 'now' | 'expiresAt' | ClientNames
-type PlaceNames = 'sameAddress' | 'placeAsn' | 'placeCountry'
-type RotateNames =
-  | 'sid'
-  | 'presentedJti'
-  | 'nextJti'
-  | 'now'
-  | 'refreshTtlSeconds'
-  | 'sessionMaxSeconds'
-  | PlaceNames
-  | ClientNames
+interface AccountColumns {
+  readonly userId: number | null
+  readonly guid: string | null
+  readonly email: string | null
+  readonly group: string | null
+  readonly isConfirmed: number
+}
 
-function clientValues(client: Client): Readonly<Record<ClientNames, Value>> {
+function toFound(row: Session & AccountColumns): FoundSession {
+  const { userId, guid, email, group, isConfirmed, ...session } = row
+  if (userId === null || guid === null || group === null) return { session, account: null }
+  return { session, account: { id: userId, guid, email, group, isConfirmed: isConfirmed === 1 } }
+}
+
+function clientValues(client: Client): Readonly<Record<string, Value>> {
   const { address, asn, country, city, network, userAgent } = client
   return { address, asn, country, city, network, userAgent }
-}
-
-/** A column of the account whose session a statement has just inserted. */
-function ofAccount(column: Column): SQL {
-  return sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
 }

@@ -10,8 +10,9 @@ import { TesseraError } from '../errors.ts'
 export type Value = string | number | null
 
 /** A prepared statement with named parameters. */
-export interface Statement<Names extends string, Row> {
-  readonly bind: (values: Readonly<Record<Names, Value>>) => D1PreparedStatement
+export interface Statement<Row> {
+  /** Values by name; those that the statement does not have are ignored. D1 throws for one that is missing. */
+  readonly bind: (values: Readonly<Record<string, Value>>) => D1PreparedStatement
   /** The rows of a result of this statement. */
   readonly rows: (result: D1Result | undefined) => readonly Row[]
 }
@@ -37,16 +38,12 @@ export function aliased<Columns extends Record<string, Column>>(columns: Columns
 }
 
 /** Prepares a Drizzle query whose variable parts are `parameter(name)`. */
-export function prepare<Names extends string, Row = never>(
-  d1: D1Database,
-  query: BuiltQuery<Row>,
-): Statement<Names, Row> {
+export function prepare<Row = never>(d1: D1Database, query: BuiltQuery<Row>): Statement<Row> {
   const { sql: text, params } = query.toSQL()
   const prepared = d1.prepare(text)
   const sources = params.map(source)
   return {
-    bind: (values: Readonly<Record<string, Value>>) =>
-      prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
+    bind: (values) => prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
     rows: (result) => (result?.results ?? []) as Row[],
   }

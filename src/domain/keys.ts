@@ -28,6 +28,8 @@ export interface PublicJwk {
 export interface Keys {
   readonly access: KeyRing
   readonly refresh: KeyRing
+  /** For the links in mails. */
+  readonly link: KeyRing
   /** What other services verify access tokens with; the current key first. */
   readonly jwks: { readonly keys: readonly PublicJwk[] }
 }
@@ -45,10 +47,12 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
 export async function deriveKeys(secret: string, previous: readonly string[]): Promise<Keys> {
   const masters = await Promise.all([secret, ...previous].map(importMaster))
   const access = await Promise.all(masters.map(deriveAccessKey))
-  const refresh = await Promise.all(masters.map(deriveRefreshKey))
+  const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
+  const link = await Promise.all(masters.map((master) => deriveHmacKey(master, 'mail link')))
   return {
     access: ring('ES256', access),
     refresh: ring('HS256', refresh),
+    link: ring('HS256', link),
     jwks: { keys: access.map((key) => key.jwk) },
   }
 }
@@ -87,11 +91,11 @@ async function exportCoordinates(key: CryptoKey): Promise<{ readonly x: string; 
   return { x: jwk.x, y: jwk.y }
 }
 
-async function deriveRefreshKey(master: CryptoKey): Promise<DerivedKey> {
-  const bytes = await expand(master, 'refresh token HS256', 32)
+async function deriveHmacKey(master: CryptoKey, purpose: string): Promise<DerivedKey> {
+  const bytes = await expand(master, `${purpose} HS256`, 32)
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
   // A thumbprint of a secret key would be a hash of that key; this name is unrelated to it.
-  const kid = base64url(await expand(master, 'refresh token kid', 16))
+  const kid = base64url(await expand(master, `${purpose} kid`, 16))
   return { signing: Object.assign(key, { alg: 'HS256', kid } as const), verifying: key }
 }
 

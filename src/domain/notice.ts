@@ -20,6 +20,8 @@ export const NoticeFacts = z.object({
     network: z.string().nullable(),
     userAgent: z.string().nullable(),
   }),
+  /** The place that the session had before, where that is the question. */
+  usual: z.object({ address: z.string(), asn: z.int().nullable(), country: z.string().nullable() }).nullable(),
   /** The origin under which the owner's pages are reached. */
   origin: z.string(),
 })

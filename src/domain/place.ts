@@ -32,6 +32,8 @@ export interface PlaceCondition {
   readonly sameAddress: boolean
   readonly asn: number | null
   readonly country: string | null
+  /** The client's place as `allowed_places` names it. */
+  readonly key: string
 }
 
 const ADDRESS_BITS = { v4: 32, v6: 64 }
@@ -49,5 +51,14 @@ export function placeCondition(policy: LocationPolicy, issuedTo: string, client:
     sameAddress: policy === 'off' || networkOf(issuedTo, bits) === networkOf(client.address, bits),
     asn: policy === 'asn' ? client.asn : null,
     country: policy === 'country' ? client.country : null,
+    key: placeKey(policy, client),
   }
+}
+
+/** The name of a client's place, by which its owner may allow it. */
+export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string {
+  if (policy === 'asn' && client.asn !== null) return `asn:${client.asn}`
+  if (policy === 'country' && client.country !== null) return `country:${client.country}`
+  if (policy === 'subnet') return `subnet:${networkOf(client.address, SUBNET_BITS)}`
+  return `address:${networkOf(client.address, ADDRESS_BITS)}`
 }

@@ -2,10 +2,11 @@
  * What the rules need from outside. Adapters implement these; tests may too. Times are whole seconds since 1970.
  */
 
-import type { Notice } from './notice.ts'
+import type { Doubts } from './doubts.ts'
+import type { Notice, NoticeFacts } from './notice.ts'
 import type { Passwords } from './passwords.ts'
 import type { Client, LocationPolicy, PlaceCondition } from './place.ts'
-import type { Tokens } from './tokens.ts'
+import type { LinkPurpose, Tokens } from './tokens.ts'
 
 export interface Account {
   /** The integer key; `user_id` to callers. */
@@ -25,8 +26,10 @@ export interface Session {
   readonly expiresAt: number
   readonly createdAt: number
   readonly revokedAt: number | null
-  /** The canonical address that the live token was issued to. */
+  /** The place of the session: the canonical address that the live token was issued to, and what is known of it. */
   readonly address: string
+  readonly asn: number | null
+  readonly country: string | null
 }
 
 export interface NewSession {
@@ -48,14 +51,25 @@ export interface Rotation {
   readonly client: Client
 }
 
-/** A session as a rotation left it, with its account as it is now; `account` is `null` when inactive or deleted. */
-export interface RotatedSession {
+/** A session with its account as it is now; `account` is `null` when it is inactive or deleted. */
+export interface FoundSession {
   readonly session: Session
-  readonly account: Account | null
+  readonly account: (Account & { readonly isConfirmed: boolean }) | null
+}
+
+/** A session as a rotation left it. `inPlace`: the client is in the session's own place, or in an allowed one. */
+export interface RotatedSession extends FoundSession {
   readonly inPlace: boolean
 }
 
-export type EndReason = 'location' | 'reuse' | 'inactive'
+/** A session as its owner sees it. */
+export interface ListedSession extends Session {
+  readonly city: string | null
+  readonly network: string | null
+  readonly userAgent: string | null
+}
+
+export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
 
 export interface SessionEnd {
   readonly sid: string
@@ -81,6 +95,15 @@ export interface SessionStore {
    * its live token is another one by now. The caller announces `notificationId`.
    */
   readonly end: (end: SessionEnd) => Promise<{ readonly ended: boolean; readonly notificationId: string | null }>
+  readonly find: (sid: string) => Promise<FoundSession | null>
+  /** The live sessions of an account, newest first. */
+  readonly list: (userId: number, now: number, sessionMaxSeconds: number) => Promise<readonly ListedSession[]>
+  /** Ends one session of an account, or all but one. Returns how many that were. */
+  readonly endOfUser: (
+    userId: number,
+    which: { readonly onlySid: string | null; readonly exceptSid: string | null },
+    now: number,
+  ) => Promise<number>
 }
 
 export interface SignInAccount extends Account {
@@ -92,6 +115,42 @@ export interface SignInAccount extends Account {
 export interface AccountStore {
   /** `email` as `normalizeEmail` made it. */
   readonly findByEmail: (email: string) => Promise<SignInAccount | null>
+}
+
+/** A place that an account may refresh from beside those of its sessions. */
+export interface AllowedPlace {
+  readonly id: number
+  /** As `placeKey` names it. */
+  readonly place: string
+  readonly country: string | null
+  readonly city: string | null
+  readonly network: string | null
+  readonly createdAt: number
+  readonly expiresAt: number
+}
+
+export interface OwnerStore {
+  /** The facts of a mail, and when each of its links was used. */
+  readonly findNotice: (
+    id: string,
+  ) => Promise<{ readonly facts: NoticeFacts; readonly usedAt: Readonly<Record<LinkPurpose, number | null>> } | null>
+  /** Ends every session of the account that a mail went to, once a mail. `false`: it was done before. */
+  readonly endSessions: (noticeId: string, now: number) => Promise<boolean>
+  /** Allows places for the account that a mail went to, once a mail. `false`: it was done before. */
+  readonly allowPlaces: (
+    noticeId: string,
+    places: readonly {
+      readonly key: string
+      readonly country: string | null
+      readonly city: string | null
+      readonly network: string | null
+    }[],
+    now: number,
+    expiresAt: number,
+  ) => Promise<boolean>
+  readonly listPlaces: (userId: number, now: number) => Promise<readonly AllowedPlace[]>
+  /** `false`: the account has no such place. */
+  readonly removePlace: (userId: number, id: number) => Promise<boolean>
 }
 
 /** Everything a refusal or an incident leaves in the log. Never token text, never a password, never an e-mail. */
@@ -118,6 +177,8 @@ export interface Services {
   readonly passwords: Passwords
   readonly sessions: SessionStore
   readonly accounts: AccountStore
+  readonly owners: OwnerStore
+  readonly doubts: Doubts
   /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
   readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */

@@ -7,6 +7,7 @@
  */
 
 import { TesseraError } from '../errors.ts'
+import { endOf } from './session-end.ts'
 import { signPair, type Pair } from './pair.ts'
 import { placeCondition, type Client } from './place.ts'
 import type { Account, RotatedSession, Services, Session, SessionEnd, Settings } from './ports.ts'
@@ -18,6 +19,7 @@ export const RACE_SECONDS = 10
 /** What a rotation turned out to be: a session to sign for, or why not. */
 export type Verdict =
   | { readonly kind: 'won' | 'replayed'; readonly session: Session; readonly account: Account }
+  | { readonly kind: 'moved'; readonly session: Session } // live, but from another place
   | { readonly kind: Refusal }
 
 type Refusal =
@@ -27,7 +29,6 @@ type Refusal =
   | 'revoked' // the session was ended
   | 'expired' // the session is over by the settings of today
   | 'inactive' // the account was deactivated or deleted
-  | 'moved' // live, but from another place
 
 /** What a browser presents: both tokens of the pair, to the letter. */
 export interface PresentedPair {
@@ -70,42 +71,63 @@ export async function refreshToken(services: Services, text: string, client: Cli
 
 async function rotate(services: Services, presented: RefreshClaims, client: Client, issuer: string): Promise<Pair> {
   const { settings } = services
-  const nextJti = services.newId()
+  const { sid } = presented
   const now = services.now()
-  const found = await services.sessions.rotate({
-    sid: presented.sid,
-    presentedJti: presented.jti,
-    nextJti,
-    now,
-    refreshTtlSeconds: settings.refreshTtlSeconds,
-    sessionMaxSeconds: settings.sessionMaxSeconds,
-    place: placeCondition(settings.locationPolicy, presented.ip, client),
-    client,
-  })
+  const nextJti = services.doubts.take(presented.jti) ?? services.newId()
+  const found = await services.sessions
+    .rotate({
+      sid,
+      presentedJti: presented.jti,
+      nextJti,
+      now,
+      refreshTtlSeconds: settings.refreshTtlSeconds,
+      sessionMaxSeconds: settings.sessionMaxSeconds,
+      place: placeCondition(settings.locationPolicy, presented.ip, client),
+      client,
+    })
+    .catch((error: unknown) => {
+      services.doubts.keep(presented.jti, nextJti)
+      throw error
+    })
   const verdict = judge(found, presented.jti, nextJti, now, settings)
-  const ended = { sid: presented.sid, onlyWhileJti: null, now }
-  const facts = { at: now, client, origin: issuer }
   switch (verdict.kind) {
     case 'won':
+      return signPair(services, issuer, verdict.session, verdict.account)
     case 'replayed':
+      services.log({ event: 'refreshed', cause: verdict.kind, sid })
       return signPair(services, issuer, verdict.session, verdict.account)
     case 'race':
     case 'unknown':
     case 'revoked':
     case 'expired':
-      throw new TesseraError('token_used', { cause: verdict.kind })
+      throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'stale':
-      await endSession(services, { ...ended, reason: 'reuse', notice: { kind: 'token_reused', facts } })
-      throw new TesseraError('token_used', { cause: verdict.kind })
+      await endSession(services, {
+        sid,
+        now,
+        reason: 'reuse',
+        onlyWhileJti: null,
+        notice: { kind: 'token_reused', facts: { at: now, client, origin: issuer, usual: null } },
+      })
+      throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'inactive':
-      await endSession(services, { ...ended, reason: 'inactive', notice: null })
-      throw new TesseraError('no_active_account', { cause: verdict.kind })
+      await endSession(services, { sid, now, reason: 'inactive', onlyWhileJti: null, notice: null })
+      throw new TesseraError('no_active_account', { cause: verdict.kind, context: { sid } })
     case 'moved': {
-      // Only while the token is live: a refresh from the right place may just have been faster, and that is a race.
-      const notice = { kind: 'location_blocked', facts } as const
-      const wasLive = await endSession(services, { ...ended, onlyWhileJti: presented.jti, reason: 'location', notice })
-      if (!wasLive) throw new TesseraError('token_used', { cause: 'race' })
-      throw new TesseraError('location_blocked', { cause: verdict.kind })
+      const { address, asn, country } = verdict.session
+      const wasLive = await endSession(services, {
+        sid,
+        now,
+        reason: 'location',
+        // Only while it is live: a refresh from the right place may just have been faster, and then this is a race.
+        onlyWhileJti: presented.jti,
+        notice: {
+          kind: 'location_blocked',
+          facts: { at: now, client, origin: issuer, usual: { address, asn, country } },
+        },
+      })
+      if (!wasLive) throw new TesseraError('token_used', { cause: 'race', context: { sid } })
+      throw new TesseraError('location_blocked', { cause: verdict.kind, context: { sid } })
     }
   }
 }
@@ -120,14 +142,17 @@ export function judge(
 ): Verdict {
   if (found === null) return { kind: 'unknown' }
   const { session, account } = found
-  if (session.revokedAt !== null) return { kind: 'revoked' }
-  if (session.expiresAt <= now || session.createdAt + settings.sessionMaxSeconds <= now) return { kind: 'expired' }
+  const end = endOf(session, { settings, now })
+  if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
   if (session.jti === nextJti) return { kind: 'won', session, account }
-  if (session.jti === presentedJti) return { kind: 'moved' }
+  if (session.jti === presentedJti) return { kind: 'moved', session }
+  // Our own write, whose answer was lost, was replayed to another tab and rotated on before we looked.
+  if (session.previousJti === nextJti) return { kind: 'race' }
   if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
   const age = now - session.rotatedAt
-  if (found.inPlace && settings.refreshReuseSeconds > 0 && age <= settings.refreshReuseSeconds)
+  const { refreshReuseSeconds } = settings
+  if (found.inPlace && refreshReuseSeconds > 0 && age <= refreshReuseSeconds)
     return { kind: 'replayed', session, account }
   return { kind: age <= RACE_SECONDS ? 'race' : 'stale' }
 }

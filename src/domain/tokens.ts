@@ -38,6 +38,16 @@ export const AccessClaims = SharedClaims.extend({
   aud: z.string().exactOptional(),
 })
 
+/** What a link in a mail says: which mail it is from, and the one thing that it may be used for. */
+export const LinkClaims = z.object({
+  token_type: z.literal('link'),
+  purpose: z.enum(['end_sessions', 'allow_place']),
+  /** The id of the mail's row in the outbox. */
+  nid: Id,
+  iat: Seconds,
+  exp: Seconds,
+})
+
 /** What a refresh token says. */
 export const RefreshClaims = SharedClaims.extend({
   token_type: z.literal('refresh'),
@@ -47,7 +57,9 @@ export const RefreshClaims = SharedClaims.extend({
 
 export type AccessClaims = z.output<typeof AccessClaims>
 export type RefreshClaims = z.output<typeof RefreshClaims>
-export type TokenType = 'access' | 'refresh'
+export type LinkClaims = z.output<typeof LinkClaims>
+export type LinkPurpose = LinkClaims['purpose']
+export type TokenType = 'access' | 'refresh' | 'link'
 
 /** Ours have some 700 characters; more is not worth decoding. */
 const MAX_TOKEN_LENGTH = 4096
@@ -66,6 +78,7 @@ export interface Tokens {
   readonly signAccess: (claims: AccessClaims) => Promise<string>
   /** The same claims give the same token byte for byte: HMAC has no randomness. */
   readonly signRefresh: (claims: RefreshClaims) => Promise<string>
+  readonly signLink: (claims: LinkClaims) => Promise<string>
   /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
   readonly verifySignature: (type: TokenType, token: ParsedToken) => Promise<void>
 }
@@ -76,6 +89,7 @@ export function createTokens(keys: Keys): Tokens {
     jwks: keys.jwks,
     signAccess: (claims) => sign({ ...claims }, keys.access.signing),
     signRefresh: (claims) => sign({ ...claims }, keys.refresh.signing),
+    signLink: (claims) => sign({ ...claims }, keys.link.signing),
     verifySignature: (type, token) => verifySignature(type, keys[type], token),
   }
 }
@@ -100,11 +114,14 @@ export function readClaims<Schema extends z.ZodType>(schema: Schema, token: Pars
   return claims.data
 }
 
-/** Throws `token_not_valid` when a verified token is out of its time. It ends *at* `exp` (RFC 7519 section 4.1.4). */
+/** Throws `token_not_valid` when a verified token is out of its time. */
 export function requireCurrent(claims: { readonly iat: number; readonly exp: number }, now: number): void {
-  if (claims.exp <= now) throw new TesseraError('token_not_valid', { cause: 'expired' })
-  if (claims.iat > now + CLOCK_SKEW_SECONDS)
-    throw new TesseraError('token_not_valid', { cause: 'issued in the future' })
+  if (!isCurrent(claims, now)) throw new TesseraError('token_not_valid', { cause: 'out of its time' })
+}
+
+/** Whether a verified token is in its time, which ends *at* `exp` (RFC 7519 section 4.1.4). */
+export function isCurrent({ iat, exp }: { readonly iat: number; readonly exp: number }, now: number): boolean {
+  return exp > now && iat <= now + CLOCK_SKEW_SECONDS
 }
 
 async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToken): Promise<void> {

@@ -4,14 +4,36 @@
  * or by introspection.
  */
 
+import { TesseraError } from '../errors.ts'
 import type { Services } from './ports.ts'
 import { AccessClaims, parseToken, readClaims, RefreshClaims, requireCurrent } from './tokens.ts'
 
 /** Throws `wrong_data_structure` or `token_not_valid`; returns when the token is good. */
 export async function verifyToken({ tokens, now }: Pick<Services, 'tokens' | 'now'>, text: string): Promise<void> {
+  requireCurrent(await readEither({ tokens }, text), now())
+}
+
+/** The claims of a token of either type, whatever its expiry. Throws `wrong_data_structure` or `token_not_valid`. */
+export async function readEither(
+  { tokens }: Pick<Services, 'tokens'>,
+  text: string,
+): Promise<AccessClaims | RefreshClaims> {
   const token = parseToken(text)
   // The header only says which of our own keys to try; the key then pins the algorithm.
   const type = token.header['alg'] === 'HS256' ? 'refresh' : 'access'
   await tokens.verifySignature(type, token)
-  requireCurrent(readClaims(type === 'refresh' ? RefreshClaims : AccessClaims, token), now())
+  return readClaims(type === 'refresh' ? RefreshClaims : AccessClaims, token)
+}
+
+/** As `readEither`; `null` for every token that is not ours, where saying why would be an answer in itself. */
+export async function readEitherOrNull(
+  services: Pick<Services, 'tokens'>,
+  text: string,
+): Promise<AccessClaims | RefreshClaims | null> {
+  try {
+    return await readEither(services, text)
+  } catch (error) {
+    if (error instanceof TesseraError) return null
+    throw error
+  }
 }

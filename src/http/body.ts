@@ -25,8 +25,7 @@ export async function readJson<Schema extends z.ZodType>(
   c: Context<AppEnv>,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const type = c.req.header('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/json') throw new TesseraError('unsupported_media_type')
+  if (mediaType(c) !== 'application/json') throw new TesseraError('unsupported_media_type')
   let value: unknown
   try {
     value = await c.req.json()
@@ -34,6 +33,34 @@ export async function readJson<Schema extends z.ZodType>(
     // The parser's own message repeats what it could not read, and that may be a password.
     throw new TesseraError('wrong_data_structure', { cause: 'JSON' })
   }
+  return parse(schema, value)
+}
+
+/**
+ * The body of a form, as `schema` has it. A foreign page can send one without a preflight, so this is only for routes
+ * that ask for a secret in it or beside it. Throws `unsupported_media_type` and `wrong_data_structure`.
+ */
+export async function readForm<Schema extends z.ZodType>(
+  c: Context<AppEnv>,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  if (mediaType(c) !== 'application/x-www-form-urlencoded') throw new TesseraError('unsupported_media_type')
+  return parse(schema, Object.fromEntries(new URLSearchParams(await c.req.text())))
+}
+
+/** JSON or a form, for the routes whose RFCs ask for a form. */
+export function readJsonOrForm<Schema extends z.ZodType>(
+  c: Context<AppEnv>,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  return mediaType(c) === 'application/json' ? readJson(c, schema) : readForm(c, schema)
+}
+
+function mediaType(c: Context<AppEnv>): string | undefined {
+  return c.req.header('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value)
   if (!result.success) throw new TesseraError('wrong_data_structure', { fields: fieldErrors(result.error) })
   return result.data

@@ -14,3 +14,15 @@ export const Credentials = z.object({
 export const RefreshRequest = z.object({ refresh: z.string() })
 
 export const VerifyRequest = z.object({ token: z.string() })
+
+/** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
+export const RevokeRequest = z.union([
+  z.object({ token: z.string() }).transform(({ token }) => token),
+  z.object({ refresh: z.string() }).transform(({ refresh }) => refresh),
+])
+
+/** RFC 7662 section 2.1. */
+export const IntrospectRequest = z.object({ token: z.string() })
+
+/** What the page of a mail's link posts. */
+export const LinkRequest = z.object({ token: z.string() })

@@ -24,17 +24,30 @@ export function readPair(c: Context<AppEnv>): PresentedPair {
   return { access, refresh }
 }
 
-/** Hands a pair out. `Secure` is left out for plain http on this machine alone: several cookie jars would drop it. */
+/** The access token alone, or `null`. Throws `wrong_data_structure` where it was sent twice. */
+export function readAccessCookie(c: Context<AppEnv>): string | null {
+  return readOnly(c.req.header('Cookie') ?? '', ACCESS.name)
+}
+
+/** Hands a pair out. */
 export function writePair(c: Context<AppEnv>, pair: Pair): void {
+  const attributes = { ...attributesFor(c), maxAge: Math.max(0, pair.expiresAt - c.env.now()) }
+  setCookie(c, ACCESS.name, pair.access, { ...attributes, path: ACCESS.path })
+  setCookie(c, REFRESH.name, pair.refresh, { ...attributes, path: REFRESH.path })
+}
+
+/** Takes both cookies back. */
+export function clearPair(c: Context<AppEnv>): void {
+  const attributes = { ...attributesFor(c), maxAge: 0 }
+  setCookie(c, ACCESS.name, '', { ...attributes, path: ACCESS.path })
+  setCookie(c, REFRESH.name, '', { ...attributes, path: REFRESH.path })
+}
+
+/** `Secure` is left out for plain http on this machine alone: several cookie jars would drop such cookies. */
+function attributesFor(c: Context<AppEnv>) {
   const url = new URL(c.req.url)
-  const options = {
-    httpOnly: true,
-    secure: !(url.protocol === 'http:' && isLoopback(url.hostname)),
-    sameSite: 'Strict',
-    maxAge: Math.max(0, pair.expiresAt - c.env.now()),
-  } as const
-  setCookie(c, ACCESS.name, pair.access, { ...options, path: ACCESS.path })
-  setCookie(c, REFRESH.name, pair.refresh, { ...options, path: REFRESH.path })
+  const secure = !(url.protocol === 'http:' && isLoopback(url.hostname))
+  return { httpOnly: true, secure, sameSite: 'Strict' } as const
 }
 
 /** All values that a `Cookie` header has under a name, in its order. An empty one counts as none. */

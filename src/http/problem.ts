@@ -21,12 +21,7 @@ const TITLES: Readonly<Record<TesseraError['status'], string>> = {
 
 /** The answer for anything that was thrown. What is not a `TesseraError` is ours, and is never explained. */
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
-  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: thrown })
-  logRefusal(error, c)
-
-  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
-  if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
-  if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
+  const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)
   const problem = {
     type: 'about:blank',
@@ -41,6 +36,16 @@ export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   })
 }
 
+/** The row of the table that something thrown belongs to, logged, with its headers set. */
+export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
+  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: thrown })
+  logRefusal(error, c)
+  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
+  if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
+  return error
+}
+
 /** `GET /{guid}` and `GET /refresh`: all one-segment paths. */
 function wantsText(c: Context<AppEnv>): boolean {
   const accept = c.req.header('Accept') ?? ''
@@ -48,7 +53,7 @@ function wantsText(c: Context<AppEnv>): boolean {
 }
 
 function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
-  const { code, status, cause } = error
+  const { code, status, cause, context } = error
   if (cause === undefined) return
   const ray = c.req.header('CF-Ray')
   c.env.log({
@@ -56,8 +61,9 @@ function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
     code,
     status,
     cause: describeCause(cause),
+    ...context,
     route: c.req.routePath,
-    ...(ray && { ray }),
+    ...(ray !== undefined && { ray }),
   })
 }
 

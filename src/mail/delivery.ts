@@ -7,13 +7,14 @@ import * as z from 'zod'
 
 import type { Outbox, StoredNotice } from '../domain/notice.ts'
 import type { LogEvent } from '../domain/ports.ts'
-import { renderMessage } from './message.ts'
+import { renderMessage, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
 
 export interface DeliveryDeps {
   readonly outbox: Outbox
   readonly transport: Transport
   readonly queue: Queue
+  readonly signLink: SignLink
   readonly now: () => number
   readonly log: (event: LogEvent) => void
 }
@@ -94,13 +95,13 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
 }
 
 async function send(
-  { outbox, transport, now, log }: DeliveryDeps,
+  { outbox, transport, signLink, now, log }: DeliveryDeps,
   message: Message,
   notice: StoredNotice,
 ): Promise<void> {
   const { id, recipient } = notice
   try {
-    await transport({ ...(await renderMessage(notice)), to: recipient, idempotencyKey: id })
+    await transport({ ...(await renderMessage(notice, signLink)), to: recipient, idempotencyKey: id })
   } catch (error) {
     const reason = describe(error)
     if (error instanceof MailError && error.permanent) {

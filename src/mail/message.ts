@@ -6,8 +6,9 @@
 
 import { html } from 'hono/html'
 
-import type { NoticeFacts, NoticeKind, StoredNotice } from '../domain/notice.ts'
-import { describeDevice } from './device.ts'
+import type { NoticeKind, StoredNotice } from '../domain/notice.ts'
+import { describeNotice } from '../domain/notice-details.ts'
+import type { LinkPurpose } from '../domain/tokens.ts'
 
 export interface Message {
   readonly subject: string
@@ -15,11 +16,15 @@ export interface Message {
   readonly html: string
 }
 
+/** The URL of a link for a mail. */
+export type SignLink = (purpose: LinkPurpose, notice: StoredNotice) => Promise<string>
+
 interface Wording {
   readonly subject: string
   readonly headline: string
   readonly explanation: string
   readonly advice: string
+  readonly links: readonly LinkPurpose[]
 }
 
 const WORDINGS: Readonly<Record<NoticeKind, Wording>> = {
@@ -29,30 +34,55 @@ const WORDINGS: Readonly<Record<NoticeKind, Wording>> = {
     explanation:
       'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
     advice:
-      'If this was you, on another network, simply sign in again. If it was not, change your password and check the device you last signed in with.',
+      'If this was you, on another network, sign in again; with the second link below you will not be asked there any more. If it was not, end all your sessions and change your password. The links work once, for 24 hours.',
+    links: ['end_sessions', 'allow_place'],
   },
   token_reused: {
     subject: 'We ended a session that was used twice',
     headline: 'A session of yours was used twice',
     explanation:
       'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it, so we ended that session. Your other sessions are not affected.',
-    advice: 'Sign in again. If you do not recognize the device below, change your password.',
+    advice:
+      'Sign in again. If you do not recognize the device above, end all your sessions and change your password. The link works once, for 24 hours.',
+    links: ['end_sessions'],
   },
 }
 
-/** Renders a stored notice. Pure: the same notice gives the same message, however often it is sent. */
-export async function renderMessage({ kind, facts }: Pick<StoredNotice, 'kind' | 'facts'>): Promise<Message> {
-  const { subject, headline, explanation, advice } = WORDINGS[kind]
-  const details = describe(facts)
-  const text = [headline, explanation, details.map(([name, value]) => `${name}: ${value}`).join('\n'), advice].join(
-    '\n\n',
+const LINK_LABELS: Readonly<Record<LinkPurpose, string>> = {
+  end_sessions: 'End all my sessions',
+  allow_place: 'That was me, allow this place',
+}
+
+/** Renders a stored notice. The same notice gives the same message, however often it is sent. */
+export async function renderMessage(notice: StoredNotice, signLink: SignLink): Promise<Message> {
+  const { subject, headline, explanation, advice, links: purposes } = WORDINGS[notice.kind]
+  const details = describeNotice(notice.facts)
+  const links = await Promise.all(
+    purposes.map(async (purpose) => ({ label: LINK_LABELS[purpose], url: await signLink(purpose, notice) })),
   )
+  const text = [
+    headline,
+    explanation,
+    details.map(([name, value]) => `${name}: ${value}`).join('\n'),
+    advice,
+    ...links.map(({ label, url }) => `${label}:\n${url}`),
+  ]
   const rows = details.map(
     ([name, value]) =>
       html`<tr>
         <th align="left" style="padding:4px 16px 4px 0;font-weight:normal;color:#57606a">${name}</th>
         <td style="padding:4px 0">${value}</td>
       </tr>`,
+  )
+  const buttons = links.map(
+    ({ label, url }) =>
+      html`<p>
+        <a
+          href="${url}"
+          style="display:inline-block;padding:8px 16px;border:1px solid #1f2328;border-radius:6px;color:#1f2328"
+          >${label}</a
+        >
+      </p>`,
   )
   const page = html`<!doctype html>
     <html lang="en">
@@ -64,35 +94,13 @@ export async function renderMessage({ kind, facts }: Pick<StoredNotice, 'kind' |
         <div style="max-width:560px;margin:0 auto">
           <h1 style="font-size:20px">${headline}</h1>
           <p>${explanation}</p>
-          <table role="presentation" style="border-collapse:collapse;margin:16px 0">
+          <table style="border-collapse:collapse;margin:16px 0">
             ${rows}
           </table>
           <p>${advice}</p>
+          ${buttons}
         </div>
       </body>
     </html>`
-  return { subject, text: `${text}\n`, html: String(await page) }
-}
-
-function describe({ at, client }: NoticeFacts): readonly (readonly [name: string, value: string])[] {
-  const unknown = 'unknown'
-  const asn = client.asn === null ? null : `AS${client.asn}`
-  return [
-    ['When', `${new Date(at * 1000).toISOString().replace('T', ' ').slice(0, 16)} UTC`],
-    ['City', oneLine(client.city) ?? unknown],
-    ['Country', countryName(client.country) ?? unknown],
-    ['Network', [oneLine(client.network), asn].filter((part) => part !== null).join(', ') || unknown],
-    ['Address', client.address],
-    ['Device', describeDevice(oneLine(client.userAgent)) ?? unknown],
-  ]
-}
-
-/** A line of the plain text is one fact: a value must not be able to write the next one. */
-function oneLine(value: string | null): string | null {
-  return value?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim() || null
-}
-
-function countryName(code: string | null): string | null {
-  if (code === null || !/^[A-Z]{2}$/.test(code)) return null
-  return new Intl.DisplayNames('en', { type: 'region', fallback: 'code' }).of(code) ?? code
+  return { subject, text: `${text.join('\n\n')}\n`, html: String(await page) }
 }

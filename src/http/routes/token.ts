@@ -4,16 +4,21 @@
  * - POST /auth/token           e-mail and password for the first pair
  * - POST /auth/token/refresh   a refresh token for the next pair
  * - POST /auth/token/verify    whether a token is good; no database
+ * - POST /auth/token/revoke    ends the session of a token (RFC 7009)
+ * - POST /auth/token/introspect   whether a token's session lives (RFC 7662); for back ends
  */
 
+import { introspect } from '../../domain/introspect.ts'
 import type { Pair } from '../../domain/pair.ts'
 import { refreshToken } from '../../domain/refresh.ts'
+import { revokeByToken } from '../../domain/revoke.ts'
 import { signInByPassword } from '../../domain/sign-in.ts'
 import { verifyToken } from '../../domain/verify.ts'
-import { limitBody, readJson } from '../body.ts'
+import { limitBody, readJson, readJsonOrForm } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
-import { Credentials, RefreshRequest, VerifyRequest } from '../contract.ts'
+import { Credentials, IntrospectRequest, RefreshRequest, RevokeRequest, VerifyRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
+import { requireServiceKey } from '../issuing.ts'
 
 export const tokenRoutes = factory
   .createApp()
@@ -30,6 +35,15 @@ export const tokenRoutes = factory
     const { token } = await readJson(c, VerifyRequest)
     await verifyToken(c.env, token)
     return c.body(null, 200)
+  })
+  .post('/revoke', limitBody, async (c) => {
+    await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest), 'revoked')
+    return c.body(null, 204)
+  })
+  .post('/introspect', limitBody, async (c) => {
+    await requireServiceKey(c)
+    const { token } = await readJsonOrForm(c, IntrospectRequest)
+    return c.json(await introspect(c.env, token))
   })
 
 function describePair({ access, refresh, account }: Pair) {

@@ -1,0 +1,154 @@
+/** What owners decide in answer to a mail, and the places that they allowed. One round trip each. */
+
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+
+import { NoticeFacts } from '../domain/notice.ts'
+import type { OwnerStore } from '../domain/ports.ts'
+import { allowedPlaces, notifications, sessions } from './schema.ts'
+import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
+
+/** The owner store over a D1 database. Build it once per isolate. */
+export function createOwnerStore(d1: D1Database): OwnerStore {
+  const statements = prepareStatements(d1)
+
+  return {
+    async findNotice(id) {
+      const row = statements.findNotice.rows(await run(statements.findNotice.bind({ id })))[0]
+      if (row === undefined) return null
+      return {
+        facts: NoticeFacts.parse(JSON.parse(row.facts)),
+        usedAt: { end_sessions: row.sessionsEndedAt, allow_place: row.placeAllowedAt },
+      }
+    },
+
+    async endSessions(noticeId, now) {
+      const [marked] = await runBatch(d1, [
+        statements.markSessionsEnded.bind({ id: noticeId, now }),
+        statements.endSessions.bind({ id: noticeId, now }),
+      ])
+      return statements.markSessionsEnded.rows(marked).length === 1
+    },
+
+    async allowPlaces(noticeId, places, now, expiresAt) {
+      const [marked] = await runBatch(d1, [
+        statements.markPlaceAllowed.bind({ id: noticeId, now }),
+        ...places.map(({ key, ...place }) =>
+          statements.allowPlace.bind({ id: noticeId, now, expiresAt, key, ...place }),
+        ),
+      ])
+      return statements.markPlaceAllowed.rows(marked).length === 1
+    },
+
+    async listPlaces(userId, now) {
+      return statements.listPlaces.rows(await run(statements.listPlaces.bind({ userId, now })))
+    },
+
+    async removePlace(userId, id) {
+      return statements.removePlace.rows(await run(statements.removePlace.bind({ userId, id }))).length === 1
+    },
+  }
+}
+
+function prepareStatements(d1: D1Database) {
+  const db = drizzle(d1)
+  const isThis = eq(notifications.id, parameter('id'))
+  // The first statement of each batch marks the mail; the others do something only when it was this use that did.
+  const usersOf = (mark: typeof notifications.sessionsEndedAt | typeof notifications.placeAllowedAt) =>
+    db
+      .select({ userId: notifications.userId })
+      .from(notifications)
+      .where(and(isThis, eq(mark, parameter('now'))))
+
+  return {
+    findNotice: prepare(
+      d1,
+      db
+        .select(
+          aliased({
+            facts: notifications.facts,
+            sessionsEndedAt: notifications.sessionsEndedAt,
+            placeAllowedAt: notifications.placeAllowedAt,
+          }),
+        )
+        .from(notifications)
+        .where(isThis),
+    ),
+    markSessionsEnded: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({ sessionsEndedAt: parameter('now') })
+        .where(and(isThis, isNull(notifications.sessionsEndedAt)))
+        .returning({ id: notifications.id }),
+    ),
+    endSessions: prepare(
+      d1,
+      db
+        .update(sessions)
+        .set({
+          revokedAt: parameter('now'),
+          revokedReason: 'owner',
+          expiresAt: sql`min(${sessions.expiresAt}, ${parameter('now')})`,
+        })
+        .where(and(sql`${sessions.userId} in ${usersOf(notifications.sessionsEndedAt)}`, isNull(sessions.revokedAt))),
+    ),
+    markPlaceAllowed: prepare(
+      d1,
+      db
+        .update(notifications)
+        .set({ placeAllowedAt: parameter('now') })
+        .where(and(isThis, isNull(notifications.placeAllowedAt)))
+        .returning({ id: notifications.id }),
+    ),
+    allowPlace: prepare(
+      d1,
+      db
+        .insert(allowedPlaces)
+        .select((query) =>
+          query
+            .select({
+              id: sql<number>`null`.as('id'),
+              userId: notifications.userId,
+              place: parameter('key').as('place'),
+              country: parameter('country').as('country'),
+              city: parameter('city').as('city'),
+              network: parameter('network').as('network'),
+              createdAt: parameter('now').as('created_at'),
+              expiresAt: parameter('expiresAt').as('expires_at'),
+            })
+            .from(notifications)
+            .where(and(isThis, eq(notifications.placeAllowedAt, parameter('now')))),
+        )
+        .onConflictDoUpdate({
+          target: [allowedPlaces.userId, allowedPlaces.place],
+          set: { expiresAt: parameter('expiresAt') },
+        }),
+    ),
+    listPlaces: prepare(
+      d1,
+      db
+        .select(
+          aliased({
+            id: allowedPlaces.id,
+            place: allowedPlaces.place,
+            country: allowedPlaces.country,
+            city: allowedPlaces.city,
+            network: allowedPlaces.network,
+            createdAt: allowedPlaces.createdAt,
+            expiresAt: allowedPlaces.expiresAt,
+          }),
+        )
+        .from(allowedPlaces)
+        .where(and(eq(allowedPlaces.userId, parameter('userId')), gt(allowedPlaces.expiresAt, parameter('now'))))
+        .orderBy(asc(allowedPlaces.id)),
+    ),
+    removePlace: prepare(
+      d1,
+      db
+        .delete(allowedPlaces)
+        .where(and(eq(allowedPlaces.userId, parameter('userId')), eq(allowedPlaces.id, parameter('id'))))
+        .returning({ id: allowedPlaces.id }),
+    ),
+  }
+}

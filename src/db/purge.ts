@@ -1,0 +1,58 @@
+/**
+ * Leaves nothing behind: rows that are over for a while are deleted, in chunks that stay far below the limits of one
+ * statement, and only so many in one run. What is left is for the next run.
+ */
+
+import { inArray, lte } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+
+import { allowedPlaces, notifications, sessions } from './schema.ts'
+import { parameter, prepare, run } from './statement.ts'
+
+/** Ended sessions stay for a day, for whoever asks what happened. */
+const KEEP_SESSIONS_SECONDS = 86_400
+/** Mails stay longer than their links work and their senders try. */
+const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400
+
+/** Some 5,000 row and index writes, a fraction of a second. */
+const CHUNK_ROWS = 1000
+const MAX_CHUNKS = 20
+
+/** Deletes rows that are over at `now` (seconds since 1970). Returns how many went; there may be more. */
+export type Purge = (now: number) => Promise<number>
+
+/** The purge of a D1 database. Build it once per isolate. */
+export function createPurge(d1: D1Database): Purge {
+  const chunks = [
+    prepareChunk(d1, sessions, sessions.sid, sessions.expiresAt, KEEP_SESSIONS_SECONDS),
+    prepareChunk(d1, allowedPlaces, allowedPlaces.id, allowedPlaces.expiresAt, 0),
+    prepareChunk(d1, notifications, notifications.id, notifications.createdAt, KEEP_NOTIFICATIONS_SECONDS),
+  ]
+  return async (now) => {
+    let total = 0
+    let left = MAX_CHUNKS
+    for (const deleteChunk of chunks) {
+      let deleted = CHUNK_ROWS
+      while (deleted === CHUNK_ROWS && left > 0) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other: D1 has one thread, and callers wait for it
+        deleted = await deleteChunk(now)
+        total += deleted
+        left -= 1
+      }
+    }
+    return total
+  }
+}
+
+/** Ids first: SQLite takes no LIMIT in a DELETE. `since` is indexed in every table. */
+function prepareChunk(d1: D1Database, table: SQLiteTable, id: SQLiteColumn, since: SQLiteColumn, keepSeconds: number) {
+  const db = drizzle(d1)
+  const over = db
+    .select({ id })
+    .from(table)
+    .where(lte(since, parameter('cutoff')))
+    .limit(CHUNK_ROWS)
+  const statement = prepare(d1, db.delete(table).where(inArray(id, over)))
+  return async (now: number) => (await run(statement.bind({ cutoff: now - keepSeconds }))).meta.changes
+}

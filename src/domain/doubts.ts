@@ -1,0 +1,33 @@
+/**
+ * Rotations that nobody knows the outcome of. When D1 failed us again and again, the write may have happened all the
+ * same, and then the jti that we chose is the live one, though no client has its token. The client was told to try
+ * again: that try goes on with the same jti, instead of looking like the reuse of an old token.
+ *
+ * Kept in the memory of one isolate, where a client's next request usually arrives; elsewhere, the race interval and
+ * the replay window still apply.
+ */
+
+export interface Doubts {
+  /** The jti that a presented one was to be exchanged for, if that is in doubt. Each is given out once. */
+  readonly take: (presentedJti: string) => string | undefined
+  readonly keep: (presentedJti: string, nextJti: string) => void
+}
+
+const MAX_KEPT = 1000
+
+/** An empty set of doubts. Its memory is bounded: the oldest leave first. */
+export function createDoubts(): Doubts {
+  const kept = new Map<string, string>()
+  return {
+    take(presentedJti) {
+      const nextJti = kept.get(presentedJti)
+      kept.delete(presentedJti)
+      return nextJti
+    },
+    keep(presentedJti, nextJti) {
+      const [oldest] = kept.keys()
+      if (kept.size >= MAX_KEPT && oldest !== undefined) kept.delete(oldest)
+      kept.set(presentedJti, nextJti)
+    },
+  }
+}

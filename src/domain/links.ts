@@ -1,0 +1,78 @@
+/**
+ * The links in a mail about a blocked refresh: *end all my sessions* and *that was me*.
+ *
+ * A link is signed, for one purpose, for 24 hours, and names only a row of the outbox. It works once by construction:
+ * using it writes its moment into that row, and only a row without one can be used. Opening a link changes nothing,
+ * since mail scanners open every link; a person then presses a button.
+ */
+
+import { TesseraError } from '../errors.ts'
+import type { NoticeFacts, StoredNotice } from './notice.ts'
+import { placeKey } from './place.ts'
+import type { Services } from './ports.ts'
+import { LinkClaims, type LinkPurpose, parseToken, readClaims, requireCurrent } from './tokens.ts'
+
+/** Where each link leads, below the origin of the deployment. */
+export const LINK_PATHS = {
+  end_sessions: '/links/end-sessions',
+  allow_place: '/links/allow-place',
+} as const satisfies Record<LinkPurpose, string>
+
+const LINK_TTL_SECONDS = 86_400
+const ALLOWED_PLACE_TTL_SECONDS = 90 * 86_400
+
+/** The URL of a link. The same notice gives the same URL, however often its mail is rendered. */
+export async function signLink(
+  { tokens }: Pick<Services, 'tokens'>,
+  purpose: LinkPurpose,
+  { id, facts }: Pick<StoredNotice, 'id' | 'facts'>,
+): Promise<string> {
+  const token = await tokens.signLink({
+    token_type: 'link',
+    purpose,
+    nid: id,
+    iat: facts.at,
+    exp: facts.at + LINK_TTL_SECONDS,
+  })
+  return `${facts.origin}${LINK_PATHS[purpose]}?token=${token}`
+}
+
+/**
+ * What a link is about, for the page that asks. Changes nothing. Throws `wrong_data_structure`, `token_not_valid`,
+ * `token_used`, `unavailable`.
+ */
+export async function openLink(services: Services, purpose: LinkPurpose, text: string): Promise<NoticeFacts> {
+  const found = await services.owners.findNotice(await readLink(services, purpose, text))
+  if (found === null || found.usedAt[purpose] !== null) throw new TesseraError('token_used', { cause: 'link' })
+  return found.facts
+}
+
+/** Does what a link is for, once. Throws as `openLink` does. */
+export async function useLink(services: Services, purpose: LinkPurpose, text: string): Promise<void> {
+  const id = await readLink(services, purpose, text)
+  const now = services.now()
+  if (purpose === 'end_sessions') {
+    if (!(await services.owners.endSessions(id, now))) throw new TesseraError('token_used', { cause: 'link' })
+    return
+  }
+  const { client, usual } = await openLink(services, purpose, text)
+  const { locationPolicy } = services.settings
+  // Both ends of the way: whoever signs in again at the new place would else be blocked at the old one.
+  const places = [client, ...(usual === null ? [] : [{ ...usual, city: null, network: null }])].map((place) => ({
+    key: placeKey(locationPolicy, place),
+    country: place.country,
+    city: place.city,
+    network: place.network,
+  }))
+  const allowed = await services.owners.allowPlaces(id, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
+  if (!allowed) throw new TesseraError('token_used', { cause: 'link' })
+}
+
+async function readLink({ tokens, now }: Services, purpose: LinkPurpose, text: string): Promise<string> {
+  const token = parseToken(text)
+  await tokens.verifySignature('link', token)
+  const claims = readClaims(LinkClaims, token)
+  requireCurrent(claims, now())
+  if (claims.purpose !== purpose) throw new TesseraError('token_not_valid', { cause: 'purpose' })
+  return claims.nid
+}

@@ -1,0 +1,60 @@
+/**
+ * The pages that mails link to. GET asks and changes nothing; the page's own form posts the token back.
+ *
+ * - GET, POST /links/end-sessions
+ * - GET, POST /links/allow-place
+ */
+
+import { NONCE, secureHeaders } from 'hono/secure-headers'
+
+import { LINK_PATHS, openLink, useLink } from '../../domain/links.ts'
+import { describeNotice } from '../../domain/notice-details.ts'
+import type { LinkPurpose } from '../../domain/tokens.ts'
+import type { TesseraError } from '../../errors.ts'
+import { AskPage, DonePage, FailedPage } from '../../pages/link-page.tsx'
+import { limitBody, readForm } from '../body.ts'
+import { LinkRequest } from '../contract.ts'
+import { factory } from '../factory.ts'
+import { refuseCrossSite } from '../issuing.ts'
+import { toTesseraError } from '../problem.ts'
+
+// Nothing but the page's own style; no frame, and no referrer, since the address carries the link's token.
+const pageHeaders = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    styleSrc: [NONCE],
+    formAction: ["'self'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  referrerPolicy: 'no-referrer',
+})
+
+export const linkRoutes = factory.createApp().route('/', linkRoute('end_sessions')).route('/', linkRoute('allow_place'))
+
+function linkRoute(purpose: LinkPurpose) {
+  const path = LINK_PATHS[purpose]
+  return factory
+    .createApp()
+    .use(path, pageHeaders)
+    .get(path, async (c) => {
+      const token = c.req.query('token') ?? ''
+      const details = describeNotice(await openLink(c.env, purpose, token))
+      return c.html(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />)
+    })
+    .post(path, refuseCrossSite, limitBody, async (c) => {
+      const { token } = await readForm(c, LinkRequest)
+      await useLink(c.env, purpose, token)
+      return c.html(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />)
+    })
+    .onError((thrown, c) => {
+      const error = toTesseraError(thrown, c)
+      return c.html(<FailedPage reason={reasonOf(error)} nonce={c.get('secureHeadersNonce')} />, error.status)
+    })
+}
+
+function reasonOf({ code, status }: TesseraError): 'used' | 'not_valid' | 'trouble' {
+  if (status >= 500) return 'trouble'
+  return code === 'token_used' ? 'used' : 'not_valid'
+}

@@ -1,0 +1,86 @@
+/**
+ * Sessions, as browsers open and close them and as their owners see them.
+ *
+ * - POST, DELETE /auth/session     sign in with a password, sign out; the pair in cookies
+ * - GET /auth/me                   whose session this is
+ * - GET, DELETE /auth/sessions     the live sessions; ends all but the current one
+ * - DELETE /auth/sessions/{sid}    ends one
+ * - GET /auth/places               the places that the owner allowed
+ * - DELETE /auth/places/{id}       takes one back
+ */
+
+import { authenticate, describeAccount } from '../../domain/authenticate.ts'
+import type { AllowedPlace, ListedSession } from '../../domain/ports.ts'
+import { revokeByToken, revokeOthers, revokeOwn } from '../../domain/revoke.ts'
+import { signInByPassword } from '../../domain/sign-in.ts'
+import { TesseraError } from '../../errors.ts'
+import { readAccessToken } from '../access-token.ts'
+import { limitBody, readJson } from '../body.ts'
+import { readClient, readIssuer } from '../client.ts'
+import { Credentials } from '../contract.ts'
+import { clearPair, readAccessCookie, writePair } from '../cookies.ts'
+import { factory } from '../factory.ts'
+import { issuing, refuseCrossSite } from '../issuing.ts'
+
+export const sessionRoutes = factory
+  .createApp()
+  .basePath('/auth')
+  .post('/session', issuing('POST', 'DELETE'), limitBody, async (c) => {
+    const credentials = await readJson(c, Credentials)
+    const pair = await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))
+    writePair(c, pair)
+    return c.json(describeAccount(pair.account))
+  })
+  .delete('/session', refuseCrossSite, async (c) => {
+    // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
+    const access = readAccessCookie(c)
+    if (access !== null) await revokeByToken(c.env, access, 'signed_out')
+    clearPair(c)
+    return c.body(null, 204)
+  })
+  .get('/me', async (c) => {
+    const { account } = await authenticate(c.env, readAccessToken(c))
+    return c.json({ ...describeAccount(account), confirmed: account.isConfirmed })
+  })
+  .get('/sessions', async (c) => {
+    const { account, session } = await authenticate(c.env, readAccessToken(c))
+    const listed = await c.env.sessions.list(account.id, c.env.now(), c.env.settings.sessionMaxSeconds)
+    return c.json(listed.map((one) => describeSession(one, session.sid)))
+  })
+  .delete('/sessions', refuseCrossSite, async (c) => {
+    await revokeOthers(c.env, await authenticate(c.env, readAccessToken(c)))
+    return c.body(null, 204)
+  })
+  .delete('/sessions/:sid', refuseCrossSite, async (c) => {
+    await revokeOwn(c.env, await authenticate(c.env, readAccessToken(c)), c.req.param('sid'))
+    return c.body(null, 204)
+  })
+  .get('/places', async (c) => {
+    const { account } = await authenticate(c.env, readAccessToken(c))
+    return c.json((await c.env.owners.listPlaces(account.id, c.env.now())).map(describePlace))
+  })
+  .delete('/places/:id{[0-9]{1,15}}', refuseCrossSite, async (c) => {
+    const { account } = await authenticate(c.env, readAccessToken(c))
+    if (!(await c.env.owners.removePlace(account.id, Number(c.req.param('id'))))) throw new TesseraError('not_found')
+    return c.body(null, 204)
+  })
+
+/** Times in seconds since 1970, as in the tokens. */
+function describeSession(session: ListedSession, currentSid: string) {
+  return {
+    sid: session.sid,
+    created_at: session.createdAt,
+    last_used_at: session.issuedAt,
+    expires_at: session.expiresAt,
+    ip: session.address,
+    city: session.city,
+    country: session.country,
+    network: session.network,
+    user_agent: session.userAgent,
+    current: session.sid === currentSid,
+  }
+}
+
+function describePlace({ id, place, city, country, network, createdAt, expiresAt }: AllowedPlace) {
+  return { id, place, city, country, network, created_at: createdAt, expires_at: expiresAt }
+}

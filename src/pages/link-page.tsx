@@ -1,0 +1,90 @@
+/** The pages behind the links of a mail: what would happen, a button that does it, and how it went. */
+
+import type { LinkPurpose } from '../domain/tokens.ts'
+import { Layout } from './layout.tsx'
+
+interface Wording {
+  readonly question: string
+  readonly consequence: string
+  readonly button: string
+  readonly done: string
+  readonly afterwards: string
+}
+
+const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
+  end_sessions: {
+    question: 'End all your sessions?',
+    consequence: 'Every device that is signed in to your account will have to sign in again, yours included.',
+    button: 'End all my sessions',
+    done: 'All your sessions have ended',
+    afterwards: 'Nobody is signed in to your account now. Sign in again, and change your password if it may be known.',
+  },
+  allow_place: {
+    question: 'Was that you?',
+    consequence:
+      'If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail.',
+    button: 'That was me, allow this place',
+    done: 'This place is allowed',
+    afterwards:
+      'The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days.',
+  },
+}
+
+interface AskProps {
+  readonly purpose: LinkPurpose
+  readonly token: string
+  readonly details: readonly (readonly [name: string, value: string])[]
+  readonly nonce: string | undefined
+}
+
+/** Asks. Mail scanners open links and press nothing, so the button is what acts. */
+export function AskPage({ purpose, token, details, nonce }: AskProps) {
+  const { question, consequence, button } = WORDINGS[purpose]
+  return (
+    <Layout title={question} nonce={nonce}>
+      <p>{consequence}</p>
+      <dl aria-label="What happened">
+        {details.map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
+      </dl>
+      <form method="post">
+        <input type="hidden" name="token" value={token} />
+        <button type="submit">{button}</button>
+      </form>
+    </Layout>
+  )
+}
+
+export function DonePage({ purpose, nonce }: { purpose: LinkPurpose; nonce: string | undefined }) {
+  const { done, afterwards } = WORDINGS[purpose]
+  return (
+    <Layout title={done} nonce={nonce}>
+      <p>{afterwards}</p>
+      <p class="quiet">You can close this page.</p>
+    </Layout>
+  )
+}
+
+/** Why a link does nothing, in words that say what to do instead. */
+export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | 'trouble'; nonce: string | undefined }) {
+  const [title, advice] = {
+    used: ['This link was used already', 'Each link of a mail works once. What it was for is done.'],
+    not_valid: [
+      'This link does not work',
+      'It is older than 24 hours, or was not copied whole. Open it from the mail again; if it is too old, sign in and look at your sessions there.',
+    ],
+    trouble: [
+      'This did not work just now',
+      'The trouble is on our side, and nothing was changed. Please try again in a minute.',
+    ],
+  }[reason]
+  return (
+    <Layout title={title ?? ''} nonce={nonce}>
+      <p>{advice}</p>
+    </Layout>
+  )
+}
