@@ -27,10 +27,10 @@ export function readClient(c: Context<AppEnv>): Client {
   return {
     address,
     asn: typeof cf?.asn === 'number' ? cf.asn : null,
-    country: cf?.country ?? null,
-    city: cf?.city ?? null,
-    network: cf?.asOrganization ?? null,
-    userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) ?? null,
+    country: cf?.country || null,
+    city: cf?.city || null,
+    network: cf?.asOrganization || null,
+    userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) || null,
   }
 }
 

@@ -5,6 +5,7 @@
  * - GET, POST /links/allow-place
  */
 
+import { html } from 'hono/html'
 import { NONCE, secureHeaders } from 'hono/secure-headers'
 
 import { LINK_PATHS, openLink, useLink } from '../../domain/links.ts'
@@ -28,6 +29,8 @@ const pageHeaders = secureHeaders({
     frameAncestors: ["'none'"],
   },
   xFrameOptions: 'DENY',
+  // Whether all of a domain speaks https is not for one page of it to say.
+  strictTransportSecurity: false,
   referrerPolicy: 'no-referrer',
 })
 
@@ -41,17 +44,22 @@ function linkRoute(purpose: LinkPurpose) {
     .get(path, async (c) => {
       const token = c.req.query('token') ?? ''
       const details = describeNotice(await openLink(c.env, purpose, token))
-      return c.html(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />)
+      return c.html(page(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />))
     })
     .post(path, refuseCrossSite, limitBody, async (c) => {
       const { token } = await readForm(c, LinkRequest)
       await useLink(c.env, purpose, token)
-      return c.html(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />)
+      return c.html(page(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />))
     })
     .onError((thrown, c) => {
       const error = toTesseraError(thrown, c)
-      return c.html(<FailedPage reason={reasonOf(error)} nonce={c.get('secureHeadersNonce')} />, error.status)
+      return c.html(page(<FailedPage reason={reasonOf(error)} nonce={c.get('secureHeadersNonce')} />), error.status)
     })
+}
+
+/** JSX has no doctype, and a page without one is laid out as in 1999. */
+function page(content: unknown) {
+  return html`<!doctype html>${content}`
 }
 
 function reasonOf({ code, status }: TesseraError): 'used' | 'not_valid' | 'trouble' {
