@@ -12,6 +12,8 @@ const root = new URL('..', import.meta.url).pathname
 
 export default defineConfig({
   test: {
+    // Refusals are logged; only those of a failed test are worth reading.
+    silent: 'passed-only',
     projects: [
       {
         root,

@@ -1,6 +1,6 @@
 /** The SQL of sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
 
-import { and, type Column, desc, eq, exists, gt, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, type Column, desc, eq, exists, gt, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
 import { allowedPlaces, sessions, users } from './schema.ts'
@@ -105,12 +105,34 @@ export function prepareSessionStatements(d1: D1Database) {
   }
 
   return {
+    // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
     createAccount: prepare(
       d1,
-      db
-        .insert(users)
-        .values({ guid: parameter('guid'), createdAt: parameter('now'), updatedAt: parameter('now') })
-        .onConflictDoNothing({ target: users.guid }),
+      db.insert(users).select((query) =>
+        query
+          .select({
+            id: sql<number>`null`.as('id'),
+            guid: parameter('guid').as('guid'),
+            primaryEmail: sql<string | null>`null`.as('primary_email'),
+            passwordHash: sql<string | null>`null`.as('password_hash'),
+            group: sql<string>`'user'`.as('group'),
+            isActive: sql<number>`1`.as('is_active'),
+            confirmedAt: sql<number | null>`null`.as('confirmed_at'),
+            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
+            lockedUntil: sql<number | null>`null`.as('locked_until'),
+            createdAt: parameter('now').as('created_at'),
+            updatedAt: parameter('now').as('updated_at'),
+          })
+          .from(sql`(select 1)`)
+          .where(
+            notExists(
+              db
+                .select({ one: sql`1` })
+                .from(users)
+                .where(eq(users.guid, parameter('guid'))),
+            ),
+          ),
+      ),
     ),
     openForGuid: prepare(
       d1,

@@ -1,8 +1,18 @@
-/** A D1 binding that counts its round trips: `batch`, `exec`, and each statement that is run by itself are one. */
+/**
+ * A D1 binding that counts its round trips, and keeps what D1 said of every statement. `batch`, `exec`, and each statement
+ * that is run by itself are one round trip.
+ */
+
+export interface ObservedStatement {
+  readonly sql: string
+  readonly rowsRead: number
+  readonly rowsWritten: number
+}
 
 export interface CountingDatabase {
   readonly database: D1Database
   readonly roundTrips: () => number
+  readonly statements: () => readonly ObservedStatement[]
   readonly reset: () => void
 }
 
@@ -10,22 +20,30 @@ const EXECUTE = new Set(['run', 'all', 'first', 'raw'])
 
 export function countRoundTrips(d1: D1Database): CountingDatabase {
   let count = 0
+  let observed: ObservedStatement[] = []
   // D1 looks at the identity of a statement in `batch`, so the wrappers must give the real one back.
-  const originals = new WeakMap<object, D1PreparedStatement>()
+  const originals = new WeakMap<object, { statement: D1PreparedStatement; sql: string }>()
 
-  function wrap(statement: D1PreparedStatement): D1PreparedStatement {
+  function observe(sql: string, result: unknown): void {
+    const meta = (result as Partial<D1Result> | undefined)?.meta
+    if (meta !== undefined) observed.push({ sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })
+  }
+
+  function wrap(statement: D1PreparedStatement, sql: string): D1PreparedStatement {
     const wrapper = new Proxy(statement, {
       get(target, name) {
         const member: unknown = Reflect.get(target, name)
         if (typeof member !== 'function') return member
-        if (name === 'bind') return (...values: unknown[]) => wrap(target.bind(...values))
-        return (...args: unknown[]) => {
+        if (name === 'bind') return (...values: unknown[]) => wrap(target.bind(...values), sql)
+        return async (...args: unknown[]) => {
           if (EXECUTE.has(String(name))) count += 1
-          return Reflect.apply(member, target, args)
+          const result: unknown = await Reflect.apply(member, target, args)
+          observe(sql, result)
+          return result
         }
       },
     })
-    originals.set(wrapper, statement)
+    originals.set(wrapper, { statement, sql })
     return wrapper
   }
 
@@ -33,11 +51,14 @@ export function countRoundTrips(d1: D1Database): CountingDatabase {
     get(target, name) {
       const member: unknown = Reflect.get(target, name)
       if (typeof member !== 'function') return member
-      if (name === 'prepare') return (text: string) => wrap(target.prepare(text))
+      if (name === 'prepare') return (text: string) => wrap(target.prepare(text), text)
       if (name === 'batch') {
-        return (statements: D1PreparedStatement[]) => {
+        return async (statements: D1PreparedStatement[]) => {
           count += 1
-          return target.batch(statements.map((statement) => originals.get(statement) ?? statement))
+          const known = statements.map((statement) => originals.get(statement) ?? { statement, sql: '' })
+          const results = await target.batch(known.map(({ statement }) => statement))
+          for (const [i, result] of results.entries()) observe(known[i]?.sql ?? '', result)
+          return results
         }
       }
       return (...args: unknown[]) => {
@@ -46,5 +67,13 @@ export function countRoundTrips(d1: D1Database): CountingDatabase {
       }
     },
   })
-  return { database, roundTrips: () => count, reset: () => (count = 0) }
+  return {
+    database,
+    roundTrips: () => count,
+    statements: () => observed,
+    reset: () => {
+      count = 0
+      observed = []
+    },
+  }
 }

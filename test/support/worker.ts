@@ -37,9 +37,12 @@ export interface TestWorker {
   readonly scheduled: () => Promise<void>
 }
 
-/** A Worker of its own: its configuration is parsed and its keys are derived once, at the first call. */
-export function startWorker(overrides: Overrides = {}): TestWorker {
-  const bindings = { ...env, ...overrides } as Env
+/**
+ * A Worker of its own: its configuration is parsed and its keys are derived once, at the first call. `descriptors` are
+ * for tests that want to see a binding being read.
+ */
+export function startWorker(overrides: Overrides = {}, descriptors: PropertyDescriptorMap = {}): TestWorker {
+  const bindings = Object.defineProperties({ ...env, ...overrides } as Env, descriptors)
 
   return {
     bindings,

@@ -1,0 +1,137 @@
+/**
+ * What an operation costs, in units that a noisy machine cannot blur: rows that D1 reads and writes, indexes that its
+ * planner uses, and work that a warm isolate must not do again. Round trips stand with the routes that they belong to.
+ */
+
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, test, vi } from 'vitest'
+
+import { createAccount, PASSWORD } from '../support/accounts.ts'
+import { countRoundTrips, type ObservedStatement } from '../support/counting-database.ts'
+import { ELSEWHERE, pairOf, startWorker } from '../support/worker.ts'
+
+const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Every operation once, in an order in which each works; `measure` sees its name and runs it. */
+async function everyOperation(
+  overrides: Parameters<typeof startWorker>[0],
+  measure: (name: string, operation: () => Promise<Response>) => Promise<Response>,
+): Promise<void> {
+  const worker = startWorker(overrides)
+  const account = await createAccount(env.DB)
+  const credentials = { primary_email: account.email, password: PASSWORD }
+  const post = (path: string, json: unknown, headers: HeadersInit = {}) =>
+    worker.call(path, { method: 'POST', json, headers })
+  const refreshes = async (response: Response) => (await response.clone().json<{ refresh: string }>()).refresh
+
+  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`)))
+  const old = cookies
+  cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
+  await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
+  const signedIn = await measure('POST /auth/token', () => post('/auth/token', credentials))
+  const refresh = await refreshes(signedIn)
+  const next = await measure('POST /auth/token/refresh', () => post('/auth/token/refresh', { refresh }))
+  const token = await refreshes(next)
+  await measure('POST /auth/token/verify', () => post('/auth/token/verify', { token }))
+  await measure('POST /auth/token/introspect', () => post('/auth/token/introspect', { token }, KEY))
+  const bearer = { headers: { Authorization: `Bearer ${cookies.access_token}` } }
+  await measure('GET /auth/me', () => worker.call('/auth/me', bearer))
+  await measure('GET /auth/sessions', () => worker.call('/auth/sessions', bearer))
+  await measure('GET /auth/places', () => worker.call('/auth/places', bearer))
+  await measure('GET /.well-known/jwks.json', () => worker.call('/.well-known/jwks.json'))
+  await measure('POST /auth/token/revoke', () => post('/auth/token/revoke', { token }))
+  await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
+}
+
+test('an operation reads and writes this many rows, index entries included', async () => {
+  const counting = countRoundTrips(env.DB)
+  const costs: Record<string, { read: number; written: number }> = {}
+  // Other accounts and sessions, so that a scan would show.
+  const filler = startWorker()
+  for (let i = 0; i < 30; i += 1) await filler.call(`/${crypto.randomUUID()}`)
+
+  await everyOperation({ DB: counting.database }, async (name, operation) => {
+    counting.reset()
+    const response = await operation()
+    const sum = (count: (statement: ObservedStatement) => number) =>
+      counting.statements().reduce((total, statement) => total + count(statement), 0)
+    costs[name] = { read: sum((statement) => statement.rowsRead), written: sum((statement) => statement.rowsWritten) }
+    return response
+  })
+
+  expect(costs).toEqual({
+    // A session is its row and four index entries.
+    'GET /{guid}': { read: 10, written: 5 },
+    'POST /auth/token': { read: 4, written: 5 },
+    // A rotation is its row, its jti and its expiry: what D1 is billed by.
+    'GET /refresh': { read: 4, written: 3 },
+    'POST /auth/token/refresh': { read: 4, written: 3 },
+    'GET /refresh, used': { read: 2, written: 0 },
+    'GET /refresh, elsewhere': { read: 11, written: 7 },
+    'POST /auth/token/verify': { read: 0, written: 0 },
+    'GET /.well-known/jwks.json': { read: 0, written: 0 },
+    'POST /auth/token/introspect': { read: 2, written: 0 },
+    'POST /auth/token/revoke': { read: 2, written: 2 },
+    'GET /auth/me': { read: 2, written: 0 },
+    'GET /auth/sessions': { read: 6, written: 0 },
+    'GET /auth/places': { read: 3, written: 0 },
+  })
+})
+
+test('every query of a request uses an index', async () => {
+  const counting = countRoundTrips(env.DB)
+  await everyOperation({ DB: counting.database }, (_name, operation) => operation())
+
+  const queries = [...new Set(counting.statements().map(({ sql }) => sql))]
+  expect(queries.length).toBeGreaterThan(10)
+  for (const query of queries) {
+    const parameters = query.split('?').length - 1
+    const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
+      .bind(...Array<null>(parameters).fill(null))
+      .all<{ detail: string }>()
+    const scans = plan.results.filter(({ detail }) => /^SCAN (?!CONSTANT|\(subquery)/.test(detail))
+    expect(scans, query).toEqual([])
+  }
+})
+
+test('a warm isolate imports no key, reads no configuration and prepares no statement', async () => {
+  const reads: string[] = []
+  const prepared: string[] = []
+  const database = new Proxy(env.DB, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (name === 'prepare') prepared.push('prepare')
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  const configuration: Record<string, PropertyDescriptor> = {}
+  for (const [key, value] of Object.entries(env)) {
+    if (typeof value !== 'string') continue
+    configuration[key] = { enumerable: true, get: () => (reads.push(key), value) }
+  }
+  const worker = startWorker({ DB: database }, configuration)
+  const imports = (['importKey', 'deriveBits', 'deriveKey', 'generateKey', 'exportKey'] as const).map((name) =>
+    vi.spyOn(crypto.subtle, name),
+  )
+  await worker.call(`/${crypto.randomUUID()}`)
+  expect(reads).toContain('AUTH_SECRET')
+  expect(imports[0]).toHaveBeenCalled()
+  expect(prepared).not.toEqual([])
+
+  reads.length = 0
+  prepared.length = 0
+  for (const spy of imports) spy.mockClear()
+  const cookies = pairOf(await worker.call(`/${crypto.randomUUID()}`))
+  await worker.call('/refresh', { cookies })
+  await worker.call('/auth/me', { cookies })
+  await worker.call('/.well-known/jwks.json')
+  await worker.call('/auth/token/verify', { method: 'POST', json: { token: cookies.access_token } })
+
+  expect(reads).toEqual([])
+  expect(prepared).toEqual([])
+  for (const spy of imports) expect(spy).not.toHaveBeenCalled()
+})
