@@ -1,0 +1,75 @@
+/** What the README says in tables, the code knows too: they must not drift apart. */
+
+import { readFileSync } from 'node:fs'
+
+import { describe, expect, test } from 'vitest'
+
+import { createApp } from '../../src/app.ts'
+import { parseConfig } from '../../src/config.ts'
+import { ERRORS } from '../../src/errors.ts'
+import { TEST_BINDINGS } from '../support/bindings.ts'
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+/** The rows of the table under a header, each as its cells. */
+function table(header: string): readonly (readonly string[])[] {
+  const lines = readme.split('\n')
+  const start = lines.indexOf(header)
+  expect(start, `a table «${header}»`).toBeGreaterThan(0)
+  const rows = lines.slice(start + 2)
+  return rows
+    .slice(
+      0,
+      rows.findIndex((line) => !line.startsWith('|')),
+    )
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('the README', () => {
+  test('has every error, to the letter', () => {
+    expect(table('| code | status | detail | when |')).toEqual(
+      Object.entries(ERRORS).map(([code, { status, details, when }]) => [
+        `\`${code}\``,
+        String(status),
+        details.join(' / '),
+        when,
+      ]),
+    )
+  })
+
+  test('has every key of the configuration with its default', () => {
+    const defaults = parseConfig({ AUTH_SECRET: TEST_BINDINGS.AUTH_SECRET })
+    const words: Readonly<Record<string, string>> = {
+      AUTH_SECRET: 'none, required',
+      PUBLIC_URL: "the request's origin",
+    }
+    const documented = table('| key | default | |').map(([key = '', value = '']) => [key.replaceAll('`', ''), value])
+
+    expect(Object.fromEntries(documented)).toEqual(
+      Object.fromEntries(
+        Object.keys(TEST_BINDINGS).map((key) => {
+          const value = defaults[key as keyof typeof defaults]
+          const isSet = value !== undefined && !(Array.isArray(value) && value.length === 0)
+          return [key, words[key] ?? (isSet ? `\`${String(value)}\`` : 'none')]
+        }),
+      ),
+    )
+  })
+
+  test('has every route', () => {
+    const documented = table('| request | answer |')
+      .flatMap(([requests = '']) => requests.match(/(?:GET|POST|DELETE)(?:, (?:GET|POST|DELETE))* \/[^ `]*/g) ?? [])
+      .map((request) => request.replace(/\{(\w+)\}/g, ':$1'))
+    // Links are opened from mails, not called.
+    const routes = createApp()
+      .routes.filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/links/'))
+      .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+
+    expect(new Set(documented)).toEqual(new Set(routes))
+  })
+})
