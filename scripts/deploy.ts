@@ -8,7 +8,7 @@
 import { runWrangler } from './wrangler.ts'
 
 const MIGRATE = ['d1', 'migrations', 'apply', 'DB', '--remote']
-const deploy = ['deploy', ...process.argv.slice(2)]
+const deploy = ['deploy', '--minify', ...process.argv.slice(2)]
 
 const migrated = await runWrangler(MIGRATE, true)
 const isFirst = !migrated.ok && /couldn't find .*D1 DB/i.test(migrated.output)

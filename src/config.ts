@@ -77,7 +77,8 @@ const Config = z
       'Tessera <tessera@example.com>',
     ),
     MAIL_API_URL: optional(z.string().refine(isTrustworthyUrl, 'must be an https URL')),
-    MAIL_API_KEY: optional(z.string()),
+    // What a header can carry. Some runtimes print the whole value that it cannot.
+    MAIL_API_KEY: optional(z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')),
   })
   .refine((config) => config.ACCESS_TTL_SECONDS <= config.REFRESH_TTL_SECONDS, {
     path: ['ACCESS_TTL_SECONDS'],

@@ -24,9 +24,9 @@ export default {
 
   async scheduled(_event, env) {
     const { services, delivery, purge } = await runtimeFor(env)
-    // Independent of each other: neither waits for the other's trouble.
-    const [, deleted] = await Promise.all([sweep(delivery), purge(services.now())])
-    if (deleted > 0) services.log({ event: 'purged', rows: deleted })
+    // Each runs to its end, whatever becomes of the other; then a failure may show as one.
+    const results = await Promise.allSettled([sweep(delivery), purge(services.now())])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   },
 } satisfies ExportedHandler<Env>
 

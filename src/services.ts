@@ -78,7 +78,7 @@ async function createRuntime(env: Env): Promise<Runtime> {
     newId,
     log,
   }
-  return { services, delivery, purge: createPurge(env.DB) }
+  return { services, delivery, purge: createPurge(env.DB, log) }
 }
 
 function now(): number {

@@ -27,7 +27,7 @@ export default defineConfig({
             miniflare: {
               bindings: { ...TEST_BINDINGS, MIGRATIONS: await readD1Migrations(`${root}migrations`) },
               queueConsumers: {
-                'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 14 },
+                'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 35 },
                 'tessera-mail-dead': { maxBatchTimeout: 0.05 },
               },
             },

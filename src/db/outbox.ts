@@ -8,13 +8,13 @@
 import { and, eq, isNull, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
-import { type Notice, NoticeFacts, NoticeKind, type Outbox } from '../domain/notice.ts'
+import type { Notice, Outbox } from '../domain/notice.ts'
 import type { SessionEnd } from '../domain/ports.ts'
 import { notifications, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
 
-/** Longer than one call of the mail API may take. */
-const LEASE_SECONDS = 30
+/** Well over what one call of the mail API may take, and over what two clocks may differ by. */
+const LEASE_SECONDS = 60
 /** How long the queue may take before the sweep steps in. */
 const OVERDUE_SECONDS = 300
 const OVERDUE_AGAIN_SECONDS = 900
@@ -30,10 +30,8 @@ export function createOutbox(d1: D1Database): Outbox {
         statements.isPending.bind({ id }),
       ])
       const row = statements.lease.rows(leased)[0]
-      if (row === undefined) return { state: statements.isPending.rows(found).length === 1 ? 'busy' : 'done' }
-      const { kind, facts, ...rest } = row
-      const notice = { ...rest, kind: NoticeKind.parse(kind), facts: NoticeFacts.parse(JSON.parse(facts)) }
-      return { state: 'leased', notice }
+      if (row !== undefined) return { state: 'leased', row }
+      return { state: statements.isPending.rows(found).length === 1 ? 'busy' : 'done' }
     },
 
     async markSent(id, now) {
@@ -117,7 +115,7 @@ function prepareStatements(d1: D1Database) {
   const db = drizzle(d1)
   const isThis = eq(notifications.id, parameter('id'))
   const isUnsent = and(isNull(notifications.sentAt), isNull(notifications.failedAt))
-  const { id, kind, userId, recipient, facts } = notifications
+  const { id, kind, recipient, facts } = notifications
 
   return {
     lease: prepare(
@@ -130,14 +128,14 @@ function prepareStatements(d1: D1Database) {
           attempts: sql`${notifications.attempts} + 1`,
         })
         .where(and(isThis, isUnsent, lte(notifications.leasedUntil, parameter('now'))))
-        .returning(aliased({ id, kind, userId, recipient, facts })),
+        .returning(aliased({ id, kind, recipient, facts })),
     ),
     isPending: prepare(d1, db.select({ id }).from(notifications).where(and(isThis, isUnsent))),
     markSent: prepare(
       d1,
       db
         .update(notifications)
-        .set({ sentAt: parameter('now'), lastError: null })
+        .set({ sentAt: parameter('now'), failedAt: null, lastError: null })
         .where(isThis),
     ),
     postpone: prepare(

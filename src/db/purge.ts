@@ -7,6 +7,7 @@ import { inArray, lte } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
+import type { LogEvent } from '../domain/ports.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { parameter, prepare, run } from './statement.ts'
 
@@ -19,11 +20,11 @@ const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
 
-/** Deletes rows that are over at `now` (seconds since 1970). Returns how many went; there may be more. */
-export type Purge = (now: number) => Promise<number>
+/** Deletes rows that are over at `now` (seconds since 1970), and logs how many went. There may be more. */
+export type Purge = (now: number) => Promise<void>
 
 /** The purge of a D1 database. Build it once per isolate. */
-export function createPurge(d1: D1Database): Purge {
+export function createPurge(d1: D1Database, log: (event: LogEvent) => void): Purge {
   const chunks = [
     prepareChunk(d1, sessions, sessions.sid, sessions.expiresAt, KEEP_SESSIONS_SECONDS),
     prepareChunk(d1, allowedPlaces, allowedPlaces.id, allowedPlaces.expiresAt, 0),
@@ -41,7 +42,7 @@ export function createPurge(d1: D1Database): Purge {
         left -= 1
       }
     }
-    return total
+    if (total > 0) log({ event: 'purged', rows: total })
   }
 }
 

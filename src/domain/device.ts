@@ -1,6 +1,6 @@
 /**
- * A user agent in words that its owner recognizes. Only the usual ones are named: whatever is not is shown as it came,
- * since a wrong guess would worry people more than a strange text.
+ * A user agent in words that its owner recognizes. Whoever sends a request writes its user agent, so little of an unknown
+ * one is shown: a mail of ours must not carry a stranger's address or sentence.
  */
 
 /** First match wins: most browsers also name those they descend from. */
@@ -24,10 +24,10 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** "Firefox on Windows" for the usual browsers, else the first 100 characters of the user agent; `null` for none. */
+/** "Firefox on Windows" for the usual browsers, else the name of the first product (RFC 9110 section 10.1.5), or `null`. */
 export function describeDevice(userAgent: string | null): string | null {
   if (userAgent === null) return null
   const [browser, system] = [BROWSERS, SYSTEMS].map((names) => names.find(([pattern]) => pattern.test(userAgent))?.[1])
-  if (browser === undefined) return userAgent.slice(0, 100)
+  if (browser === undefined) return /^[A-Za-z][\w-]{0,30}(?=\/|$)/.exec(userAgent)?.[0] ?? null
   return system === undefined ? browser : `${browser} on ${system}`
 }

@@ -27,16 +27,22 @@ export const NoticeFacts = z.object({
 })
 export type NoticeFacts = Readonly<z.output<typeof NoticeFacts>>
 
-export interface Notice {
-  readonly kind: NoticeKind
-  readonly facts: NoticeFacts
-}
+export const Notice = z.object({ kind: NoticeKind, facts: NoticeFacts })
+export type Notice = Readonly<z.output<typeof Notice>>
 
-/** A row of the outbox, as a sender needs it. */
+/** A notice that is stored: its row's id, and whose address it goes to. */
 export interface StoredNotice extends Notice {
   readonly id: string
-  readonly userId: number
   readonly recipient: string
+}
+
+/** A row of the outbox as it was found. What it says is for `Notice` to read, since an older version may have written it. */
+export interface OutboxRow {
+  readonly id: string
+  readonly recipient: string
+  readonly kind: string
+  /** JSON. */
+  readonly facts: string
 }
 
 /**
@@ -45,7 +51,7 @@ export interface StoredNotice extends Notice {
  * - `busy`: somebody else is sending it
  * - `done`: sent or given up, or there is no such row
  */
-export type Lease = { readonly state: 'leased'; readonly notice: StoredNotice } | { readonly state: 'busy' | 'done' }
+export type Lease = { readonly state: 'leased'; readonly row: OutboxRow } | { readonly state: 'busy' | 'done' }
 
 /** The outbox, as those see it who empty it. */
 export interface Outbox {

@@ -89,6 +89,8 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
       services.doubts.keep(presented.jti, nextJti)
       throw error
     })
+  // Where the links of a mail lead is not for the request to say: it may be a thief's.
+  const origin = settings.publicUrl ?? presented.iss
   const verdict = judge(found, presented.jti, nextJti, now, settings)
   switch (verdict.kind) {
     case 'won':
@@ -107,7 +109,7 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
         now,
         reason: 'reuse',
         onlyWhileJti: null,
-        notice: { kind: 'token_reused', facts: { at: now, client, origin: issuer, usual: null } },
+        notice: { kind: 'token_reused', facts: { at: now, client, origin, usual: null } },
       })
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'inactive':
@@ -123,7 +125,7 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
         onlyWhileJti: presented.jti,
         notice: {
           kind: 'location_blocked',
-          facts: { at: now, client, origin: issuer, usual: { address, asn, country } },
+          facts: { at: now, client, origin, usual: { address, asn, country } },
         },
       })
       if (!wasLive) throw new TesseraError('token_used', { cause: 'race', context: { sid } })

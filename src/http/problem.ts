@@ -3,6 +3,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
+import { describeError } from '../domain/describe-error.ts'
 import { TesseraError } from '../errors.ts'
 import type { AppEnv } from './factory.ts'
 
@@ -60,16 +61,9 @@ function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
     event: 'refused',
     code,
     status,
-    cause: describeCause(cause),
+    cause: describeError(cause),
     ...context,
     route: c.req.routePath,
     ...(ray !== undefined && { ray }),
   })
-}
-
-/** Causes of ours are words. Of an exception, name and message tell what failed; the innermost one tells most. */
-function describeCause(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  const inner = cause.cause instanceof Error ? ` (${describeCause(cause.cause)})` : ''
-  return `${cause.name}: ${cause.message}${inner}`
 }

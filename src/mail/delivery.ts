@@ -5,7 +5,8 @@
 
 import * as z from 'zod'
 
-import type { Outbox, StoredNotice } from '../domain/notice.ts'
+import { describeError } from '../domain/describe-error.ts'
+import { Notice, type Outbox, type OutboxRow, type StoredNotice } from '../domain/notice.ts'
 import type { LogEvent } from '../domain/ports.ts'
 import { renderMessage, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
@@ -23,17 +24,20 @@ const QueuedMail = z.object({ id: z.string() })
 
 /** Cloudflare delays a message by at most 12 hours. */
 const MAX_DELAY_SECONDS = 43_200
+/** Left to us, nobody waits longer than this for a mail API that has recovered. 35 retries then span a day. */
+const MAX_BACKOFF_SECONDS = 3600
 /** When another delivery holds the row: by then it has finished, or its lease has ended. */
-const BUSY_DELAY_SECONDS = 30
+const BUSY_DELAY_SECONDS = 60
 /** One call of `sendBatch` takes 100 messages. */
 const SWEEP_BATCH = 100
+const MAX_SWEEP_BATCHES = 20
 
 /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
 export async function announce({ queue, log }: Pick<DeliveryDeps, 'queue' | 'log'>, id: string): Promise<void> {
   try {
     await queue.send({ id })
   } catch (error) {
-    log({ event: 'mail_not_queued', id, error: describe(error) })
+    log({ event: 'mail_not_queued', id, error: describeError(error) })
   }
 }
 
@@ -48,16 +52,19 @@ export async function giveUp(deps: DeliveryDeps, batch: MessageBatch): Promise<v
 }
 
 /** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
-export async function sweep({ outbox, queue, now, log }: DeliveryDeps): Promise<void> {
+export async function sweep(deps: DeliveryDeps, batchesLeft = MAX_SWEEP_BATCHES): Promise<void> {
+  const { outbox, queue, now, log } = deps
   const ids = await outbox.takeDue(now(), SWEEP_BATCH)
   if (ids.length === 0) return
   await queue.sendBatch(ids.map((id) => ({ body: { id } })))
   log({ event: 'mail_requeued', count: ids.length })
+  if (ids.length === SWEEP_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
 }
 
-/** How long to wait after the given attempt, the first being 1: 1 s, 2 s, 4 s … at most 12 hours. */
+/** How long to wait after the given attempt, the first being 1: 1 s, 2 s, 4 s … an hour, or as long as we were told. */
 export function retryDelaySeconds(attempts: number, atLeastSeconds = 0): number {
-  return Math.min(MAX_DELAY_SECONDS, Math.max(2 ** (attempts - 1), atLeastSeconds))
+  const backoff = Math.min(MAX_BACKOFF_SECONDS, 2 ** (attempts - 1))
+  return Math.min(MAX_DELAY_SECONDS, Math.max(backoff, atLeastSeconds))
 }
 
 async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
@@ -70,12 +77,12 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
   const { id } = queued.data
   try {
     const lease = await deps.outbox.lease(id, deps.now())
-    if (lease.state === 'leased') await send(deps, message, lease.notice)
+    if (lease.state === 'leased') await send(deps, message, lease.row)
     else if (lease.state === 'busy') message.retry({ delaySeconds: BUSY_DELAY_SECONDS })
     else message.ack()
   } catch (error) {
     // The outbox is out of reach. If the mail was sent, its row does not say so: the idempotency key has to.
-    deps.log({ event: 'mail_outbox_unreachable', id, error: describe(error) })
+    deps.log({ event: 'mail_outbox_unreachable', id, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }
@@ -89,7 +96,7 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
     log({ event: 'mail_given_up', id })
     message.ack()
   } catch (error) {
-    log({ event: 'mail_outbox_unreachable', id, error: describe(error) })
+    log({ event: 'mail_outbox_unreachable', id, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }
@@ -97,13 +104,14 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
 async function send(
   { outbox, transport, signLink, now, log }: DeliveryDeps,
   message: Message,
-  notice: StoredNotice,
+  row: OutboxRow,
 ): Promise<void> {
-  const { id, recipient } = notice
+  const { id, recipient } = row
   try {
+    const notice = readNotice(row)
     await transport({ ...(await renderMessage(notice, signLink)), to: recipient, idempotencyKey: id })
   } catch (error) {
-    const reason = describe(error)
+    const reason = describeError(error)
     if (error instanceof MailError && error.permanent) {
       await outbox.park(id, reason, now())
       log({ event: 'mail_parked', id, error: reason })
@@ -120,6 +128,11 @@ async function send(
   message.ack()
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error'
+/** Throws a permanent `MailError` for a row that this version cannot read: no further try will. */
+function readNotice({ id, recipient, kind, facts }: OutboxRow): StoredNotice {
+  try {
+    return { id, recipient, ...Notice.parse({ kind, facts: JSON.parse(facts) }) }
+  } catch {
+    throw new MailError('the row cannot be read', true)
+  }
 }

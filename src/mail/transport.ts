@@ -42,14 +42,18 @@ const PERMANENT_CODES = new Set([
   'E_HEADER_NOT_ALLOWED',
 ])
 
-const API_TIMEOUT_MILLISECONDS = 10_000
+const TIMEOUT_MILLISECONDS = 10_000
+
+/** Time-out, our own earlier try still under way, too early, too many. */
+const TEMPORARY_STATUSES = new Set([408, 409, 425, 429])
 
 /** The `send_email` binding. It knows no idempotency key: a mail whose acceptance we missed is sent again. */
 export function cloudflareTransport(binding: SendEmail, from: string): Transport {
   return async ({ to, subject, text, html }) => {
     try {
-      await binding.send({ from, to, subject, text, html })
+      await Promise.race([binding.send({ from, to, subject, text, html }), rejectInTime()])
     } catch (error) {
+      if (error instanceof MailError) throw error
       const code = errorCode(error)
       throw new MailError(code ?? 'send_email failed', code !== null && PERMANENT_CODES.has(code))
     }
@@ -75,14 +79,23 @@ export function apiTransport({ url, key, from }: MailApi): Transport {
       body: JSON.stringify({ from, to, subject, text, html }),
       // A redirect would carry the key to another host.
       redirect: 'manual',
-      signal: AbortSignal.timeout(API_TIMEOUT_MILLISECONDS),
+      signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
     })
     // The status is the answer. The body may never end, and may repeat what we sent.
-    await response.body?.cancel()
+    await response.body?.cancel().catch(() => undefined)
     if (response.ok) return
-    const permanent = response.status < 500 && response.status !== 429 && response.status !== 408
+    const permanent = response.status < 500 && !TEMPORARY_STATUSES.has(response.status)
     throw new MailError(`HTTP ${response.status}`, permanent, retryAfter(response))
   }
+}
+
+/** The binding takes no signal; a call that hangs must not outlive its lease. */
+function rejectInTime(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    AbortSignal.timeout(TIMEOUT_MILLISECONDS).addEventListener('abort', () => {
+      reject(new MailError('no answer in time', false))
+    })
+  })
 }
 
 function retryAfter(response: Response): number {

@@ -1,6 +1,7 @@
 /** What the README says in tables, the code knows too: they must not drift apart. */
 
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
@@ -9,7 +10,7 @@ import { parseConfig } from '../../src/config.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
 
 /** The rows of the table under a header, each as its cells. */
 function table(header: string): readonly (readonly string[])[] {
