@@ -18,7 +18,7 @@ import { readAccessToken } from '../access-token.ts'
 import { limitBody, readJson } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
 import { Credentials } from '../contract.ts'
-import { clearPair, readAccessCookie, writePair } from '../cookies.ts'
+import { clearPair, readAllAccessCookies, writePair } from '../cookies.ts'
 import { factory } from '../factory.ts'
 import { issuing, refuseCrossSite } from '../issuing.ts'
 
@@ -33,8 +33,7 @@ export const sessionRoutes = factory
   })
   .delete('/session', refuseCrossSite, async (c) => {
     // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
-    const access = readAccessCookie(c)
-    if (access !== null) await revokeByToken(c.env, access, 'signed_out')
+    await Promise.all(readAllAccessCookies(c).map((access) => revokeByToken(c.env, access, 'signed_out')))
     clearPair(c)
     return c.body(null, 204)
   })
