@@ -80,7 +80,7 @@ const Config = z
     // What a header can carry. Some runtimes print the whole value that it cannot.
     MAIL_API_KEY: optional(z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')),
   })
-  .refine((config) => config.ACCESS_TTL_SECONDS <= config.REFRESH_TTL_SECONDS, {
+  .refine((config) => !(config.ACCESS_TTL_SECONDS > config.REFRESH_TTL_SECONDS), {
     path: ['ACCESS_TTL_SECONDS'],
     message: 'must not be longer than REFRESH_TTL_SECONDS',
   })

@@ -1,8 +1,9 @@
-/** The SQL of sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
+/** The SQL of living sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
 
-import { and, type Column, desc, eq, exists, gt, isNull, notExists, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, isNull, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
+import { clientParameters } from './client-columns.ts'
 import { allowedPlaces, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare } from './statement.ts'
 
@@ -12,33 +13,7 @@ const MAX_LISTED = 100
 /** Every statement about sessions, prepared. Build it once per isolate. */
 export function prepareSessionStatements(d1: D1Database) {
   const db = drizzle(d1)
-  // What the columns of a client hold after it was seen.
-  const seen = {
-    ip: parameter('address'),
-    asn: parameter('asn'),
-    country: parameter('country'),
-    city: parameter('city'),
-    network: parameter('network'),
-    userAgent: parameter('userAgent'),
-  }
-  const opened = {
-    sid: parameter('sid').as('sid'),
-    userId: users.id,
-    jti: parameter('jti').as('jti'),
-    issuedAt: parameter('now').as('issued_at'),
-    previousJti: sql<string | null>`null`.as('previous_jti'),
-    rotatedAt: sql<number | null>`null`.as('rotated_at'),
-    expiresAt: parameter('expiresAt').as('expires_at'),
-    createdAt: parameter('now').as('created_at'),
-    revokedAt: sql<number | null>`null`.as('revoked_at'),
-    revokedReason: sql<string | null>`null`.as('revoked_reason'),
-    ip: seen.ip.as('ip'),
-    asn: seen.asn.as('asn'),
-    country: seen.country.as('country'),
-    city: seen.city.as('city'),
-    network: seen.network.as('network'),
-    userAgent: seen.userAgent.as('user_agent'),
-  }
+  const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
   const revoked = {
     revokedAt: parameter('now'),
@@ -105,78 +80,6 @@ export function prepareSessionStatements(d1: D1Database) {
   }
 
   return {
-    // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
-    createAccount: prepare(
-      d1,
-      db.insert(users).select((query) =>
-        query
-          .select({
-            id: sql<number>`null`.as('id'),
-            guid: parameter('guid').as('guid'),
-            primaryEmail: sql<string | null>`null`.as('primary_email'),
-            passwordHash: sql<string | null>`null`.as('password_hash'),
-            group: sql<string>`'user'`.as('group'),
-            isActive: sql<number>`1`.as('is_active'),
-            confirmedAt: sql<number | null>`null`.as('confirmed_at'),
-            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
-            lockedUntil: sql<number | null>`null`.as('locked_until'),
-            createdAt: parameter('now').as('created_at'),
-            updatedAt: parameter('now').as('updated_at'),
-          })
-          .from(sql`(select 1)`)
-          .where(
-            notExists(
-              db
-                .select({ one: sql`1` })
-                .from(users)
-                .where(eq(users.guid, parameter('guid'))),
-            ),
-          ),
-      ),
-    ),
-    openForGuid: prepare(
-      d1,
-      db
-        .insert(sessions)
-        .select((query) =>
-          query
-            .select(opened)
-            .from(users)
-            .where(and(eq(users.guid, parameter('guid')), isActive)),
-        )
-        .returning({
-          id: sql<number>`${sessions.userId}`.as('id'),
-          guid: sql<string>`${ofAccount(users.guid)}`.as('guid'),
-          email: sql<string | null>`${ofAccount(users.primaryEmail)}`.as('email'),
-          group: sql<string>`${ofAccount(users.group)}`.as('group'),
-        }),
-    ),
-    openForPassword: prepare(
-      d1,
-      db
-        .insert(sessions)
-        .select((query) =>
-          query
-            .select(opened)
-            .from(users)
-            .where(
-              and(
-                eq(users.id, parameter('userId')),
-                eq(users.passwordHash, parameter('passwordHash')),
-                isActive,
-                sql`${users.confirmedAt} is not null`,
-              ),
-            ),
-        )
-        .returning({ sid: sessions.sid }),
-    ),
-    replaceHash: prepare(
-      d1,
-      db
-        .update(users)
-        .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
-        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
-    ),
     // Of any number of parallel callers, one finds its jti still in the row.
     rotate: prepare(
       d1,
@@ -260,8 +163,4 @@ export function prepareSessionStatements(d1: D1Database) {
         .returning({ sid: sessions.sid }),
     ),
   }
-}
-/** A column of the account whose session a statement has just inserted. */
-function ofAccount(column: Column): SQL {
-  return sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
 }

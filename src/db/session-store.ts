@@ -4,11 +4,12 @@
  */
 
 import { TesseraError } from '../errors.ts'
-import type { Client } from '../domain/place.ts'
 import type { FoundSession, Session, SessionStore } from '../domain/ports.ts'
+import { clientValues } from './client-columns.ts'
 import { prepareNotice } from './outbox.ts'
 import { prepareSessionStatements } from './session-statements.ts'
-import { run, runBatch, type Value } from './statement.ts'
+import { prepareSignInStatements } from './sign-in-statements.ts'
+import { run, runBatch } from './statement.ts'
 
 /**
  * How often a rotation is tried, and how long to wait in between. Trying again is safe: it is the same write, and it
@@ -19,25 +20,26 @@ const ROTATION_PAUSE_MILLISECONDS = 50
 
 /** The session store over a D1 database. Build it once per isolate. */
 export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
+  const signIns = prepareSignInStatements(d1)
   const statements = prepareSessionStatements(d1)
   const storeNotice = prepareNotice(d1)
 
   return {
     async openForGuid(guid, { client, ...session }) {
       const [, opened] = await runBatch(d1, [
-        statements.createAccount.bind({ guid, now: session.now }),
-        statements.openForGuid.bind({ guid, ...session, ...clientValues(client) }),
+        signIns.createAccount.bind({ guid, now: session.now }),
+        signIns.openForGuid.bind({ guid, ...session, ...clientValues(client) }),
       ])
-      return statements.openForGuid.rows(opened)[0] ?? null
+      return signIns.openForGuid.rows(opened)[0] ?? null
     },
 
     async openForPassword({ id, passwordHash }, rehash, { client, ...session }) {
       const verified = { userId: id, passwordHash }
-      const open = statements.openForPassword.bind({ ...verified, ...session, ...clientValues(client) })
-      const replace = statements.replaceHash.bind({ ...verified, rehash, now: session.now })
+      const open = signIns.openForPassword.bind({ ...verified, ...session, ...clientValues(client) })
+      const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
       // The hash goes last: opening depends on the one that was verified.
       const [opened] = await runBatch(d1, rehash === null ? [open] : [open, replace])
-      return statements.openForPassword.rows(opened).length === 1
+      return signIns.openForPassword.rows(opened).length === 1
     },
 
     async rotate({ place, client, ...rotation }) {
@@ -100,9 +102,4 @@ function toFound(row: Session & AccountColumns): FoundSession {
   const { userId, guid, email, group, isConfirmed, ...session } = row
   if (userId === null || guid === null || group === null) return { session, account: null }
   return { session, account: { id: userId, guid, email, group, isConfirmed: isConfirmed === 1 } }
-}
-
-function clientValues(client: Client): Readonly<Record<string, Value>> {
-  const { address, asn, country, city, network, userAgent } = client
-  return { address, asn, country, city, network, userAgent }
 }

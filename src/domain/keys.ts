@@ -45,7 +45,8 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
 
 /** Derives every key from the current secret and the previous ones, newest first. */
 export async function deriveKeys(secret: string, previous: readonly string[]): Promise<Keys> {
-  const masters = await Promise.all([secret, ...previous].map(importMaster))
+  // Once each: halfway through a rotation the current secret often stands among the previous ones, too.
+  const masters = await Promise.all([...new Set([secret, ...previous])].map(importMaster))
   const access = await Promise.all(masters.map(deriveAccessKey))
   const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
   const link = await Promise.all(masters.map((master) => deriveHmacKey(master, 'mail link')))

@@ -55,6 +55,8 @@ const MAX_ARGON2_LANES = 16
 const MAX_SCRYPT_COST = 2 ** 20
 /** 128 bytes times this are 32 MiB. */
 const MAX_SCRYPT_MEMORY_BLOCKS = 2 ** 18
+/** And these, for the lanes, 8 MiB. */
+const MAX_SCRYPT_LANE_BLOCKS = 2 ** 16
 const MAX_PBKDF2_ITERATIONS = 100_000
 
 interface Phc {
@@ -128,7 +130,13 @@ async function compute(
     case 'scrypt': {
       const { ln = 0, r = 0, p = 0 } = params
       const N = 2 ** ln
-      const inBounds = ln >= 1 && r >= 1 && p >= 1 && N * r <= MAX_SCRYPT_MEMORY_BLOCKS && N * r * p <= MAX_SCRYPT_COST
+      const inBounds =
+        ln >= 1 &&
+        r >= 1 &&
+        p >= 1 &&
+        p * r <= MAX_SCRYPT_LANE_BLOCKS &&
+        N * r <= MAX_SCRYPT_MEMORY_BLOCKS &&
+        N * r * p <= MAX_SCRYPT_COST
       return inBounds ? primitives.scrypt(password, salt, hash.length, { N, r, p }) : null
     }
     case 'pbkdf2-sha256':

@@ -73,7 +73,9 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
   const { settings } = services
   const { sid } = presented
   const now = services.now()
-  const nextJti = services.doubts.take(presented.jti) ?? services.newId()
+  const { doubts } = services
+  const doubtedJti = doubts.take(presented.jti, now)
+  const nextJti = doubtedJti ?? services.newId()
   const found = await services.sessions
     .rotate({
       sid,
@@ -86,12 +88,14 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
       client,
     })
     .catch((error: unknown) => {
-      services.doubts.keep(presented.jti, nextJti)
+      doubts.keep(presented.jti, nextJti)
       throw error
     })
   // Where the links of a mail lead is not for the request to say: it may be a thief's.
   const origin = settings.publicUrl ?? presented.iss
   const verdict = judge(found, presented.jti, nextJti, now, settings)
+  // Whoever was refused has not settled the doubt: it is still for the one who was told to try again.
+  if (doubtedJti !== undefined && verdict.kind !== 'won') doubts.keep(presented.jti, doubtedJti)
   switch (verdict.kind) {
     case 'won':
       return signPair(services, issuer, verdict.session, verdict.account)
@@ -104,6 +108,9 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
     case 'expired':
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'stale':
+      if (doubts.isRecent(presented.jti, now, RACE_SECONDS)) {
+        throw new TesseraError('token_used', { cause: 'race', context: { sid } })
+      }
       await endSession(services, {
         sid,
         now,
@@ -147,7 +154,8 @@ export function judge(
   const end = endOf(session, { settings, now })
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
-  if (session.jti === nextJti) return { kind: 'won', session, account }
+  // In place: a doubted jti may be the live one already, and whoever presents the old token now may be a thief.
+  if (session.jti === nextJti && found.inPlace) return { kind: 'won', session, account }
   if (session.jti === presentedJti) return { kind: 'moved', session }
   // Our own write, whose answer was lost, was replayed to another tab and rotated on before we looked.
   if (session.previousJti === nextJti) return { kind: 'race' }

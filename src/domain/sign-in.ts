@@ -31,7 +31,8 @@ export async function signInByPassword(
   const cause = refusal(account, verdict.matches)
   if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
 
-  const rehash = verdict.outdated ? await services.passwords.hash(credentials.password) : null
+  // What Argon2id does not take stays under its old hash; the password was right all the same.
+  const rehash = verdict.outdated ? await services.passwords.hash(credentials.password).catch(() => null) : null
   const session = newSession(services, client)
   const opened = await services.sessions.openForPassword(account, rehash, session)
   if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })

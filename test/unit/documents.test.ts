@@ -1,4 +1,4 @@
-/** What the README says in tables, the code knows too: they must not drift apart. */
+/** What the documents say in tables, the code knows too: they must not drift apart. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,11 +10,12 @@ import { parseConfig } from '../../src/config.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 
-const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const root = join(import.meta.dirname, '../..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
 
 /** The rows of the table under a header, each as its cells. */
-function table(header: string): readonly (readonly string[])[] {
-  const lines = readme.split('\n')
+function table(header: string, document = readme): readonly (readonly string[])[] {
+  const lines = document.split('\n')
   const start = lines.indexOf(header)
   expect(start, `a table «${header}»`).toBeGreaterThan(0)
   const rows = lines.slice(start + 2)
@@ -73,4 +74,22 @@ describe('the README', () => {
 
     expect(new Set(documented)).toEqual(new Set(routes))
   })
+})
+
+describe('docs/sessions.md', () => {
+  const document = readFileSync(join(root, 'docs/sessions.md'), 'utf8')
+  const edges = table('| edge | when | what happens | the test that proves it |', document)
+
+  test('explains every edge of its diagram', () => {
+    const drawn = document.match(/(?<=--> .*: )\d+ .*/gm)
+    expect(edges.map(([edge]) => edge)).toEqual(drawn)
+  })
+
+  test.each(edges.map((cells) => [cells[0], cells[3]]))(
+    'proves edge %s by a test that there is',
+    (_edge, proof = '') => {
+      const [, file = '', title = ''] = /^`(.+)`: (.+)$/.exec(proof) ?? []
+      expect(readFileSync(join(root, 'test/worker', file), 'utf8')).toContain(`'${title}'`)
+    },
+  )
 })

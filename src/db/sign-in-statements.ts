@@ -1,0 +1,113 @@
+/** The SQL of sign-ins. Sessions are inserted by selecting from `users`, so that the account decides at that moment. */
+
+import { and, type Column, eq, notExists, type SQL, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/d1'
+
+import { clientParameters } from './client-columns.ts'
+import { sessions, users } from './schema.ts'
+import { parameter, prepare } from './statement.ts'
+
+/** Every statement that opens a session, prepared. Build it once per isolate. */
+export function prepareSignInStatements(d1: D1Database) {
+  const db = drizzle(d1)
+  const seen = clientParameters()
+  const opened = {
+    sid: parameter('sid').as('sid'),
+    userId: users.id,
+    jti: parameter('jti').as('jti'),
+    issuedAt: parameter('now').as('issued_at'),
+    previousJti: sql<string | null>`null`.as('previous_jti'),
+    rotatedAt: sql<number | null>`null`.as('rotated_at'),
+    expiresAt: parameter('expiresAt').as('expires_at'),
+    createdAt: parameter('now').as('created_at'),
+    revokedAt: sql<number | null>`null`.as('revoked_at'),
+    revokedReason: sql<string | null>`null`.as('revoked_reason'),
+    ip: seen.ip.as('ip'),
+    asn: seen.asn.as('asn'),
+    country: seen.country.as('country'),
+    city: seen.city.as('city'),
+    network: seen.network.as('network'),
+    userAgent: seen.userAgent.as('user_agent'),
+  }
+  const isActive = eq(users.isActive, 1)
+
+  return {
+    // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
+    createAccount: prepare(
+      d1,
+      db.insert(users).select((query) =>
+        query
+          .select({
+            id: sql<number>`null`.as('id'),
+            guid: parameter('guid').as('guid'),
+            primaryEmail: sql<string | null>`null`.as('primary_email'),
+            passwordHash: sql<string | null>`null`.as('password_hash'),
+            group: sql<string>`'user'`.as('group'),
+            isActive: sql<number>`1`.as('is_active'),
+            confirmedAt: sql<number | null>`null`.as('confirmed_at'),
+            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
+            lockedUntil: sql<number | null>`null`.as('locked_until'),
+            createdAt: parameter('now').as('created_at'),
+            updatedAt: parameter('now').as('updated_at'),
+          })
+          .from(sql`(select 1)`)
+          .where(
+            notExists(
+              db
+                .select({ one: sql`1` })
+                .from(users)
+                .where(eq(users.guid, parameter('guid'))),
+            ),
+          ),
+      ),
+    ),
+    openForGuid: prepare(
+      d1,
+      db
+        .insert(sessions)
+        .select((query) =>
+          query
+            .select(opened)
+            .from(users)
+            .where(and(eq(users.guid, parameter('guid')), isActive)),
+        )
+        .returning({
+          id: sql<number>`${sessions.userId}`.as('id'),
+          guid: sql<string>`${ofAccount(users.guid)}`.as('guid'),
+          email: sql<string | null>`${ofAccount(users.primaryEmail)}`.as('email'),
+          group: sql<string>`${ofAccount(users.group)}`.as('group'),
+        }),
+    ),
+    openForPassword: prepare(
+      d1,
+      db
+        .insert(sessions)
+        .select((query) =>
+          query
+            .select(opened)
+            .from(users)
+            .where(
+              and(
+                eq(users.id, parameter('userId')),
+                eq(users.passwordHash, parameter('passwordHash')),
+                isActive,
+                sql`${users.confirmedAt} is not null`,
+              ),
+            ),
+        )
+        .returning({ sid: sessions.sid }),
+    ),
+    replaceHash: prepare(
+      d1,
+      db
+        .update(users)
+        .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
+        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
+    ),
+  }
+}
+
+/** A column of the account whose session a statement has just inserted. */
+function ofAccount(column: Column): SQL {
+  return sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
+}

@@ -1,0 +1,208 @@
+/**
+ * The ports, in memory: a clock that stands still, ids that count, and one table of sessions. The signatures and the
+ * keys are real. A fake stores what it is told and decides nothing that the rules should; the conditions of `rotate`
+ * and `end` are those of the statements in D1, which the worker ring tests.
+ */
+
+import { createDoubts } from '../../src/domain/doubts.ts'
+import { createPasswords, type PasswordPrimitives } from '../../src/domain/passwords.ts'
+import type { Client } from '../../src/domain/place.ts'
+import type {
+  Account,
+  FoundSession,
+  NewSession,
+  OwnerStore,
+  Rotation,
+  Services,
+  Session,
+  SessionEnd,
+  Settings,
+  SignInAccount,
+} from '../../src/domain/ports.ts'
+import { createTokens } from '../../src/domain/tokens.ts'
+import { testKeys } from './forge.ts'
+
+export const NOW = 1_800_000_000
+export const ISSUER = 'https://auth.example.com'
+export const HOME: Client = {
+  address: '203.0.113.7',
+  asn: 64_496,
+  country: 'IS',
+  city: 'Reykjavík',
+  network: 'Example Net',
+  userAgent: 'curl/8.9.1',
+}
+export const ELSEWHERE: Client = { ...HOME, address: '198.51.100.23', asn: 64_511, country: 'NZ' }
+
+export const DEFAULT_SETTINGS: Settings = {
+  issueAccess: 'open',
+  publicUrl: undefined,
+  audience: undefined,
+  accessTtlSeconds: 300,
+  refreshTtlSeconds: 864_000,
+  sessionMaxSeconds: 7_776_000,
+  refreshReuseSeconds: 0,
+  locationPolicy: 'address',
+}
+
+/** A row of the table: the session, whose it is, and how it was last seen. */
+export interface FakeRow {
+  session: Session
+  account: FoundSession['account']
+  client: Client
+}
+
+export interface FakeServices extends Services {
+  /** It stands still; a test moves it. */
+  readonly clock: { now: number }
+  readonly rows: Map<string, FakeRow>
+  readonly accountsByEmail: Map<string, SignInAccount>
+  /** Every call of a store, in order: `rotate`, `end`, … */
+  readonly calls: string[]
+  readonly ends: SessionEnd[]
+  readonly rehashes: (string | null)[]
+  readonly announced: string[]
+  /** Makes the account inactive, or gone, for whoever asks from now on. */
+  readonly deactivate: (sid: string) => void
+}
+
+/** Services over an empty table. */
+export function fakeServices(
+  options: { readonly settings?: Partial<Settings>; readonly primitives?: PasswordPrimitives } = {},
+): FakeServices {
+  const rows = new Map<string, FakeRow>()
+  const accountsByEmail = new Map<string, SignInAccount>()
+  const [calls, ends, rehashes, announced]: [string[], SessionEnd[], (string | null)[], string[]] = [[], [], [], []]
+  const clock = { now: NOW }
+  let ids = 0
+  const newId = () => `id-${++ids}`
+
+  function open({ client, now, sid, jti, expiresAt }: NewSession, account: Account): void {
+    const { address, asn, country } = client
+    const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, revokedAt: null }
+    const session = { sid, jti, previousJti: null, address, asn, country, ...times }
+    rows.set(sid, { session, account: { ...account, isConfirmed: true }, client })
+  }
+
+  return {
+    clock,
+    rows,
+    accountsByEmail,
+    calls,
+    ends,
+    rehashes,
+    announced,
+    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    tokens: createTokens(testKeys),
+    passwords: createPasswords(options.primitives ?? noPrimitives),
+    owners: noOwners,
+    doubts: createDoubts(),
+    isServiceKey: async () => false,
+    now: () => clock.now,
+    newId,
+    log() {},
+    async announce(notificationId) {
+      announced.push(notificationId)
+    },
+    deactivate(sid) {
+      const row = rows.get(sid)
+      if (row !== undefined) row.account = null
+    },
+    accounts: {
+      async findByEmail(email) {
+        calls.push('findByEmail')
+        return accountsByEmail.get(email) ?? null
+      },
+    },
+    sessions: {
+      async openForGuid(guid, session) {
+        calls.push('openForGuid')
+        const account = { id: 7, guid, email: null, group: 'user' }
+        open(session, account)
+        return account
+      },
+      async openForPassword(account, rehash, session) {
+        calls.push('openForPassword')
+        rehashes.push(rehash)
+        if (![...accountsByEmail.values()].includes(account)) return false
+        open(session, account)
+        return true
+      },
+      async rotate(rotation) {
+        calls.push('rotate')
+        const row = rows.get(rotation.sid)
+        if (row === undefined) return null
+        if (mayRotate(row, rotation)) rotateRow(row, rotation)
+        return { session: row.session, account: row.account, inPlace: isInPlace(row, rotation) }
+      },
+      async find(sid) {
+        calls.push('find')
+        return rows.get(sid) ?? null
+      },
+      list: missing,
+      endOfUser: missing,
+      async end(end) {
+        calls.push('end')
+        const row = rows.get(end.sid)
+        const isMeant = end.onlyWhileJti === null || row?.session.jti === end.onlyWhileJti
+        if (row === undefined || row.session.revokedAt !== null || !isMeant)
+          return { ended: false, notificationId: null }
+        row.session = { ...row.session, revokedAt: end.now }
+        ends.push(end)
+        return { ended: true, notificationId: end.notice === null ? null : newId() }
+      },
+    },
+  }
+}
+
+/** What the unit ring has no use for: the worker ring has it for real. */
+function missing(): Promise<never> {
+  return Promise.reject(new Error('not in this fake'))
+}
+
+const noOwners: OwnerStore = {
+  findNotice: missing,
+  endSessions: missing,
+  allowPlaces: missing,
+  listPlaces: missing,
+  removePlace: missing,
+}
+
+const noPrimitives: PasswordPrimitives = {
+  argon2id: missing,
+  scrypt: missing,
+}
+
+function isInPlace({ client }: FakeRow, { place }: Rotation): boolean {
+  const sameAsn = place.asn !== null && place.asn === client.asn
+  const sameCountry = place.country !== null && place.country === client.country
+  return place.sameAddress || sameAsn || sameCountry
+}
+
+function mayRotate(row: FakeRow, rotation: Rotation): boolean {
+  const { session, account } = row
+  return (
+    session.jti === rotation.presentedJti &&
+    session.revokedAt === null &&
+    session.expiresAt > rotation.now &&
+    session.createdAt + rotation.sessionMaxSeconds > rotation.now &&
+    account !== null &&
+    isInPlace(row, rotation)
+  )
+}
+
+function rotateRow(row: FakeRow, { now, nextJti, refreshTtlSeconds, sessionMaxSeconds, client }: Rotation): void {
+  const { session } = row
+  row.session = {
+    ...session,
+    previousJti: session.jti,
+    jti: nextJti,
+    issuedAt: now,
+    rotatedAt: now,
+    expiresAt: Math.min(now + refreshTtlSeconds, session.createdAt + sessionMaxSeconds),
+    address: client.address,
+    asn: client.asn ?? session.asn,
+    country: client.country ?? session.country,
+  }
+  row.client = client
+}

@@ -1,0 +1,318 @@
+/** What an operator can set, and the errors that a caller can meet: two closed tables, written out. */
+
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+
+import { type Config, ConfigError, parseConfig } from '../../src/config.ts'
+import { type ErrorCode, ERRORS, TesseraError } from '../../src/errors.ts'
+
+const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
+const OTHER_SECRET = 'Old7w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
+const HEX_SECRET = '00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210'
+
+/** The message of the refusal. */
+function refusal(bindings: object): string {
+  try {
+    parseConfig(bindings)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    expect(error.name).toBe('ConfigError')
+    return error.message
+  }
+  throw new Error('not refused')
+}
+
+describe('the configuration', () => {
+  const DEFAULTS: Partial<Config> = {
+    AUTH_SECRET: SECRET,
+    AUTH_SECRET_PREVIOUS: [],
+    ISSUE_ACCESS: 'service',
+    ACCESS_TTL_SECONDS: 300,
+    REFRESH_TTL_SECONDS: 864_000,
+    SESSION_MAX_SECONDS: 7_776_000,
+    REFRESH_REUSE_SECONDS: 0,
+    LOCATION_POLICY: 'address',
+    MAIL_TRANSPORT: 'cloudflare',
+    MAIL_FROM: 'Tessera <tessera@example.com>',
+  }
+  const KEYS = [
+    'AUTH_SECRET_PREVIOUS',
+    'SERVICE_KEY',
+    'ISSUE_ACCESS',
+    'PUBLIC_URL',
+    'AUDIENCE',
+    'ACCESS_TTL_SECONDS',
+    'REFRESH_TTL_SECONDS',
+    'SESSION_MAX_SECONDS',
+    'REFRESH_REUSE_SECONDS',
+    'LOCATION_POLICY',
+    'MAIL_TRANSPORT',
+    'MAIL_FROM',
+    'MAIL_API_URL',
+    'MAIL_API_KEY',
+  ] as const
+
+  test('needs one secret, and has a default for everything else', () => {
+    expect(parseConfig({ AUTH_SECRET: SECRET })).toEqual(DEFAULTS)
+  })
+
+  test('takes an empty value for none, since a dashboard cannot tell them apart', () => {
+    const empty = Object.fromEntries(KEYS.map((key) => [key, '']))
+    expect(parseConfig({ ...empty, AUTH_SECRET: SECRET })).toEqual(DEFAULTS)
+  })
+
+  test('leaves the other bindings alone', () => {
+    expect(parseConfig({ AUTH_SECRET: SECRET, DB: {}, MAIL_QUEUE: () => {}, auth_secret: 1 })).toEqual(DEFAULTS)
+  })
+
+  test.each([
+    ['AUTH_SECRET', HEX_SECRET, HEX_SECRET],
+    ['AUTH_SECRET', `  ${SECRET}\n`, SECRET],
+    ['AUTH_SECRET', SECRET.slice(0, 43), SECRET.slice(0, 43)],
+    ['AUTH_SECRET_PREVIOUS', OTHER_SECRET, [OTHER_SECRET]],
+    ['AUTH_SECRET_PREVIOUS', ` ${OTHER_SECRET} ,${HEX_SECRET}`, [OTHER_SECRET, HEX_SECRET]],
+    ['AUTH_SECRET_PREVIOUS', ` , ${OTHER_SECRET},`, [OTHER_SECRET]],
+    ['AUTH_SECRET_PREVIOUS', ' ', []],
+    ['SERVICE_KEY', OTHER_SECRET, OTHER_SECRET],
+    ['ISSUE_ACCESS', 'service', 'service'],
+    ['ISSUE_ACCESS', 'open', 'open'],
+    ['ISSUE_ACCESS', 'off', 'off'],
+    ['PUBLIC_URL', 'https://auth.example.com', 'https://auth.example.com'],
+    ['PUBLIC_URL', 'https://AUTH.example.com/', 'https://auth.example.com'],
+    ['PUBLIC_URL', 'https://auth.example.com:8443/x?y', 'https://auth.example.com:8443'],
+    ['PUBLIC_URL', 'http://localhost:8787', 'http://localhost:8787'],
+    ['PUBLIC_URL', 'http://127.0.0.1:8787', 'http://127.0.0.1:8787'],
+    ['PUBLIC_URL', 'http://[::1]:8787', 'http://[::1]:8787'],
+    ['AUDIENCE', 'https://api.example.com', 'https://api.example.com'],
+    ['ACCESS_TTL_SECONDS', '10', 10],
+    ['ACCESS_TTL_SECONDS', '86400', 86_400],
+    ['REFRESH_TTL_SECONDS', '300', 300],
+    ['REFRESH_TTL_SECONDS', '34560000', 34_560_000],
+    ['SESSION_MAX_SECONDS', '60', 60],
+    ['SESSION_MAX_SECONDS', '315360000', 315_360_000],
+    ['REFRESH_REUSE_SECONDS', '0', 0],
+    ['REFRESH_REUSE_SECONDS', '60', 60],
+    ['LOCATION_POLICY', 'address', 'address'],
+    ['LOCATION_POLICY', 'subnet', 'subnet'],
+    ['LOCATION_POLICY', 'asn', 'asn'],
+    ['LOCATION_POLICY', 'country', 'country'],
+    ['LOCATION_POLICY', 'off', 'off'],
+    ['MAIL_TRANSPORT', 'cloudflare', 'cloudflare'],
+    ['MAIL_FROM', 'auth@example.com', 'auth@example.com'],
+    ['MAIL_FROM', 'Näme <auth@example.com>', 'Näme <auth@example.com>'],
+    ['MAIL_API_URL', 'https://api.example.com/emails', 'https://api.example.com/emails'],
+    ['MAIL_API_URL', 'http://localhost:9999/emails', 'http://localhost:9999/emails'],
+    ['MAIL_API_KEY', 're_123', 're_123'],
+  ])('%s takes %j', (key, text, value) => {
+    expect(parseConfig({ AUTH_SECRET: SECRET, [key]: text })).toEqual({ ...DEFAULTS, [key]: value })
+  })
+
+  const short = 'needs at least 43 characters: 32 random bytes, base64 or hex'
+  const url = 'must be an https URL'
+  const wholeSeconds = 'must be a whole number of seconds'
+
+  test.each([
+    ['AUTH_SECRET', '', `${short}; AUTH_SECRET is not random`],
+    ['AUTH_SECRET', SECRET.slice(0, 42), short],
+    ['AUTH_SECRET', `${SECRET.slice(0, 42)}      `, short],
+    ['AUTH_SECRET', 'a'.repeat(64), 'is not random'],
+    ['AUTH_SECRET', 'correct'.repeat(10), 'is not random'],
+    ['AUTH_SECRET', '0123456789a'.repeat(5), 'is not random'],
+    ['AUTH_SECRET', 'replace-me-with-the-output-of-openssl-rand-base64-32', 'is still the sample'],
+    ['AUTH_SECRET', 7, 'Invalid input: expected string, received number'],
+    ['AUTH_SECRET', null, 'Invalid input: expected string, received null'],
+    ['SERVICE_KEY', 'short-service-key-1', short],
+    ['SERVICE_KEY', 'replace-me-or-leave-empty-openssl-rand-base64-32', 'is still the sample'],
+    ['SERVICE_KEY', 'secret'.repeat(10), 'is not random'],
+    ['ISSUE_ACCESS', 'everyone', 'Invalid option: expected one of "service"|"open"|"off"'],
+    ['ISSUE_ACCESS', 'OPEN', 'Invalid option: expected one of "service"|"open"|"off"'],
+    ['PUBLIC_URL', 'auth.example.com', url],
+    ['PUBLIC_URL', 'http://auth.example.com', url],
+    ['PUBLIC_URL', 'http://localhost.example.com', url],
+    ['PUBLIC_URL', 'http://127.0.0.1.example.com', url],
+    ['PUBLIC_URL', 'http://localhost@example.com', url],
+    ['PUBLIC_URL', 'http://notlocalhost', url],
+    ['PUBLIC_URL', 'javascript:alert(1)', url],
+    ['PUBLIC_URL', 'ftp://auth.example.com', url],
+    ['PUBLIC_URL', ' ', url],
+    ['AUDIENCE', 7, 'Invalid input: expected string, received number'],
+    ['ACCESS_TTL_SECONDS', '9', 'must be at least 10'],
+    ['ACCESS_TTL_SECONDS', '86401', 'must be at most 86400'],
+    ['ACCESS_TTL_SECONDS', '5m', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '-300', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '300.5', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '3e2', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '0x12c', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', ' 300', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '300\n', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', '1000000000', wholeSeconds],
+    ['ACCESS_TTL_SECONDS', 300, 'Invalid input: expected string, received number'],
+    ['REFRESH_TTL_SECONDS', '59', 'must be at least 60'],
+    ['REFRESH_TTL_SECONDS', '34560001', 'must be at most 34560000'],
+    ['REFRESH_TTL_SECONDS', 'never', wholeSeconds],
+    ['SESSION_MAX_SECONDS', '59', 'must be at least 60'],
+    ['SESSION_MAX_SECONDS', '315360001', 'must be at most 315360000'],
+    ['SESSION_MAX_SECONDS', 'never', wholeSeconds],
+    ['REFRESH_REUSE_SECONDS', '61', 'must be at most 60'],
+    ['REFRESH_REUSE_SECONDS', '-1', wholeSeconds],
+    ['LOCATION_POLICY', 'city', 'Invalid option: expected one of "address"|"subnet"|"asn"|"country"|"off"'],
+    ['MAIL_TRANSPORT', 'smtp', 'Invalid option: expected one of "cloudflare"|"api"'],
+    ['MAIL_FROM', 'Tessera', 'must be an address'],
+    ['MAIL_FROM', '@', 'must be an address'],
+    ['MAIL_FROM', 'a@example.com\r\nBcc: b@example.com', 'must be an address'],
+    ['MAIL_FROM', 'a@example.com\n', 'must be an address'],
+    ['MAIL_API_URL', 'api.example.com', url],
+    ['MAIL_API_URL', 'http://api.example.com', url],
+    ['MAIL_API_KEY', 're_1\r\nX-Other: 1', 'must be printable ASCII without spaces'],
+    ['MAIL_API_KEY', 're 1', 'must be printable ASCII without spaces'],
+    ['MAIL_API_KEY', 're_é', 'must be printable ASCII without spaces'],
+    ['MAIL_API_KEY', 're_1\n', 'must be printable ASCII without spaces'],
+    ['MAIL_API_KEY', 7, 'Invalid input: expected string, received number'],
+  ])('%s refuses %j, and does not repeat it', (key, value, reason) => {
+    const message = refusal({ AUTH_SECRET: SECRET, [key]: value })
+    // Rules across keys may have something to add; what is wrong with the key itself comes first.
+    expect(message.replace(/; ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS$/, '')).toBe(
+      `Configuration: ${key} ${reason}`,
+    )
+  })
+
+  test.each([
+    ['too short', `${OTHER_SECRET},${HEX_SECRET},short-but-random-1`, `2 ${short}`],
+    ['a sample', 'replace-me-with-the-output-of-openssl-rand-base64-32', '0 is still the sample'],
+    ['not random', `${OTHER_SECRET},${'ab'.repeat(30)}`, '1 is not random'],
+  ])('AUTH_SECRET_PREVIOUS refuses one that is %s, by its place', (_name, text, reason) => {
+    expect(refusal({ AUTH_SECRET: SECRET, AUTH_SECRET_PREVIOUS: text })).toBe(
+      `Configuration: AUTH_SECRET_PREVIOUS.${reason}`,
+    )
+  })
+
+  test('without a secret says how to come by one', () => {
+    expect(refusal({})).toBe(
+      'Configuration: AUTH_SECRET is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`',
+    )
+  })
+
+  test('names every key that is wrong, in one line', () => {
+    const message = refusal({ AUTH_SECRET: 'short', ISSUE_ACCESS: 'x', ACCESS_TTL_SECONDS: 'x', MAIL_FROM: 'x\ny' })
+    expect(message).toBe(
+      `Configuration: AUTH_SECRET ${short}; AUTH_SECRET is not random; ISSUE_ACCESS Invalid option: expected one of "service"|"open"|"off"; ACCESS_TTL_SECONDS ${wholeSeconds}; MAIL_FROM must be an address`,
+    )
+  })
+
+  test.each([
+    [
+      { ACCESS_TTL_SECONDS: '61', REFRESH_TTL_SECONDS: '60' },
+      'ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS',
+    ],
+    [{ REFRESH_TTL_SECONDS: '299' }, 'ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS'],
+    [{ MAIL_TRANSPORT: 'api' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
+    [{ MAIL_TRANSPORT: 'api', MAIL_API_URL: '' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
+  ])('refuses %j', (bindings, reason) => {
+    expect(refusal({ AUTH_SECRET: SECRET, ...bindings })).toBe(`Configuration: ${reason}`)
+  })
+
+  test.each([
+    [
+      { ACCESS_TTL_SECONDS: '60', REFRESH_TTL_SECONDS: '60' },
+      { ACCESS_TTL_SECONDS: 60, REFRESH_TTL_SECONDS: 60 },
+    ],
+    [
+      { MAIL_TRANSPORT: 'api', MAIL_API_URL: 'https://api.example.com/emails' },
+      { MAIL_TRANSPORT: 'api', MAIL_API_URL: 'https://api.example.com/emails' },
+    ],
+    // A refresh token that outlives its session is cut, not refused.
+    [{ SESSION_MAX_SECONDS: '60' }, { SESSION_MAX_SECONDS: 60 }],
+  ])('takes %j', (bindings, changes) => {
+    expect(parseConfig({ AUTH_SECRET: SECRET, ...bindings })).toEqual({ ...DEFAULTS, ...changes })
+  })
+
+  test('no refusal shows a value, whatever the values are', () => {
+    const key = fc.constantFrom('AUTH_SECRET', ...KEYS)
+    // Marked, so that a part of a message cannot be taken for one of them.
+    const value = fc.string({ maxLength: 80 }).map((text) => `\u00a7${text}\u00a7`)
+    const seen = { refused: 0 }
+    fc.assert(
+      fc.property(fc.dictionary(key, value), (bindings) => {
+        try {
+          parseConfig(bindings)
+        } catch (error) {
+          if (!(error instanceof ConfigError)) throw error
+          seen.refused += 1
+          expect(error.message).not.toMatch(/[\u00a7\r\n]/)
+          expect(error.cause).toBeUndefined()
+        }
+      }),
+    )
+    expect(seen.refused).toBeGreaterThan(50)
+  })
+})
+
+function membersOf(error: TesseraError) {
+  const { name, code, status, message, cause, fields, allow, retryAfterSeconds } = error
+  return { name, code, status, message, cause, fields, allow, retryAfterSeconds }
+}
+
+describe('the errors', () => {
+  /** Section 3 of the design, to the letter: applications compare these texts. */
+  const TABLE: Readonly<Record<ErrorCode, readonly [status: number, ...details: readonly string[]]>> = {
+    wrong_data_structure: [400, 'Wrong data structure'],
+    token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
+    token_not_valid: [401, 'Not valid token'],
+    token_pair_not_valid: [401, 'Not valid token pair'],
+    token_used: [401, 'Token used before'],
+    location_blocked: [401, "You're location is blocked"],
+    no_active_account: [401, 'No active account found with the given credentials'],
+    not_authenticated: [401, 'Authentication credentials were not provided'],
+    forbidden: [403, 'Forbidden'],
+    not_found: [404, 'Not found'],
+    method_not_allowed: [405, 'Method not allowed'],
+    payload_too_large: [413, 'Payload too large'],
+    unsupported_media_type: [415, 'Unsupported media type'],
+    too_many_requests: [429, 'Too many requests'],
+    internal: [500, 'Internal server error'],
+    unavailable: [503, 'Service unavailable'],
+  }
+
+  test('are those of the design, and no others', () => {
+    const rows = Object.entries(ERRORS).map(([code, { status, details }]) => [code, [status, ...details]])
+    expect(Object.fromEntries(rows)).toEqual(TABLE)
+  })
+
+  test.each(Object.entries(TABLE) as [ErrorCode, readonly [number, string]][])(
+    '%s carries its row, and nothing else unless told',
+    (code, [status, detail]) => {
+      const error = new TesseraError(code)
+      expect(error).toBeInstanceOf(Error)
+      expect(membersOf(error)).toEqual({
+        name: 'TesseraError',
+        code,
+        status,
+        message: detail,
+        cause: undefined,
+        fields: undefined,
+        allow: undefined,
+        retryAfterSeconds: undefined,
+      })
+    },
+  )
+
+  test('carry what the answer needs', () => {
+    const error = new TesseraError('token_missing', {
+      cause: 'why',
+      detail: 'Refresh token is missing',
+      fields: { refresh: ['missing'] },
+      allow: ['GET'],
+      retryAfterSeconds: 3,
+    })
+    expect(membersOf(error)).toEqual({
+      name: 'TesseraError',
+      code: 'token_missing',
+      status: 401,
+      message: 'Refresh token is missing',
+      cause: 'why',
+      fields: { refresh: ['missing'] },
+      allow: ['GET'],
+      retryAfterSeconds: 3,
+    })
+  })
+})

@@ -1,0 +1,222 @@
+/**
+ * The layout as a rule that runs: which layer may import which, and where the names of a library stop. Read from the
+ * import statements of every file below src/.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+
+import { describe, expect, test } from 'vitest'
+
+const ROOT = new URL('../../', import.meta.url).pathname
+
+interface SourceFile {
+  /** Below src/, with slashes: `domain/refresh.ts`. */
+  readonly path: string
+  readonly text: string
+  /** As written. */
+  readonly imports: readonly string[]
+}
+
+/** Every module that a file names: static, type-only, for its effects, re-exported, and dynamic. */
+function readImports(text: string): readonly string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+  const statements = code.matchAll(/^(?:import|export)\s(?:[^'"`;=(]*?\sfrom\s*)?['"]([^'"]+)['"]/gm)
+  const dynamic = code.matchAll(/\bimport\(\s*['"`]([^'"`]+)['"`]/g)
+  return [...statements, ...dynamic].map((match) => match[1] ?? '')
+}
+
+const files: readonly SourceFile[] = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  // Declarations are wrangler's, and have no code in them.
+  .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'))
+  .map((path) => {
+    const text = readFileSync(join(ROOT, 'src', path), 'utf8')
+    return { path, text, imports: readImports(text) }
+  })
+
+/** The first folder below src/, or the name of a file that stands there by itself. */
+function layerOf(path: string): string {
+  return path.includes('/') ? path.slice(0, path.indexOf('/')) : path.replace(/\.tsx?$/, '')
+}
+
+/** The files of ours that a file imports. */
+function targets({ path, imports }: SourceFile): readonly string[] {
+  return imports
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'))
+}
+
+function packages({ imports }: SourceFile): readonly string[] {
+  return imports.filter((specifier) => !specifier.startsWith('.'))
+}
+
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  index: ['app', 'services', 'config', 'mail'],
+  app: ['http', 'errors'],
+  services: ['config', 'domain', 'db', 'mail'],
+  http: ['domain', 'errors', 'pages'],
+  pages: ['domain'],
+  db: ['domain', 'errors'],
+  mail: ['domain'],
+  config: ['domain'],
+  domain: ['errors'],
+  errors: [],
+}
+
+/** `file imports what`, for every import that a rule forbids. */
+function violations(isAllowed: (file: SourceFile, imported: string) => boolean, of = packages): readonly string[] {
+  return files.flatMap((file) =>
+    of(file)
+      .filter((imported) => !isAllowed(file, imported))
+      .map((imported) => `${file.path} imports ${imported}`),
+  )
+}
+
+test('the reader of imports sees every form of them', () => {
+  const text = `
+    /** import { no } from 'no' */
+import { a } from 'a'
+import type { b } from 'b'
+import * as c from 'c'
+import type * as d from 'd'
+import e, { type E } from 'e'
+import {
+  f,
+  type F,
+} from "f"
+import 'g'
+export { h } from 'h'
+export * from 'i'
+export type { j } from 'j'
+// import { no } from 'no'
+export const x = 'no'
+export const y = from('no')
+const z = await import('k')
+type Z = import('l').Z
+  `
+  expect(readImports(text)).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l'])
+})
+
+test('every file was read', () => {
+  expect(files.length).toBeGreaterThan(25)
+  // Whatever is imported from us exists, so no import was misread.
+  const known = new Set(files.map(({ path }) => path))
+  expect(violations((_file, imported) => known.has(imported), targets)).toEqual([])
+  // And whatever looks like an import was taken for one.
+  const statements = files.map(({ text }) => text.match(/\bfrom '/g)?.length ?? 0)
+  const found = files.map(({ imports }) => imports.length)
+  expect(found).toEqual(statements)
+})
+
+function mayImport({ path }: SourceFile, imported: string): boolean {
+  return [layerOf(path), ...(MAY_IMPORT[layerOf(path)] ?? [])].includes(layerOf(imported))
+}
+
+describe('imports', () => {
+  test('every layer is known', () => {
+    expect(files.map(({ path }) => layerOf(path)).filter((layer) => !(layer in MAY_IMPORT))).toEqual([])
+  })
+
+  test('go from layer to layer in one direction', () => {
+    expect(violations(mayImport, targets)).toEqual([])
+  })
+
+  test('the entry point needs ConfigError alone of the configuration, and of the mail its handlers', () => {
+    const index = files.find(({ path }) => path === 'index.ts')
+    expect(index?.text.match(/^import .* from '\.\/config\.ts'$/gm)).toEqual([
+      "import { ConfigError } from './config.ts'",
+    ])
+    expect(targets(index ?? { path: '', text: '', imports: [] }).filter((path) => layerOf(path) === 'mail')).toEqual([
+      'mail/delivery.ts',
+    ])
+  })
+
+  test('make no cycle', () => {
+    const graph = new Map(files.map((file) => [file.path, targets(file)]))
+    const done = new Set<string>()
+    const cycles: string[] = []
+    function visit(path: string, trail: readonly string[]): void {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+      if (trail.includes(path) || done.has(path)) return
+      for (const next of graph.get(path) ?? []) visit(next, [...trail, path])
+      done.add(path)
+    }
+    for (const path of graph.keys()) visit(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  test('name files with their extension, as Node and bundlers both read them', () => {
+    expect(violations((_file, imported) => /\.tsx?$/.test(imported), targets)).toEqual([])
+  })
+})
+
+describe('libraries', () => {
+  test('the rules need hono/jwt and zod, and nothing of the platform', () => {
+    expect(violations(({ path }, name) => layerOf(path) !== 'domain' || /^(hono\/jwt|zod)$/.test(name))).toEqual([])
+  })
+
+  test('the error table needs nothing', () => {
+    expect(violations(({ path }) => layerOf(path) !== 'errors')).toEqual([])
+  })
+
+  test('Drizzle stops at the stores', () => {
+    expect(violations(({ path }, name) => !name.startsWith('drizzle-orm') || layerOf(path) === 'db')).toEqual([])
+  })
+
+  test('Hono stops at HTTP, but for its JWT codec and its escaping', () => {
+    const exceptions: Readonly<Record<string, string>> = { domain: 'hono/jwt', mail: 'hono/html' }
+    const mayUse = ({ path }: SourceFile, name: string) =>
+      ['app', 'http', 'pages'].includes(layerOf(path)) || exceptions[layerOf(path)] === name
+    expect(violations((file, name) => !/^hono(\/|$)/.test(name) || mayUse(file, name))).toEqual([])
+  })
+
+  test('Cloudflare and Node stop at the edge of the program', () => {
+    const platform = /^(cloudflare|node|workerd):/
+    const edge = /^(index|services)\.ts$/
+    expect(violations(({ path }, name) => !platform.test(name) || edge.test(path))).toEqual([])
+  })
+
+  test('D1 stops at the stores', () => {
+    const naming = files.filter(({ path, text }) => layerOf(path) !== 'db' && /\bD1[A-Z]\w+/.test(text))
+    expect(naming.map(({ path }) => path)).toEqual([])
+  })
+
+  test('zod is imported as a namespace, since the named import bundles every locale', () => {
+    const named = files.filter(({ text }) =>
+      [...text.matchAll(/^(import .*)from 'zod'/gm)].some(([, how]) => !/^import (type )?\* as z $/.test(how ?? '')),
+    )
+    expect(named.map(({ path }) => path)).toEqual([])
+    expect(violations((_file, name) => !name.startsWith('zod/'))).toEqual([])
+  })
+})
+
+describe('files', () => {
+  test('are named in kebab-case', () => {
+    const parts = files.flatMap(({ path }) => path.split('/'))
+    expect(parts.filter((part) => !/^[a-z][a-z0-9]*(-[a-z0-9]+)*(\.tsx?)?$/.test(part))).toEqual([])
+  })
+
+  test('are named for an idea', () => {
+    const vague = /(^|[/-])(utils?|helpers?|commons?|misc)([-./]|$)/
+    expect(files.map(({ path }) => path).filter((path) => vague.test(path))).toEqual([])
+  })
+
+  test('do more than pass on what others export', () => {
+    const barrels = files.filter(({ text }) => {
+      const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+      return code.replace(/^(import|export)\s[^'"`;=(]*?\sfrom\s*'[^']+'$/gm, '').trim() === ''
+    })
+    expect(barrels.map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ text }) => /^export\s+\*\s/m.test(text)).map(({ path }) => path)).toEqual([])
+  })
+
+  test('have at most 250 lines', () => {
+    const long = files.map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+    expect(long.filter(({ lines }) => lines > 250)).toEqual([])
+  })
+
+  test('open with what they are for', () => {
+    expect(files.filter(({ text }) => !text.startsWith('/**')).map(({ path }) => path)).toEqual([])
+  })
+})
