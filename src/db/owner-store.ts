@@ -23,21 +23,21 @@ export function createOwnerStore(d1: D1Database): OwnerStore {
     },
 
     async endSessions(noticeId, now) {
-      const [marked] = await runBatch(d1, [
-        statements.markSessionsEnded.bind({ id: noticeId, now }),
+      const [, marked] = await runBatch(d1, [
         statements.endSessions.bind({ id: noticeId, now }),
+        statements.markSessionsEnded.bind({ id: noticeId, now }),
       ])
       return statements.markSessionsEnded.rows(marked).length === 1
     },
 
     async allowPlaces(noticeId, places, now, expiresAt) {
-      const [marked] = await runBatch(d1, [
-        statements.markPlaceAllowed.bind({ id: noticeId, now }),
+      const results = await runBatch(d1, [
         ...places.map(({ key, ...place }) =>
           statements.allowPlace.bind({ id: noticeId, now, expiresAt, key, ...place }),
         ),
+        statements.markPlaceAllowed.bind({ id: noticeId, now }),
       ])
-      return statements.markPlaceAllowed.rows(marked).length === 1
+      return statements.markPlaceAllowed.rows(results.at(-1)).length === 1
     },
 
     async listPlaces(userId, now) {
@@ -53,12 +53,12 @@ export function createOwnerStore(d1: D1Database): OwnerStore {
 function prepareStatements(d1: D1Database) {
   const db = drizzle(d1)
   const isThis = eq(notifications.id, parameter('id'))
-  // The first statement of each batch marks the mail; the others do something only when it was this use that did.
+  // The last statement of each batch marks the mail; those before it do something only while it has no mark.
   const usersOf = (mark: typeof notifications.sessionsEndedAt | typeof notifications.placeAllowedAt) =>
     db
       .select({ userId: notifications.userId })
       .from(notifications)
-      .where(and(isThis, eq(mark, parameter('now'))))
+      .where(and(isThis, isNull(mark)))
 
   return {
     findNotice: prepare(
@@ -118,7 +118,7 @@ function prepareStatements(d1: D1Database) {
               expiresAt: parameter('expiresAt').as('expires_at'),
             })
             .from(notifications)
-            .where(and(isThis, eq(notifications.placeAllowedAt, parameter('now')))),
+            .where(and(isThis, isNull(notifications.placeAllowedAt))),
         )
         .onConflictDoUpdate({
           target: [allowedPlaces.userId, allowedPlaces.place],
