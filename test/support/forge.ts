@@ -5,6 +5,9 @@ import { TEST_BINDINGS } from './bindings.ts'
 
 export const testKeys = await deriveKeys(TEST_BINDINGS.AUTH_SECRET, [TEST_BINDINGS.AUTH_SECRET_PREVIOUS])
 
+/** Keys of another deployment: as good as ours, and none of ours. */
+export const strangerKeys = await deriveKeys('Str4ng3rVvV8LUJ8FIYywIcLxutmFOw4l3MFW9WXg99Kac=', [])
+
 /** Base64url without padding, of bytes or of the JSON of anything else. */
 export function encodePart(part: unknown): string {
   const bytes = part instanceof Uint8Array ? part : new TextEncoder().encode(JSON.stringify(part))
@@ -20,6 +23,13 @@ export async function forge(header: unknown, payload: unknown, key: CryptoKey): 
   const algorithm = key.algorithm.name === 'HMAC' ? 'HMAC' : { name: 'ECDSA', hash: 'SHA-256' }
   const signature = await crypto.subtle.sign(algorithm, key, new TextEncoder().encode(signed))
   return `${signed}.${encodePart(new Uint8Array(signature))}`
+}
+
+/** An HMAC key out of text that is no secret, as in the confusion of a public key with one (RFC 8725 section 2.1). */
+export function hmacKey(text: string): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', new TextEncoder().encode(text), { name: 'HMAC', hash: 'SHA-256' }, false, [
+    'sign',
+  ])
 }
 
 /** The decoded header and payload of a token. */
