@@ -30,13 +30,12 @@ export default {
   },
 } satisfies ExportedHandler<Env>
 
-/** `null` when the configuration cannot be used; the log says in one line which key is wrong. */
+/** `null` when this deployment cannot start; the log says in one line why. */
 async function configured(env: Env): Promise<Runtime | null> {
   try {
     return await runtimeFor(env)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    console.error(error.message)
+    console.error(error instanceof ConfigError ? error.message : `Start-up failed: ${String(error)}`)
     return null
   }
 }

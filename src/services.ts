@@ -34,12 +34,14 @@ export interface Runtime {
 
 const runtimes = new WeakMap<Env, Promise<Runtime>>()
 
-/** The runtime of an environment. Rejects with `ConfigError`, every time, when it is not configured. */
+/** The runtime of an environment. Rejects with `ConfigError` when it is not configured. */
 export function runtimeFor(env: Env): Promise<Runtime> {
   const known = runtimes.get(env)
   if (known !== undefined) return known
   const runtime = createRuntime(env)
   runtimes.set(env, runtime)
+  // A failure is not kept: what was missing may be there the next time.
+  runtime.catch(() => runtimes.delete(env))
   return runtime
 }
 

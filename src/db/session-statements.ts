@@ -156,6 +156,7 @@ export function prepareSessionStatements(d1: D1Database) {
           and(
             eq(sessions.userId, parameter('userId')),
             isNull(sessions.revokedAt),
+            gt(sessions.expiresAt, parameter('now')),
             sql`${sessions.sid} = coalesce(${parameter('onlySid')}, ${sessions.sid})`,
             sql`${sessions.sid} is not ${parameter('exceptSid')}`,
           ),

@@ -68,7 +68,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const [revoked, stored] = await runBatch(d1, batch)
       return {
         ended: statements.revoke.rows(revoked).length === 1,
-        notificationId: storeNotice.rows(stored)[0]?.id ?? null,
+        notificationId: notice === null ? null : (storeNotice.rows(stored)[0]?.id ?? null),
       }
     },
 

@@ -44,8 +44,12 @@ export function prepare<Row = never>(d1: D1Database, query: BuiltQuery<Row>): St
   const sources = params.map(source)
   return {
     bind: (values) => prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
-    rows: (result) => (result?.results ?? []) as Row[],
+    rows: (result) => {
+      // "No rows" would be an answer, and a wrong one.
+      if (result === undefined) throw new RangeError('D1 gave no result for a statement of a batch')
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
+      return result.results as Row[]
+    },
   }
 }
 

@@ -74,13 +74,14 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
   const { sid } = presented
   const now = services.now()
   const { doubts } = services
-  const doubtedJti = doubts.take(presented.jti, now)
-  const nextJti = doubtedJti ?? services.newId()
+  // Whichever of these the row names, it was we who wrote it, and nobody has its token yet.
+  const doubted = doubts.take(presented.jti, now)
+  const ours = doubted.length > 0 ? doubted : [services.newId()]
   const found = await services.sessions
     .rotate({
       sid,
       presentedJti: presented.jti,
-      nextJti,
+      nextJti: ours[0] ?? services.newId(),
       now,
       refreshTtlSeconds: settings.refreshTtlSeconds,
       sessionMaxSeconds: settings.sessionMaxSeconds,
@@ -88,14 +89,14 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
       client,
     })
     .catch((error: unknown) => {
-      doubts.keep(presented.jti, nextJti)
+      doubts.keep(presented.jti, ours)
       throw error
     })
   // Where the links of a mail lead is not for the request to say: it may be a thief's.
   const origin = settings.publicUrl ?? presented.iss
-  const verdict = judge(found, presented.jti, nextJti, now, settings)
+  const verdict = judge(found, presented.jti, ours, now, settings)
   // Whoever was refused has not settled the doubt: it is still for the one who was told to try again.
-  if (doubtedJti !== undefined && verdict.kind !== 'won') doubts.keep(presented.jti, doubtedJti)
+  if (doubted.length > 0 && verdict.kind !== 'won') doubts.keep(presented.jti, doubted)
   switch (verdict.kind) {
     case 'won':
       return signPair(services, issuer, verdict.session, verdict.account)
@@ -141,11 +142,11 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
   }
 }
 
-/** Reads off the row, as the rotation left it, what became of the presented token. */
+/** Reads off the row, as the rotation left it, what became of the presented token. `ours`: what we would have written. */
 export function judge(
   found: RotatedSession | null,
   presentedJti: string,
-  nextJti: string,
+  ours: readonly string[],
   now: number,
   settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>,
 ): Verdict {
@@ -155,10 +156,10 @@ export function judge(
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
   // In place: a doubted jti may be the live one already, and whoever presents the old token now may be a thief.
-  if (session.jti === nextJti && found.inPlace) return { kind: 'won', session, account }
+  if (ours.includes(session.jti) && found.inPlace) return { kind: 'won', session, account }
   if (session.jti === presentedJti) return { kind: 'moved', session }
   // Our own write, whose answer was lost, was replayed to another tab and rotated on before we looked.
-  if (session.previousJti === nextJti) return { kind: 'race' }
+  if (session.previousJti !== null && ours.includes(session.previousJti)) return { kind: 'race' }
   if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
   const age = now - session.rotatedAt
   const { refreshReuseSeconds } = settings

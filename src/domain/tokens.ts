@@ -142,7 +142,7 @@ async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToke
 
 /**
  * Decoders drop the spare bits of the last character, so several texts carry one signature. Only the canonical one
- * is ours: a token that was altered anywhere is not valid (RFC 4648 section 3.5).
+ * is ours (RFC 4648 section 3.5).
  */
 function hasCanonicalSignature(text: string): boolean {
   const signature = text.slice(text.lastIndexOf('.') + 1)

@@ -16,10 +16,13 @@ export const RefreshRequest = z.object({ refresh: z.string() })
 export const VerifyRequest = z.object({ token: z.string() })
 
 /** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
-export const RevokeRequest = z.union([
-  z.object({ token: z.string() }).transform(({ token }) => token),
-  z.object({ refresh: z.string() }).transform(({ refresh }) => refresh),
-])
+export const RevokeRequest = z
+  .object({ token: z.string().optional(), refresh: z.string().optional() })
+  .refine(({ token, refresh }) => (token ?? refresh) !== undefined, {
+    path: ['token'],
+    message: 'Or refresh: one is needed',
+  })
+  .transform(({ token, refresh }) => token ?? refresh ?? '')
 
 /** RFC 7662 section 2.1. */
 export const IntrospectRequest = z.object({ token: z.string() })

@@ -154,7 +154,7 @@ describe('the verdict', () => {
     ['nobody’s session and a stale token', row({}, { account: null }), 'older', strict, 'inactive'],
     ['nobody’s session, in a window', rotated(0, { account: null }), 'previous', window60, 'inactive'],
   ] as const)('on %s', (_name, after, presented, settings, kind) => {
-    const verdict = judge(after, presented, 'next', NOW, settings)
+    const verdict = judge(after, presented, ['other', 'next'], NOW, settings)
     if (kind === 'won' || kind === 'replayed') {
       expect(verdict).toEqual({ kind, session: after?.session, account: ACCOUNT })
     } else {
@@ -442,11 +442,20 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
 
 test('doubts are kept a thousand at a time, the newest ones, and given out once', () => {
   const doubts = createDoubts()
-  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, `next-${i}`)
-  expect(doubts.take('presented-0', NOW)).toBeUndefined()
-  expect(doubts.take('presented-1', NOW)).toBe('next-1')
-  expect(doubts.take('presented-1000', NOW)).toBe('next-1000')
-  expect(doubts.take('presented-1000', NOW)).toBeUndefined()
+  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, [`next-${i}`])
+  expect(doubts.take('presented-0', NOW)).toEqual([])
+  expect(doubts.take('presented-1', NOW)).toEqual(['next-1'])
+  expect(doubts.take('presented-1000', NOW)).toEqual(['next-1000'])
+  expect(doubts.take('presented-1000', NOW)).toEqual([])
+})
+
+test('doubts of parallel callers are kept beside each other, a hundred of one token', () => {
+  const doubts = createDoubts()
+  for (let i = 0; i <= 100; i += 1) doubts.keep('presented', [`next-${i}`])
+  const taken = doubts.take('presented', NOW)
+  expect(taken).toHaveLength(100)
+  expect(taken).toContain('next-100')
+  expect(taken).not.toContain('next-0')
 })
 
 describe('a caller who fails two checks is told about the first one', () => {
