@@ -1,6 +1,6 @@
 /**
  * Three rings: the rules in Node, the Worker in workerd with a real D1 and a real queue, and the built Worker as a black
- * box. `npx vitest --config test/vitest.config.ts --project unit` runs one of them.
+ * box; the last one again in a browser, which `.ci/run` has. `npx vitest --config test/vitest.config.ts --project unit` runs one of them.
  */
 
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
@@ -25,7 +25,12 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: `${root}wrangler.toml` },
             miniflare: {
-              bindings: { ...TEST_BINDINGS, MIGRATIONS: await readD1Migrations(`${root}migrations`) },
+              bindings: {
+                ...TEST_BINDINGS,
+                MIGRATIONS: await readD1Migrations(`${root}migrations`),
+                // How many histories the model is shown; more of them by hand.
+                TESSERA_MODEL_RUNS: process.env['TESSERA_MODEL_RUNS'] ?? '',
+              },
               queueConsumers: {
                 'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 35 },
                 'tessera-mail-dead': { maxBatchTimeout: 0.05 },
@@ -42,6 +47,15 @@ export default defineConfig({
       {
         root,
         test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 },
+      },
+      {
+        root,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/setup.ts'],
+          testTimeout: 60_000,
+        },
       },
     ],
   },

@@ -91,7 +91,13 @@ function prepareStatements(d1: D1Database) {
           revokedReason: 'owner',
           expiresAt: sql`min(${sessions.expiresAt}, ${parameter('now')})`,
         })
-        .where(and(sql`${sessions.userId} in ${usersOf(notifications.sessionsEndedAt)}`, isNull(sessions.revokedAt))),
+        .where(
+          and(
+            sql`${sessions.userId} in ${usersOf(notifications.sessionsEndedAt)}`,
+            isNull(sessions.revokedAt),
+            gt(sessions.expiresAt, parameter('now')),
+          ),
+        ),
     ),
     markPlaceAllowed: prepare(
       d1,

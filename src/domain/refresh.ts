@@ -96,7 +96,8 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
   const origin = settings.publicUrl ?? presented.iss
   const verdict = judge(found, presented.jti, ours, now, settings)
   // Whoever was refused has not settled the doubt: it is still for the one who was told to try again.
-  if (doubted.length > 0 && verdict.kind !== 'won') doubts.keep(presented.jti, doubted)
+  const isOpen = found !== null && doubted.includes(found.session.jti) && verdict.kind !== 'won'
+  if (isOpen) doubts.keep(presented.jti, doubted)
   switch (verdict.kind) {
     case 'won':
       return signPair(services, issuer, verdict.session, verdict.account)
@@ -109,7 +110,8 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
     case 'expired':
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'stale':
-      if (doubts.isRecent(presented.jti, now, RACE_SECONDS)) {
+      // Whoever took the doubt knows by now how it ended; those beside it are no thieves.
+      if (isOpen || (doubted.length === 0 && doubts.isRecent(presented.jti, now, RACE_SECONDS))) {
         throw new TesseraError('token_used', { cause: 'race', context: { sid } })
       }
       await endSession(services, {

@@ -4,19 +4,22 @@ import type { Child } from 'hono/jsx'
 
 /** Checked for contrast of at least 4.5:1 in both color schemes (WCAG 2.2, 1.4.3). */
 const STYLE = `
-:root{color-scheme:light dark;--text:#1f2328;--quiet:#57606a;--back:#fff;--line:#d0d7de;--action:#0550ae;--on:#fff}
-@media (prefers-color-scheme:dark){:root{--text:#e6edf3;--quiet:#9da7b1;--back:#0d1117;--line:#30363d;--action:#79c0ff;--on:#0d1117}}
+:root{color-scheme:light dark;--text:#1f2328;--quiet:#57606a;--back:#fff;--line:#d0d7de;--action:#0550ae;--danger:#a40e26;--on:#fff}
+@media (prefers-color-scheme:dark){:root{--text:#e6edf3;--quiet:#9da7b1;--back:#0d1117;--line:#30363d;--action:#79c0ff;--danger:#ff9492;--on:#0d1117}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif}
 main{max-width:36rem;margin:0 auto;padding:clamp(1.5rem,6vw,4rem) 1.25rem}
 h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25;text-wrap:balance}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:1.5rem 0;padding:1rem 0;border-block:1px solid var(--line)}
+h2{margin:2rem 0 0;font-size:1rem}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:1rem 0;border-block:1px solid var(--line)}
 dt{color:var(--quiet)}
 dd{margin:0;overflow-wrap:anywhere}
 button{width:100%;min-height:3rem;padding:.75rem 1.25rem;border:0;border-radius:.5rem;background:var(--action);color:var(--on);font:inherit;font-weight:600;cursor:pointer}
+button.danger{background:var(--danger)}
 button:focus-visible{outline:3px solid var(--text);outline-offset:3px}
 .quiet{color:var(--quiet);font-size:.95rem}
 @media (min-width:40rem){button{width:auto}}
+@media (max-width:22rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 `
 
 /** `nonce` is the one of the page's Content-Security-Policy: the style is the only thing that it lets in. */

@@ -43,17 +43,20 @@ export function AskPage({ purpose, token, details, nonce }: AskProps) {
   return (
     <Layout title={question} nonce={nonce}>
       <p>{consequence}</p>
-      <dl aria-label="What happened">
+      <h2>What happened</h2>
+      <dl>
         {details.map(([name, value]) => (
           <>
             <dt>{name}</dt>
-            <dd>{value}</dd>
+            <dd>{breakable(value)}</dd>
           </>
         ))}
       </dl>
       <form method="post">
         <input type="hidden" name="token" value={token} />
-        <button type="submit">{button}</button>
+        <button type="submit" class={purpose === 'end_sessions' ? 'danger' : undefined}>
+          {button}
+        </button>
       </form>
     </Layout>
   )
@@ -72,10 +75,13 @@ export function DonePage({ purpose, nonce }: { purpose: LinkPurpose; nonce: stri
 /** Why a link does nothing, in words that say what to do instead. */
 export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | 'trouble'; nonce: string | undefined }) {
   const [title, advice] = {
-    used: ['This link was used already', 'Each link of a mail works once. What it was for is done.'],
+    used: [
+      'This link was used already',
+      'Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
+    ],
     not_valid: [
       'This link does not work',
-      'It is older than 24 hours, or was not copied whole. Open it from the mail again; if it is too old, sign in and look at your sessions there.',
+      'It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.',
     ],
     trouble: [
       'This did not work just now',
@@ -87,4 +93,10 @@ export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | '
       <p>{advice}</p>
     </Layout>
   )
+}
+
+/** An IPv6 address breaks after its colons, not inside a group. */
+function breakable(value: string) {
+  if (value.split(':').length < 3) return value
+  return value.split(/(?<=:)/).flatMap((part, i) => (i === 0 ? [part] : [<wbr />, part]))
 }

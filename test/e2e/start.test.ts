@@ -28,9 +28,9 @@ beforeAll(() => {
   clone = mkdtempSync(join(tmpdir(), 'tessera-e2e-'))
   const files = execFileSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   for (const file of files.split('\0').filter((name) => name !== '' && !name.startsWith('test/'))) {
-    // With their times: the installation is judged by them.
-    cpSync(join(root, file), join(clone, file), { preserveTimestamps: true })
+    cpSync(join(root, file), join(clone, file))
   }
+  // The installation is shared, so `npm start` must not run its installer: --ignore-scripts.
   symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
 })
 
@@ -60,7 +60,7 @@ describe('npm start', () => {
 
   test('prints curl lines that work when pasted, and mails the owner of a blocked pair', async () => {
     const port = await freePort()
-    const log = await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
+    const log = await run('npm', ['start', '--ignore-scripts', '--', '--port', String(port)], 'Ctrl-C stops it.')
     const lines = curlLines(log.text())
     const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('\n')], { cwd: clone })
 
@@ -86,7 +86,7 @@ describe('npm start', () => {
     const port = await freePort()
     const origin = `http://localhost:${port}`
     const before = readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')
-    await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
+    await run('npm', ['start', '--ignore-scripts', '--', '--port', String(port)], 'Ctrl-C stops it.')
     expect(readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')).toBe(before)
 
     const { refresh, ...account } = await signIn(origin, confirmed())

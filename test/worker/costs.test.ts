@@ -26,16 +26,15 @@ async function everyOperation(
   const credentials = { primary_email: account.email, password: PASSWORD }
   const post = (path: string, json: unknown, headers: HeadersInit = {}) =>
     worker.call(path, { method: 'POST', json, headers })
-  const refreshes = async (response: Response) => (await response.clone().json<{ refresh: string }>()).refresh
 
   let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`)))
   const old = cookies
   cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
   await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
   const signedIn = await measure('POST /auth/token', () => post('/auth/token', credentials))
-  const refresh = await refreshes(signedIn)
+  const refresh = await refreshOf(signedIn)
   const next = await measure('POST /auth/token/refresh', () => post('/auth/token/refresh', { refresh }))
-  const token = await refreshes(next)
+  const token = await refreshOf(next)
   await measure('POST /auth/token/verify', () => post('/auth/token/verify', { token }))
   await measure('POST /auth/token/introspect', () => post('/auth/token/introspect', { token }, KEY))
   const bearer = { headers: { Authorization: `Bearer ${cookies.access_token}` } }
@@ -45,6 +44,10 @@ async function everyOperation(
   await measure('GET /.well-known/jwks.json', () => worker.call('/.well-known/jwks.json'))
   await measure('POST /auth/token/revoke', () => post('/auth/token/revoke', { token }))
   await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
+}
+
+async function refreshOf(response: Response): Promise<string> {
+  return (await response.clone().json<{ refresh: string }>()).refresh
 }
 
 test('an operation reads and writes this many rows, index entries included', async () => {

@@ -80,7 +80,7 @@ async function textOfMail(session: Cookies): Promise<string> {
 
 function noticeOf(row: MailRow) {
   return {
-    id: String(row['id']),
+    id: row.id,
     kind: row['kind'] === 'token_reused' ? ('token_reused' as const) : ('location_blocked' as const),
     recipient: String(row['recipient']),
     facts: JSON.parse(String(row['facts'])) as NoticeFacts,
@@ -174,9 +174,9 @@ function askPage(purpose: LinkPurpose, token: string, details: Readonly<Record<s
   const list = Object.entries(details).map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`)
   return page(
     title,
-    `<p>${consequence}</p><dl aria-label="What happened">${list.join('')}</dl>` +
+    `<p>${consequence}</p><h2>What happened</h2><dl>${list.join('')}</dl>` +
       `<form method="post"><input type="hidden" name="token" value="${token}"/>` +
-      `<button type="submit">${button}</button></form>`,
+      `<button type="submit"${purpose === 'end_sessions' ? ' class="danger"' : ''}>${button}</button></form>`,
   )
 }
 
@@ -193,14 +193,14 @@ const DONE_PAGES = {
 }
 const USED_PAGE = page(
   'This link was used already',
-  '<p>Each link of a mail works once. What it was for is done.</p>',
+  '<p>Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>',
   401,
 )
 
 function brokenPage(status: number) {
   return page(
     'This link does not work',
-    '<p>It is older than 24 hours, or was not copied whole. Open it from the mail again; if it is too old, sign in and look at your sessions there.</p>',
+    '<p>It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.</p>',
     status,
   )
 }

@@ -1,0 +1,18 @@
+/** The browser of these tests: the Chromium of this machine, which goes nowhere by itself. */
+
+import { type Browser, chromium } from 'playwright-core'
+
+const FLAGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+]
+
+/** Starts it. `CHROMIUM` says where it is, if not where Debian puts it. */
+export function startChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env['CHROMIUM'] || '/usr/bin/chromium', args: FLAGS })
+}

@@ -1,0 +1,206 @@
+/**
+ * The pages behind the links of a mail, as people meet them: on a phone and on a desk, in light and dark, by keyboard and
+ * by what a screen reader is told. `SCREENSHOTS=folder` keeps a picture of each.
+ */
+
+import { join } from 'node:path'
+
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+
+import { blockSession, type Links } from './blocked-mail.ts'
+import { startChromium } from './chromium.ts'
+
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1'
+const MINIMUM_CONTRAST = 4.5
+/** WCAG 2.2, 2.5.5: what a thumb hits. */
+const MINIMUM_TARGET_PIXELS = 44
+
+const origin = inject('origin')
+const account = inject('account')
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await startChromium()
+})
+
+afterAll(() => browser.close())
+
+const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 } } as const
+const SCHEMES = ['light', 'dark'] as const
+
+const DETAILS = `
+  - term: When
+  - definition: /^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC$/
+  - term: City
+  - definition: Austin
+  - term: Country
+  - definition: United States
+  - term: Network
+  - definition: AS395747
+  - term: Address
+  - definition: /^2001:db8:[\\da-f:]+$/
+  - term: Device
+  - definition: Safari on iPhone`
+
+/** What a screen reader is told of each page. */
+const STORIES = [
+  {
+    link: 'endSessions',
+    ask: `
+- main:
+  - heading "End all your sessions?" [level=1]
+  - paragraph: Every device that is signed in to your account will have to sign in again, yours included.${DETAILS}
+  - button "End all my sessions"`,
+    done: `
+- main:
+  - heading "All your sessions have ended" [level=1]
+  - paragraph: Nobody is signed in to your account now. Sign in again, and change your password if it may be known.
+  - paragraph: You can close this page.`,
+  },
+  {
+    link: 'allowPlace',
+    ask: `
+- main:
+  - heading "Was that you?" [level=1]
+  - paragraph: "If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail."${DETAILS}
+  - button "That was me, allow this place"`,
+    done: `
+- main:
+  - heading "This place is allowed" [level=1]
+  - paragraph: "The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days."
+  - paragraph: You can close this page.`,
+  },
+] as const satisfies readonly { link: keyof Links; ask: string; done: string }[]
+
+const USED = `
+- main:
+  - heading "This link was used already" [level=1]
+  - paragraph: Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.`
+const BROKEN = `
+- main:
+  - heading "This link does not work" [level=1]
+  - paragraph: It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.`
+
+/**
+ * In the page: the lowest contrast (WCAG 2.2, 1.4.3) of any of its texts against what is behind it. Text, since the types
+ * of this repository are a Worker's, which knows no document.
+ */
+const LOWEST_CONTRAST = `(() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number)
+  const luminance = (color) => {
+    const [r, g, b] = channels(color).slice(0, 3).map((channel) => {
+      const c = channel / 255
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const behind = (element) => {
+    if (element === null) return 'rgb(255, 255, 255)'
+    const { backgroundColor } = getComputedStyle(element)
+    return (channels(backgroundColor)[3] ?? 1) > 0 ? backgroundColor : behind(element.parentElement)
+  }
+  const texts = [...document.body.querySelectorAll('*')].filter((element) =>
+    [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== ''))
+  return Math.min(...texts.map((element) => {
+    const [low, high] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => a - b)
+    return (high + 0.05) / (low + 0.05)
+  }))
+})()`
+
+/** What everybody needs of a page: it fits, it is told in words, it can be read, and the browser complains of nothing. */
+async function expectGoodPage(page: Page, expected: string, picture: string): Promise<void> {
+  await expectAria(page, expected)
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+  expect(await page.evaluate(LOWEST_CONTRAST)).toBeGreaterThanOrEqual(MINIMUM_CONTRAST)
+  expect(await page.evaluate('[document.compatMode, document.documentElement.lang, document.title]')).toEqual([
+    'CSS1Compat',
+    'en',
+    await page.getByRole('heading', { level: 1 }).textContent(),
+  ])
+  await takePicture(page, picture)
+}
+
+async function takePicture(page: Page, name: string): Promise<void> {
+  const folder = process.env['SCREENSHOTS']
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
+
+/** The page in the words of a screen reader; a definition written as /…/ is a pattern. */
+async function expectAria(page: Page, expected: string): Promise<void> {
+  const snapshot = await page.locator('body').ariaSnapshot()
+  const lines = expected.trim().split('\n')
+  expect(snapshot.trim().split('\n')).toEqual(
+    lines.map((line) => {
+      const [, before = '', pattern] = /^(.*: )\/\^(.*)\$\/$/.exec(line) ?? []
+      return pattern === undefined ? line : (expect.stringMatching(`^${before}"?${pattern}"?$`) as string)
+    }),
+  )
+}
+
+/** A page in a browser of its own, and what that browser complained of. */
+async function openPage(size: keyof typeof SIZES, colorScheme: (typeof SCHEMES)[number]) {
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => void complaints.push(message.text()))
+  page.on('pageerror', (error) => void complaints.push(error.message))
+  page.on('requestfailed', (request) => void complaints.push(`failed: ${request.url()}`))
+  return { context, page, complaints }
+}
+
+const REFUSED = 'Failed to load resource: the server responded with a status of 401 (Unauthorized)'
+
+describe.each(['phone', 'desk'] as const)('on a %s', (size) => {
+  test.each(SCHEMES)('in %s, both links work by keyboard alone, once', async (scheme) => {
+    const links = await blockSession(origin, account, IPHONE)
+    const { context, page, complaints } = await openPage(size, scheme)
+    const name = (link: string, step: string) => `${size}-${scheme}-${link}-${step}`
+
+    for (const { link, ask, done } of STORIES) {
+      await page.goto(links[link])
+      await expectGoodPage(page, ask, name(link, 'ask'))
+
+      await page.keyboard.press('Tab')
+      const button = page.locator('button:focus-visible')
+      await button.waitFor()
+      const box = await button.boundingBox()
+      expect(Math.min(box?.width ?? 0, box?.height ?? 0)).toBeGreaterThanOrEqual(MINIMUM_TARGET_PIXELS)
+      expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
+      await takePicture(page, name(link, 'focus'))
+      await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')])
+      await expectGoodPage(page, done, name(link, 'done'))
+      expect(complaints).toEqual([])
+
+      expect((await page.goto(links[link]))?.status()).toBe(401)
+      await expectGoodPage(page, USED, name(link, 'used'))
+      expect(complaints.splice(0)).toEqual([REFUSED])
+    }
+    await context.close()
+  })
+
+  test.each(SCHEMES)('in %s, a link that is none says what to do', async (scheme) => {
+    const { context, page } = await openPage(size, scheme)
+    await page.goto(`${origin}/links/end-sessions?token=x`)
+
+    await expectGoodPage(page, BROKEN, `${size}-${scheme}-broken`)
+    await context.close()
+  })
+})
+
+test('a page with the longest address fits 320 pixels, and text of twice the size', async () => {
+  const { allowPlace } = await blockSession(origin, account, IPHONE)
+  const { context, page } = await openPage('phone', 'light')
+  await page.setViewportSize({ width: 320, height: 640 })
+  await page.goto(allowPlace)
+  const overflow = 'document.documentElement.scrollWidth - innerWidth'
+
+  expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0)
+  await takePicture(page, 'narrow')
+  await page.setViewportSize(SIZES.phone)
+  await page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
+  expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0)
+  await takePicture(page, 'large-text')
+  await context.close()
+})
