@@ -4,16 +4,13 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const lock = `${root}package-lock.json`
-// npm writes this file last, so it is there only after a complete installation.
-const installed = `${root}node_modules/.package-lock.json`
 const OLDEST_NODE = [22, 18]
 
-if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+if (!isInstalled()) {
   console.log('Installing dependencies …')
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }
@@ -23,6 +20,18 @@ const [major = 0, minor = 0] = version.split('.').map(Number)
 if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
   console.error(`Node ${version} is too old, and the lock file has no newer one for this platform: install Node 24.`)
   process.exit(1)
+}
+
+/** npm writes down what it installed, last of all. Packages for other platforms are in the lock file alone. */
+function isInstalled() {
+  const record = `${root}node_modules/.package-lock.json`
+  if (!existsSync(record)) return false
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages
+  const wanted = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')).packages
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    const found = installed[path]
+    return path === '' || (found === undefined ? optional === true : found.version === version)
+  })
 }
 
 function run(command, args, stdout = 'inherit') {

@@ -21,6 +21,8 @@ interface DemoAccount {
 }
 
 const root = join(import.meta.dirname, '../..')
+/** The clone shares this installation, so `npm start` must not run its installer there. */
+const ENVIRONMENT = { ...process.env, CI: 'true', npm_config_ignore_scripts: 'true' }
 let clone: string
 let running: ChildProcess | undefined
 
@@ -30,7 +32,6 @@ beforeAll(() => {
   for (const file of files.split('\0').filter((name) => name !== '' && !name.startsWith('test/'))) {
     cpSync(join(root, file), join(clone, file))
   }
-  // The installation is shared, so `npm start` must not run its installer: --ignore-scripts.
   symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
 })
 
@@ -60,7 +61,7 @@ describe('npm start', () => {
 
   test('prints curl lines that work when pasted, and mails the owner of a blocked pair', async () => {
     const port = await freePort()
-    const log = await run('npm', ['start', '--ignore-scripts', '--', '--port', String(port)], 'Ctrl-C stops it.')
+    const log = await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
     const lines = curlLines(log.text())
     const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('\n')], { cwd: clone })
 
@@ -86,7 +87,7 @@ describe('npm start', () => {
     const port = await freePort()
     const origin = `http://localhost:${port}`
     const before = readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')
-    await run('npm', ['start', '--ignore-scripts', '--', '--port', String(port)], 'Ctrl-C stops it.')
+    await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
     expect(readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')).toBe(before)
 
     const { refresh, ...account } = await signIn(origin, confirmed())
@@ -144,7 +145,7 @@ describe('npm start', () => {
 /** Starts a command in the clone and resolves once it has printed `until`. */
 async function run(command: string, args: readonly string[], until: string) {
   let text = ''
-  const child = spawn(command, args, { cwd: clone, detached: true, env: { ...process.env, CI: 'true' } })
+  const child = spawn(command, args, { cwd: clone, detached: true, env: ENVIRONMENT })
   running = child
   const shows = (expected: string) =>
     new Promise<void>((resolve, reject) => {
