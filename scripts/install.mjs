@@ -18,7 +18,9 @@ if (!isInstalled()) {
 const nodeVersion = run('node', ['-p', 'process.versions.node'], 'pipe').trim()
 const [major = 0, minor = 0] = nodeVersion.split('.').map(Number)
 if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-  console.error(`Node ${nodeVersion} is too old, and the lock file has no newer one for this platform: install Node 24.`)
+  console.error(
+    `Node ${nodeVersion} is too old, and the lock file has no newer one for this platform: install Node 24.`,
+  )
   process.exit(1)
 }
 
