@@ -11,7 +11,7 @@ import { drizzle } from 'drizzle-orm/d1'
 import type { Notice, Outbox } from '../domain/notice.ts'
 import type { SessionEnd } from '../domain/ports.ts'
 import { notifications, sessions, users } from './schema.ts'
-import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
+import { aliased, parameter, prepare, run, runBatch, untilAnswered } from './statement.ts'
 
 /** Well over what one call of the mail API may take, and over what two clocks may differ by. */
 const LEASE_SECONDS = 60
@@ -35,7 +35,8 @@ export function createOutbox(d1: D1Database): Outbox {
     },
 
     async markSent(id, now) {
-      await run(statements.markSent.bind({ id, now }))
+      // The `send_email` binding knows no idempotency key: a mail that is not marked is sent again.
+      await untilAnswered(() => run(statements.markSent.bind({ id, now })))
     },
 
     async postpone(id, error, now, delaySeconds) {

@@ -29,7 +29,7 @@ export function prepareSessionStatements(d1: D1Database) {
       .where(
         and(
           eq(allowedPlaces.userId, sessions.userId),
-          eq(allowedPlaces.place, parameter('placeKey')),
+          sql`${allowedPlaces.place} in (${parameter('addressKey')}, ${parameter('subnetKey')}, ${parameter('asnKey')}, ${parameter('countryKey')})`,
           gt(allowedPlaces.expiresAt, parameter('now')),
         ),
       ),

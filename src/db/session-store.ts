@@ -3,20 +3,12 @@
  * round trip may be wrong in the next.
  */
 
-import { TesseraError } from '../errors.ts'
 import type { FoundSession, Session, SessionStore } from '../domain/ports.ts'
 import { clientValues } from './client-columns.ts'
 import { prepareNotice } from './outbox.ts'
 import { prepareSessionStatements } from './session-statements.ts'
 import { prepareSignInStatements } from './sign-in-statements.ts'
-import { run, runBatch } from './statement.ts'
-
-/**
- * How often a rotation is tried, and how long to wait in between. Trying again is safe: it is the same write, and it
- * matches no row when the first one, whose answer was lost, did happen.
- */
-const ROTATION_ATTEMPTS = 3
-const ROTATION_PAUSE_MILLISECONDS = 50
+import { run, runBatch, untilAnswered } from './statement.ts'
 
 /** The session store over a D1 database. Build it once per isolate. */
 export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
@@ -43,12 +35,22 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async rotate({ place, client, ...rotation }) {
-      const { asn: placeAsn, country: placeCountry, key: placeKey } = place
-      const values = { ...rotation, sameAddress: place.sameAddress ? 1 : 0, placeAsn, placeCountry, placeKey }
+      const { asn: placeAsn, country: placeCountry, keys } = place
+      const values = {
+        ...rotation,
+        sameAddress: place.sameAddress ? 1 : 0,
+        placeAsn,
+        placeCountry,
+        addressKey: keys.address,
+        subnetKey: keys.subnet,
+        asnKey: keys.asn,
+        countryKey: keys.country,
+      }
       const rotate = statements.rotate.bind({ ...values, ...clientValues(client) })
       const find = statements.findRotated.bind(values)
       const batch = place.sameAddress ? [rotate, find] : [rotate, statements.rotateOnVisit.bind(values), find]
-      const found = (await runUntilAnswered(d1, batch)).at(-1)
+      // It is the same write every time, and matches no row where an earlier one, whose answer was lost, did happen.
+      const found = (await untilAnswered(() => runBatch(d1, batch))).at(-1)
       const row = statements.findRotated.rows(found)[0]
       return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
     },
@@ -76,17 +78,6 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const revoke = statements.revokeOfUser.bind({ userId, ...which, reason: 'revoked', now })
       return statements.revokeOfUser.rows(await run(revoke)).length
     },
-  }
-}
-
-/** Runs an idempotent batch until D1 answers. Throws `unavailable` when it does not; the batch may have run even so. */
-async function runUntilAnswered(d1: D1Database, batch: D1PreparedStatement[], attempt = 1): Promise<D1Result[]> {
-  try {
-    return await runBatch(d1, batch)
-  } catch (error) {
-    if (!(error instanceof TesseraError) || attempt === ROTATION_ATTEMPTS) throw error
-    await new Promise((resolve) => setTimeout(resolve, ROTATION_PAUSE_MILLISECONDS * attempt))
-    return runUntilAnswered(d1, batch, attempt + 1)
   }
 }
 

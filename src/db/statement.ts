@@ -22,6 +22,11 @@ interface BuiltQuery<Row> {
   readonly _: { readonly result: Row[] | D1Result }
 }
 
+/** Three tries and their pauses stay below the interval of a race, so a retry of our own never looks like reuse. */
+const ATTEMPTS = 3
+const PATIENCE_MILLISECONDS = 2500
+const PAUSE_MILLISECONDS = 50
+
 /** How long a caller should wait before asking again when D1 is down. */
 const RETRY_AFTER_SECONDS = 1
 
@@ -68,6 +73,35 @@ export async function run(statement: D1PreparedStatement): Promise<D1Result> {
     return await statement.run()
   } catch (cause) {
     throw new TesseraError('unavailable', { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+}
+
+/**
+ * Runs something that may safely run twice, until D1 answers: D1 never retries a write, and one that failed, or did not
+ * answer in time, may have happened. Throws `unavailable` when D1 stays silent; it may have happened even so.
+ */
+export async function untilAnswered<Result>(operation: () => Promise<Result>, attempt = 1): Promise<Result> {
+  try {
+    return await inTime(operation())
+  } catch (error) {
+    if (!(error instanceof TesseraError) || attempt === ATTEMPTS) throw error
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS * attempt))
+    return untilAnswered(operation, attempt + 1)
+  }
+}
+
+/** Throws `unavailable` when there is no result in time. What was asked for may happen later. */
+async function inTime<Result>(result: Promise<Result>): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const silence = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new TesseraError('unavailable', { cause: 'D1 is silent', retryAfterSeconds: RETRY_AFTER_SECONDS }))
+    }, PATIENCE_MILLISECONDS)
+  })
+  try {
+    return await Promise.race([result, silence])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -23,7 +23,9 @@ export async function authenticate(services: Services, text: string): Promise<Au
   if (found === null) throw new TesseraError('token_used', { cause: 'unknown', context: { sid: claims.sid } })
   const ended = endOf(found.session, { settings: services.settings, now: services.now() })
   if (ended !== null) throw new TesseraError('token_used', { cause: ended, context: { sid: claims.sid } })
-  if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
+  if (found.account === null) {
+    throw new TesseraError('no_active_account', { cause: 'inactive', context: { sid: claims.sid } })
+  }
   return { session: found.session, account: found.account }
 }
 

@@ -32,8 +32,8 @@ export interface PlaceCondition {
   readonly sameAddress: boolean
   readonly asn: number | null
   readonly country: string | null
-  /** The client's place as `allowed_places` names it. */
-  readonly key: string
+  /** The client's place as `allowed_places` may name it: under any policy, since that may change after the owner allowed it. */
+  readonly keys: Readonly<Record<Exclude<LocationPolicy, 'off'>, string | null>>
 }
 
 const ADDRESS_BITS = { v4: 32, v6: 64 }
@@ -51,14 +51,21 @@ export function placeCondition(policy: LocationPolicy, issuedTo: string, client:
     sameAddress: policy === 'off' || networkOf(issuedTo, bits) === networkOf(client.address, bits),
     asn: policy === 'asn' ? client.asn : null,
     country: policy === 'country' ? client.country : null,
-    key: placeKey(policy, client),
+    keys: placeKeys(client),
   }
 }
 
 /** The name of a client's place, by which its owner may allow it. */
 export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string {
-  if (policy === 'asn' && client.asn !== null) return `asn:${client.asn}`
-  if (policy === 'country' && client.country !== null) return `country:${client.country}`
-  if (policy === 'subnet') return `subnet:${networkOf(client.address, SUBNET_BITS)}`
-  return `address:${networkOf(client.address, ADDRESS_BITS)}`
+  const keys = placeKeys(client)
+  return keys[policy === 'off' ? 'address' : policy] ?? keys.address
+}
+
+function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>) {
+  return {
+    address: `address:${networkOf(address, ADDRESS_BITS)}`,
+    subnet: `subnet:${networkOf(address, SUBNET_BITS)}`,
+    asn: asn === null ? null : `asn:${asn}`,
+    country: country === null ? null : `country:${country}`,
+  }
 }

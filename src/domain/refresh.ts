@@ -70,18 +70,18 @@ export async function refreshToken(services: Services, text: string, client: Cli
 }
 
 async function rotate(services: Services, presented: RefreshClaims, client: Client, issuer: string): Promise<Pair> {
-  const { settings } = services
+  const { settings, doubts } = services
   const { sid } = presented
   const now = services.now()
-  const { doubts } = services
-  // Whichever of these the row names, it was we who wrote it, and nobody has its token yet.
+  // Whichever of these the row names, it was we who wrote it, and nobody was given its token here.
   const doubted = doubts.take(presented.jti, now)
-  const ours = doubted.length > 0 ? doubted : [services.newId()]
+  const nextJti = doubted[0] ?? services.newId()
+  const ours = doubted.length > 0 ? doubted : [nextJti]
   const found = await services.sessions
     .rotate({
       sid,
       presentedJti: presented.jti,
-      nextJti: ours[0] ?? services.newId(),
+      nextJti,
       now,
       refreshTtlSeconds: settings.refreshTtlSeconds,
       sessionMaxSeconds: settings.sessionMaxSeconds,
@@ -89,29 +89,31 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
       client,
     })
     .catch((error: unknown) => {
-      doubts.keep(presented.jti, ours)
+      doubts.keep(presented.jti, ours, now)
       throw error
     })
-  // Where the links of a mail lead is not for the request to say: it may be a thief's.
-  const origin = settings.publicUrl ?? presented.iss
   const verdict = judge(found, presented.jti, ours, now, settings)
   // Whoever was refused has not settled the doubt: it is still for the one who was told to try again.
   const isOpen = found !== null && doubted.includes(found.session.jti) && verdict.kind !== 'won'
-  if (isOpen) doubts.keep(presented.jti, doubted)
+  if (isOpen) doubts.keep(presented.jti, doubted, now)
+  // Where the links of a mail lead is not for the request to say: it may be a thief's.
+  const origin = settings.publicUrl ?? presented.iss
   switch (verdict.kind) {
     case 'won':
+      if (doubted.length > 0) services.log({ event: 'refreshed', cause: 'in doubt', sid })
       return signPair(services, issuer, verdict.session, verdict.account)
     case 'replayed':
       services.log({ event: 'refreshed', cause: verdict.kind, sid })
-      return signPair(services, issuer, verdict.session, verdict.account)
+      doubts.settle(presented.jti, now)
+      // Under the issuer of the first answer, whatever host is asked now: the same token, byte for byte.
+      return signPair(services, presented.iss, verdict.session, verdict.account)
     case 'race':
     case 'unknown':
     case 'revoked':
     case 'expired':
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'stale':
-      // Whoever took the doubt knows by now how it ended; those beside it are no thieves.
-      if (isOpen || (doubted.length === 0 && doubts.isRecent(presented.jti, now, RACE_SECONDS))) {
+      if (doubts.isRecent(presented.jti, now)) {
         throw new TesseraError('token_used', { cause: 'race', context: { sid } })
       }
       await endSession(services, {

@@ -17,12 +17,10 @@ export const VerifyRequest = z.object({ token: z.string() })
 
 /** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
 export const RevokeRequest = z
-  .object({ token: z.string().optional(), refresh: z.string().optional() })
-  .refine(({ token, refresh }) => (token ?? refresh) !== undefined, {
-    path: ['token'],
-    message: 'Or refresh: one is needed',
-  })
-  .transform(({ token, refresh }) => token ?? refresh ?? '')
+  .object({ token: z.string().nullish(), refresh: z.string().nullish() })
+  .transform(({ token, refresh }) => token || (refresh ?? token))
+  .refine((text) => typeof text === 'string', { path: ['token'], message: 'Or refresh: one is needed' })
+  .pipe(z.string())
 
 /** RFC 7662 section 2.1. */
 export const IntrospectRequest = z.object({ token: z.string() })

@@ -14,9 +14,6 @@ import type { AppEnv } from './factory.ts'
 const ACCESS = { name: 'access_token', path: '/' }
 const REFRESH = { name: 'refresh_token', path: '/refresh' }
 
-/** More hosts than that do not share a domain by accident. */
-const MAX_COOKIES_OF_ONE_NAME = 4
-
 /** Both tokens of a request. Throws `token_missing`, or `wrong_data_structure` where one was sent twice. */
 export function readPair(c: Context<AppEnv>): PresentedPair {
   const header = c.req.header('Cookie') ?? ''
@@ -32,9 +29,9 @@ export function readAccessCookie(c: Context<AppEnv>): string | null {
   return readOnly(c.req.header('Cookie') ?? '', ACCESS.name)
 }
 
-/** Every access token that was sent, planted ones included: for signing out, which may end them all. */
+/** Every access token that was sent, planted ones included: for signing out, which ends what is ours among them. */
 export function readAllAccessCookies(c: Context<AppEnv>): readonly string[] {
-  return cookieValues(c.req.header('Cookie') ?? '', ACCESS.name).slice(0, MAX_COOKIES_OF_ONE_NAME)
+  return cookieValues(c.req.header('Cookie') ?? '', ACCESS.name)
 }
 
 /** Hands a pair out. */

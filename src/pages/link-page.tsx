@@ -17,7 +17,8 @@ const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
     consequence: 'Every device that is signed in to your account will have to sign in again, yours included.',
     button: 'End all my sessions',
     done: 'All your sessions have ended',
-    afterwards: 'Nobody is signed in to your account now. Sign in again, and change your password if it may be known.',
+    afterwards:
+      'Every device has to sign in again, the last of them within minutes. Change your password if it may be known.',
   },
   allow_place: {
     question: 'Was that you?',
@@ -85,7 +86,7 @@ export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | '
     ],
     trouble: [
       'This did not work just now',
-      'The trouble is on our side, and nothing was changed. Please try again in a minute.',
+      'The trouble is on our side. It may have been done all the same: please try again in a minute.',
     ],
   }[reason]
   return (

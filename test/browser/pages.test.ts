@@ -56,7 +56,7 @@ const STORIES = [
     done: `
 - main:
   - heading "All your sessions have ended" [level=1]
-  - paragraph: Nobody is signed in to your account now. Sign in again, and change your password if it may be known.
+  - paragraph: Every device has to sign in again, the last of them within minutes. Change your password if it may be known.
   - paragraph: You can close this page.`,
   },
   {

@@ -42,7 +42,8 @@ export const PLACES = {
 } as const satisfies Record<string, Place>
 export type PlaceName = keyof typeof PLACES
 
-export type Policy = 'address' | 'subnet' | 'asn' | 'country' | 'off'
+const POLICIES = ['address', 'subnet', 'asn', 'country', 'off'] as const
+export type Policy = (typeof POLICIES)[number]
 export interface Settings {
   readonly policy: Policy
   readonly reuseSeconds: number
@@ -234,7 +235,9 @@ export class SessionModel {
     mail.usedAt[purpose] = this.now
     const { account } = mail.session
     if (purpose === 'end_sessions') this.endAllOf(account, 'owner', null)
-    else for (const place of mail.places) account.allowed.set(this.nameOf(place), this.now + ALLOWED_TTL_SECONDS)
+    else
+      for (const place of mail.places)
+        account.allowed.set(nameOf(place, this.settings.policy), this.now + ALLOWED_TTL_SECONDS)
     return null
   }
 
@@ -252,8 +255,9 @@ export class SessionModel {
   }
 
   isInPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {
-    const allowedUntil = session.account.allowed.get(this.nameOf(place)) ?? 0
-    return this.isOwnPlace(session, pair, place) || allowedUntil > this.now
+    // What an owner allowed stays allowed under another policy, too.
+    const isAllowed = POLICIES.some((policy) => (session.account.allowed.get(nameOf(place, policy)) ?? 0) > this.now)
+    return this.isOwnPlace(session, pair, place) || isAllowed
   }
 
   private isOwnPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {
@@ -272,13 +276,6 @@ export class SessionModel {
   }
 
   /** The name by which an owner allows a place, under the policy of the day. */
-  private nameOf({ line, subnet, asn, country }: Place): string {
-    const { policy } = this.settings
-    if (policy === 'asn' && asn !== null) return `asn:${asn}`
-    if (policy === 'country' && country !== null) return `country:${country}`
-    return policy === 'subnet' ? `subnet:${subnet}` : `address:${line}`
-  }
-
   private mail(kind: ModelMail['kind'], session: ModelSession, places: readonly Place[]): void {
     if (session.account.email === null) return
     this.mails.push({ kind, session, at: this.now, places, usedAt: { end_sessions: null, allow_place: null } })
@@ -295,4 +292,10 @@ function refused(code: Refusal, cause: Cause): Verdict {
 
 function retain<T>(items: T[], keep: (item: T) => boolean): void {
   items.splice(0, items.length, ...items.filter(keep))
+}
+
+function nameOf({ line, subnet, asn, country }: Place, policy: Policy): string {
+  if (policy === 'asn' && asn !== null) return `asn:${asn}`
+  if (policy === 'country' && country !== null) return `country:${country}`
+  return policy === 'subnet' ? `subnet:${subnet}` : `address:${line}`
 }

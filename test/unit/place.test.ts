@@ -303,7 +303,12 @@ describe('the same place', () => {
   ] as const)('under %s, %s and %s: %s', (policy, issuedTo, from, sameAddress) => {
     const known = { asn: 64_496, country: 'IS' }
     expect(placeCondition(policy, issuedTo, at(from, known))).toEqual({
-      key: placeKey(policy, at(from, known)),
+      keys: {
+        address: placeKey('address', at(from)),
+        subnet: placeKey('subnet', at(from)),
+        asn: 'asn:64496',
+        country: 'country:IS',
+      },
       sameAddress,
       asn: policy === 'asn' ? 64_496 : null,
       country: policy === 'country' ? 'IS' : null,
@@ -317,13 +322,13 @@ describe('the same place', () => {
         sameAddress: false,
         asn: null,
         country: null,
-        key: 'address:198.51.100.23/32',
+        keys: { address: 'address:198.51.100.23/32', subnet: 'subnet:198.51.100.0/24', asn: null, country: null },
       })
       expect(placeCondition(policy, '203.0.113.7', at('203.0.113.7'))).toEqual({
         sameAddress: true,
         asn: null,
         country: null,
-        key: 'address:203.0.113.7/32',
+        keys: { address: 'address:203.0.113.7/32', subnet: 'subnet:203.0.113.0/24', asn: null, country: null },
       })
     },
   )

@@ -414,8 +414,26 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
   test('the doubt is settled once: the token does not work again', async () => {
     const { services, pair } = await inDoubt(true)
     await refresh(services, pair, HOME)
-    services.clock.now = NOW + 11
+    services.clock.now = NOW + 60
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'race'))
+    services.clock.now = NOW + 61
     expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
+  })
+
+  test("the doubt is nobody's after a minute", async () => {
+    const { services, pair } = await inDoubt(true)
+    services.clock.now = NOW + 61
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
+  })
+
+  test('with a replay window, the window heals, and nothing but the window', async () => {
+    const { services, pair } = await inDoubt(true)
+    const windowed = { ...services, settings: { ...services.settings, refreshReuseSeconds: 5 } }
+    services.clock.now = NOW + 5
+    await expect(refresh(windowed, pair, HOME)).resolves.toBeDefined()
+    services.clock.now = NOW + 60
+    expect(await refusal(refresh(windowed, pair, HOME))).toEqual(refused('token_used', 'race'))
+    expect(services.ends).toEqual([])
   })
 
   test('somebody elsewhere who has the token gets nothing, and takes nothing away', async () => {
@@ -442,16 +460,26 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
 
 test('doubts are kept a thousand at a time, the newest ones, and given out once', () => {
   const doubts = createDoubts()
-  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, [`next-${i}`])
+  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, [`next-${i}`], NOW)
   expect(doubts.take('presented-0', NOW)).toEqual([])
   expect(doubts.take('presented-1', NOW)).toEqual(['next-1'])
   expect(doubts.take('presented-1000', NOW)).toEqual(['next-1000'])
   expect(doubts.take('presented-1000', NOW)).toEqual([])
 })
 
+test('a doubt is settled for good by a replay: somebody has the successor', () => {
+  const doubts = createDoubts()
+  doubts.keep('presented', ['next'], NOW)
+  doubts.settle('presented', NOW)
+  expect(doubts.take('presented', NOW)).toEqual([])
+  doubts.keep('presented', ['late'], NOW)
+  expect(doubts.take('presented', NOW)).toEqual([])
+  expect([doubts.isRecent('presented', NOW + 60), doubts.isRecent('presented', NOW + 61)]).toEqual([true, false])
+})
+
 test('doubts of parallel callers are kept beside each other, a hundred of one token', () => {
   const doubts = createDoubts()
-  for (let i = 0; i <= 100; i += 1) doubts.keep('presented', [`next-${i}`])
+  for (let i = 0; i <= 100; i += 1) doubts.keep('presented', [`next-${i}`], NOW)
   const taken = doubts.take('presented', NOW)
   expect(taken).toHaveLength(100)
   expect(taken).toContain('next-100')

@@ -184,7 +184,7 @@ const CLOSE = '<p class="quiet">You can close this page.</p>'
 const DONE_PAGES = {
   end_sessions: page(
     'All your sessions have ended',
-    `<p>Nobody is signed in to your account now. Sign in again, and change your password if it may be known.</p>${CLOSE}`,
+    `<p>Every device has to sign in again, the last of them within minutes. Change your password if it may be known.</p>${CLOSE}`,
   ),
   allow_place: page(
     'This place is allowed',
@@ -642,7 +642,7 @@ describe('when D1 is down', () => {
   })
   const trouble = page(
     'This did not work just now',
-    '<p>The trouble is on our side, and nothing was changed. Please try again in a minute.</p>',
+    '<p>The trouble is on our side. It may have been done all the same: please try again in a minute.</p>',
     503,
   )
   const expected = { ...trouble, headers: { ...trouble.headers, 'retry-after': '1' } }
