@@ -8,7 +8,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { type DemoAccounts, KINDS, prepareDemoAccounts } from './demo-accounts.ts'
-import { root, runWrangler, startWrangler } from './wrangler.ts'
+import { root, runWrangler, SIGNALS, startWrangler } from './wrangler.ts'
 
 const args = process.argv.slice(2)
 
@@ -76,7 +76,7 @@ function serve(): void {
   child.stderr?.pipe(process.stderr)
 
   // Wrangler has a process group of its own; what reaches this process has to reach all of it.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal)
     })

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 
 export const root = join(import.meta.dirname, '..')
@@ -20,9 +21,17 @@ export function startWrangler(args: readonly string[], env: Readonly<Record<stri
   })
 }
 
-/** Runs wrangler to its end. Its output, both streams in one text, is also shown where `show` is set. */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Runs wrangler to its end; a signal, Ctrl-C above all, ends it and this process. Its output, both streams in one text, is also shown where `show` is set. */
 export async function runWrangler(args: readonly string[], show: boolean): Promise<{ ok: boolean; output: string }> {
   const child = startWrangler(args)
+  // Its commands may finish what they began in spite of a SIGINT, and nobody would be left to watch them.
+  const stop = (signal: NodeJS.Signals) => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+    process.exit(128 + constants.signals[signal])
+  }
+  for (const signal of SIGNALS) process.once(signal, stop)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -31,5 +40,6 @@ export async function runWrangler(args: readonly string[], show: boolean): Promi
     })
   }
   const [code] = await once(child, 'close')
+  for (const signal of SIGNALS) process.off(signal, stop)
   return { ok: code === 0, output }
 }

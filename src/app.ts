@@ -43,5 +43,3 @@ export function createApp() {
     .route('/', linkRoutes)
     .route('/', pairRoutes)
 }
-
-export type AppType = ReturnType<typeof createApp>

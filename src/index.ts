@@ -7,7 +7,8 @@ import { type Runtime, runtimeFor } from './services.ts'
 
 const app = createApp()
 
-const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
+/** As wrangler.toml names it. */
+export const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
 
 export default {
   async fetch(request, env, ctx) {

@@ -63,7 +63,7 @@ export async function runBatch(d1: D1Database, statements: D1PreparedStatement[]
   try {
     return await d1.batch(statements)
   } catch (cause) {
-    throw new TesseraError('unavailable', { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+    throw unavailable(cause)
   }
 }
 
@@ -72,7 +72,7 @@ export async function run(statement: D1PreparedStatement): Promise<D1Result> {
   try {
     return await statement.run()
   } catch (cause) {
-    throw new TesseraError('unavailable', { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+    throw unavailable(cause)
   }
 }
 
@@ -103,6 +103,14 @@ async function inTime<Result>(result: Promise<Result>): Promise<Result> {
   } finally {
     clearTimeout(timer)
   }
+}
+
+function unavailable(cause: unknown): TesseraError {
+  const isNotMigrated = cause instanceof Error && cause.message.includes('no such table')
+  return new TesseraError('unavailable', {
+    cause: isNotMigrated ? 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' : cause,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  })
 }
 
 function source(param: unknown): { readonly name: string | null; readonly value: unknown } {

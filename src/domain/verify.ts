@@ -14,10 +14,7 @@ export async function verifyToken({ tokens, now }: Pick<Services, 'tokens' | 'no
 }
 
 /** The claims of a token of either type, whatever its expiry. Throws `wrong_data_structure` or `token_not_valid`. */
-export async function readEither(
-  { tokens }: Pick<Services, 'tokens'>,
-  text: string,
-): Promise<AccessClaims | RefreshClaims> {
+async function readEither({ tokens }: Pick<Services, 'tokens'>, text: string): Promise<AccessClaims | RefreshClaims> {
   const token = parseToken(text)
   // The header only says which of our own keys to try; the key then pins the algorithm.
   const type = token.header['alg'] === 'HS256' ? 'refresh' : 'access'

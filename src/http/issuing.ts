@@ -14,7 +14,7 @@ import { type AppEnv, factory } from './factory.ts'
  * request away; this also refuses what such a site asks for without them.
  */
 export const refuseCrossSite = factory.createMiddleware(async (c, next) => {
-  if (c.req.header('Sec-Fetch-Site') === 'cross-site') throw new TesseraError('forbidden', { cause: 'cross-site' })
+  requireSameSite(c)
   await next()
 })
 
@@ -24,7 +24,7 @@ export function issuing(...methods: readonly string[]) {
     // Hono runs the GET handler for HEAD.
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
-    if (c.req.header('Sec-Fetch-Site') === 'cross-site') throw new TesseraError('forbidden', { cause: 'cross-site' })
+    requireSameSite(c)
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()
   })
@@ -46,4 +46,8 @@ export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
   const presented = readBearer(c)
   if (presented === null) throw new TesseraError('not_authenticated')
   if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
+}
+
+function requireSameSite(c: Context<AppEnv>): void {
+  if (c.req.header('Sec-Fetch-Site') === 'cross-site') throw new TesseraError('forbidden', { cause: 'cross-site' })
 }

@@ -31,6 +31,7 @@ const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, height:
 const SCHEMES = ['light', 'dark'] as const
 
 const DETAILS = `
+  - heading "What happened" [level=2]
   - term: When
   - definition: /^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC$/
   - term: City

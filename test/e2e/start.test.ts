@@ -83,6 +83,18 @@ describe('npm start', () => {
       })
   })
 
+  test('serves every curl line of the README', async () => {
+    const port = await freePort()
+    await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
+    const readme = readFileSync(join(clone, 'README.md'), 'utf8')
+    const block = /```sh\n(# Cookies:[\s\S]*?)```/.exec(readme)?.[1] ?? ''
+    const script = block.replaceAll('localhost:8787', `localhost:${port}`)
+    const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd: clone })
+
+    const [ok, blocked, gone] = ['HTTP/1.1 200 OK', 'HTTP/1.1 401 Unauthorized', 'HTTP/1.1 204 No Content']
+    expect(stdout.match(/HTTP\/1\.1 [\w ]+/g)).toEqual([ok, ok, blocked, ok, ok, ok, ok, gone])
+  })
+
   test('again, keeps the data; only the confirmed account may sign in; a bare wrangler dev serves the same', async () => {
     const port = await freePort()
     const origin = `http://localhost:${port}`

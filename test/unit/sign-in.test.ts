@@ -148,6 +148,7 @@ describe('a stored hash', () => {
     ['scrypt: too much memory', scryptHash('ln=16,r=8,p=1')],
     ['scrypt: too much memory by its blocks', scryptHash('ln=1,r=131073,p=1')],
     ['scrypt: too many rounds', scryptHash('ln=14,r=8,p=9')],
+    ['scrypt: too many lanes', scryptHash('ln=1,r=8,p=8193')],
     ['scrypt: 2 to the power of a billion', scryptHash('ln=999999999,r=1,p=1')],
     ['scrypt: N of one', scryptHash('ln=0,r=8,p=1')],
     ['scrypt: no r', scryptHash('ln=4,p=1')],

@@ -138,3 +138,24 @@ test('a warm isolate imports no key, reads no configuration and prepares no stat
   expect(prepared).toEqual([])
   for (const spy of imports) expect(spy).not.toHaveBeenCalled()
 })
+
+test('a warm isolate hashes in the one instance of WebAssembly that it has, so memory is bounded', async () => {
+  const worker = startWorker()
+  const { email } = await createAccount(env.DB)
+  const signIn = () =>
+    worker.call('/auth/token', { method: 'POST', json: { primary_email: email, password: PASSWORD } })
+  expect((await signIn()).status).toBe(200)
+  const instantiate = vi.spyOn(WebAssembly, 'instantiate')
+
+  expect((await signIn()).status).toBe(200)
+  expect(instantiate).not.toHaveBeenCalled()
+})
+
+test('a start that failed is tried again at the next request', async () => {
+  const worker = startWorker({ AUTH_SECRET: '' })
+  vi.spyOn(console, 'error').mockReturnValue()
+  expect((await worker.call('/.well-known/jwks.json')).status).toBe(500)
+
+  Object.assign(worker.bindings, { AUTH_SECRET: env.AUTH_SECRET })
+  expect((await worker.call('/.well-known/jwks.json')).status).toBe(200)
+})

@@ -193,6 +193,32 @@ describe('a refresh during an outage of D1', () => {
   })
 })
 
+describe('a D1 that does not answer', () => {
+  test('is asked again: the write it had done is not lost', async () => {
+    const silent = { calls: 0 }
+    const database = new Proxy(env.DB, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        if (name !== 'batch') return member.bind(target)
+        return async (statements: D1PreparedStatement[]) => {
+          const results = await target.batch(statements)
+          silent.calls += 1
+          // The second batch is the first try of the refresh: committed, and never heard of.
+          return silent.calls === 2 ? new Promise<never>(() => {}) : results
+        }
+      },
+    })
+    const worker = startWorker({ DB: database })
+    const cookies = pairOf(await worker.call(`/${crypto.randomUUID()}`))
+
+    const response = await worker.call('/refresh', { cookies })
+
+    expect([response.status, silent.calls]).toEqual([200, 3])
+    expect((await worker.call('/refresh', { cookies: pairOf(response) })).status).toBe(200)
+  })
+})
+
 describe('a refresh that ends its session', () => {
   const rows = FAULTS.flatMap((fault) =>
     VIAS.flatMap((via) => (['location', 'reuse'] as const).map((reason) => ({ reason, fault, via }))),

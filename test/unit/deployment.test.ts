@@ -1,0 +1,43 @@
+/** What a deployment needs of wrangler.toml, and no other test would miss. */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { describe, expect, test } from 'vitest'
+
+import { retryDelaySeconds } from '../../src/mail/delivery.ts'
+
+const root = join(import.meta.dirname, '../..')
+const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
+const entry = readFileSync(join(root, 'src/index.ts'), 'utf8')
+
+/** The values of a key in every table of a name. */
+function values(table: string, key: string): readonly (string | undefined)[] {
+  return toml
+    .split(/^(?=\[)/m)
+    .filter((part) => part.startsWith(table))
+    .map((part) => new RegExp(`^${key} = "?([^"#\\n]*?)"?(?: #.*)?$`, 'm').exec(part)?.[1])
+}
+
+describe('wrangler.toml', () => {
+  test('consumes both queues, and the dead letters where the Worker expects them', () => {
+    const dead = /DEAD_LETTER_QUEUE = '(.+)'/.exec(entry)?.[1]
+    expect(dead).toBeDefined()
+    expect(values('[[queues.consumers]]', 'queue')).toEqual(['tessera-mail', dead])
+    expect(values('[[queues.consumers]]', 'dead_letter_queue')).toEqual([dead, undefined])
+    // A queue that is only consumed is not created by the first deploy.
+    expect(values('[[queues.producers]]', 'queue')).toEqual(['tessera-mail', dead])
+  })
+
+  test('tries a mail for a day', () => {
+    const [retries] = values('[[queues.consumers]]', 'max_retries').map(Number)
+    const delays = Array.from({ length: retries ?? 0 }, (_, i) => retryDelaySeconds(i + 1))
+    expect(delays.reduce((sum, delay) => sum + delay, 0)).toBeGreaterThanOrEqual(86_400)
+  })
+
+  test('runs the sweep and the purge, keeps what the dashboard has, and keeps tokens of links out of logs', () => {
+    expect(values('[triggers]', 'crons')).toEqual(['["*/5 * * * *"]'])
+    expect(values('[observability]', 'redact_query_string')).toEqual(['true'])
+    expect(toml).toMatch(/^keep_vars = true\b/m)
+  })
+})
