@@ -8,7 +8,7 @@ import { type Runtime, runtimeFor } from './services.ts'
 const app = createApp()
 
 /** As wrangler.toml names it. */
-export const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
+const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
 
 export default {
   async fetch(request, env, ctx) {

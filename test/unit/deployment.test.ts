@@ -36,7 +36,7 @@ describe('wrangler.toml', () => {
   })
 
   test('runs the sweep and the purge, keeps what the dashboard has, and keeps tokens of links out of logs', () => {
-    expect(values('[triggers]', 'crons')).toEqual(['["*/5 * * * *"]'])
+    expect(toml).toMatch(/^\[triggers\]\ncrons = \["\*\/5 \* \* \* \*"\]/m)
     expect(values('[observability]', 'redact_query_string')).toEqual(['true'])
     expect(toml).toMatch(/^keep_vars = true\b/m)
   })
