@@ -5,6 +5,7 @@ import { drizzle } from 'drizzle-orm/d1'
 
 import { NoticeFacts } from '../domain/notice.ts'
 import type { OwnerStore } from '../domain/ports.ts'
+import { revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
 
@@ -86,11 +87,7 @@ function prepareStatements(d1: D1Database) {
       d1,
       db
         .update(sessions)
-        .set({
-          revokedAt: parameter('now'),
-          revokedReason: 'owner',
-          expiresAt: sql`min(${sessions.expiresAt}, ${parameter('now')})`,
-        })
+        .set(revocationColumns('owner'))
         .where(
           and(
             sql`${sessions.userId} in ${usersOf(notifications.sessionsEndedAt)}`,

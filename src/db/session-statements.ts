@@ -4,6 +4,7 @@ import { and, desc, eq, exists, gt, isNull, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/d1'
 
 import { clientParameters } from './client-columns.ts'
+import { revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare } from './statement.ts'
 
@@ -15,11 +16,7 @@ export function prepareSessionStatements(d1: D1Database) {
   const db = drizzle(d1)
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
-  const revoked = {
-    revokedAt: parameter('now'),
-    revokedReason: parameter('reason'),
-    expiresAt: sql`min(${sessions.expiresAt}, ${parameter('now')})`,
-  }
+  const revoked = revocationColumns(parameter('reason'))
   // The place of the session is the client's own: settled by the address, or by what the row says of it.
   const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
   const isAllowedPlace = exists(
@@ -132,7 +129,6 @@ export function prepareSessionStatements(d1: D1Database) {
         .orderBy(desc(sessions.issuedAt))
         .limit(MAX_LISTED),
     ),
-    // A revoked row is as good as expired: the purge finds both by one index.
     revoke: prepare(
       d1,
       db
