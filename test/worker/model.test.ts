@@ -34,9 +34,9 @@ import {
 import { type CallOptions, ORIGIN, pairOf, setCookies, startWorker, type TestWorker } from '../support/worker.ts'
 
 /** Histories of each start. `TESSERA_MODEL_RUNS` is for long runs by hand. */
-const RUNS = Number(Reflect.get(env, 'TESSERA_MODEL_RUNS') || 250)
+const RUNS = Number(Reflect.get(env, 'TESSERA_MODEL_RUNS') || 500)
 /** So a busy machine runs fewer of them instead of failing. */
-const TIME_LIMIT_MILLISECONDS = RUNS > 250 ? 3_600_000 : 6500
+const TIME_LIMIT_MILLISECONDS = RUNS > 500 ? 3_600_000 : 12_000
 const MAX_COMMANDS = 20
 const START = Date.parse('2026-11-20T10:30:15Z') / 1000
 const PROBLEMS = {
