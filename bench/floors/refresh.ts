@@ -1,0 +1,15 @@
+/** F4: F3, a JSON body, the HMAC verification of the presented token, and both signatures of the next pair. */
+
+import { Hono } from 'hono'
+
+import { type FloorEnv, hmacKey, type PairClaims, readToken, rotate, signPair } from './parts.ts'
+
+export default new Hono<{ Bindings: FloorEnv }>().post('/auth/token/refresh', async (c) => {
+  const { refresh } = await c.req.json<{ refresh: string }>()
+  const { iss, sid, jti } = await readToken<PairClaims>('HS256', await hmacKey(c.env), refresh)
+  const row = await rotate(c.env, { sid, presentedJti: jti, nextJti: crypto.randomUUID() }, c.req.raw.headers)
+  const { guid, userId: id, group } = row
+  const shared = { iss, sub: guid, id, guid, sid, jti: row.jti, iat: row.issuedAt }
+  const pair = await signPair(c.env, shared, { group, exp: row.expiresAt, ip: row.address })
+  return c.json({ ...pair, email: row.email, user_id: id, group })
+})
