@@ -42,9 +42,7 @@ export async function signLink(
  * `token_used`, `unavailable`.
  */
 export async function openLink(services: Services, purpose: LinkPurpose, text: string): Promise<NoticeFacts> {
-  const found = await services.owners.findNotice(await readLink(services, purpose, text))
-  if (found === null || found.usedAt[purpose] !== null) throw new TesseraError('token_used', { cause: 'link' })
-  return found.facts
+  return findUnused(services, purpose, await readLink(services, purpose, text))
 }
 
 /** Does what a link is for, once. Throws as `openLink` does. */
@@ -55,7 +53,7 @@ export async function useLink(services: Services, purpose: LinkPurpose, text: st
     if (!(await services.owners.endSessions(id, now))) throw new TesseraError('token_used', { cause: 'link' })
     return
   }
-  const { client, usual } = await openLink(services, purpose, text)
+  const { client, usual } = await findUnused(services, purpose, id)
   const { locationPolicy } = services.settings
   // Both ends of the way: whoever signs in again at the new place would else be blocked at the old one.
   const places = [client, ...(usual === null ? [] : [{ ...usual, city: null, network: null }])].map((place) => ({
@@ -66,6 +64,12 @@ export async function useLink(services: Services, purpose: LinkPurpose, text: st
   }))
   const allowed = await services.owners.allowPlaces(id, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
   if (!allowed) throw new TesseraError('token_used', { cause: 'link' })
+}
+
+async function findUnused({ owners }: Services, purpose: LinkPurpose, id: string): Promise<NoticeFacts> {
+  const found = await owners.findNotice(id)
+  if (found === null || found.usedAt[purpose] !== null) throw new TesseraError('token_used', { cause: 'link' })
+  return found.facts
 }
 
 async function readLink({ tokens, now }: Services, purpose: LinkPurpose, text: string): Promise<string> {
