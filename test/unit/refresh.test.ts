@@ -513,19 +513,8 @@ describe('a caller who fails two checks is told about the first one', () => {
       fault('form of refresh', (draft) => draft.malformed.add('refresh'), 'wrong_data_structure', 'form'),
     ],
     [
-      fault(
-        'signature of access',
-        (draft) => draft.unsigned.add('access'),
-        'token_not_valid',
-        'JwtTokenSignatureMismatched',
-        true,
-      ),
-      fault(
-        'signature of refresh',
-        (draft) => draft.unsigned.add('refresh'),
-        'token_not_valid',
-        'JwtTokenSignatureMismatched',
-      ),
+      fault('signature of access', (draft) => draft.unsigned.add('access'), 'token_not_valid', 'signature', true),
+      fault('signature of refresh', (draft) => draft.unsigned.add('refresh'), 'token_not_valid', 'signature'),
     ],
     [
       fault('claims of access', (draft) => (draft.access['group'] = 7), 'wrong_data_structure', 'claims', true),

@@ -212,15 +212,15 @@ describe('a signature', () => {
 
   test.each([
     // RFC 8725 section 2.1: the algorithm is the key's, never the header's
-    ['access', { ...access, alg: 'none' }, accessClaims, 'access', 'JwtHeaderInvalid'],
-    ['access', { ...access, alg: 'HS256' }, accessClaims, 'access', 'JwtAlgorithmMismatch'],
-    ['access', { ...access, alg: 'RS256' }, accessClaims, 'access', 'JwtAlgorithmMismatch'],
-    ['access', { ...access, alg: 'es256' }, accessClaims, 'access', 'JwtHeaderInvalid'],
-    ['access', { ...access, alg: ['ES256'] }, accessClaims, 'access', 'JwtHeaderInvalid'],
-    ['access', without(access, 'alg'), accessClaims, 'access', 'JwtHeaderInvalid'],
-    ['refresh', { ...refresh, alg: 'none' }, refreshClaims, 'refresh', 'JwtHeaderInvalid'],
-    ['refresh', { ...refresh, alg: 'ES256' }, refreshClaims, 'refresh', 'JwtAlgorithmMismatch'],
-    ['refresh', { ...refresh, alg: 'HS512' }, refreshClaims, 'refresh', 'JwtAlgorithmMismatch'],
+    ['access', { ...access, alg: 'none' }, accessClaims, 'access', 'header'],
+    ['access', { ...access, alg: 'HS256' }, accessClaims, 'access', 'header'],
+    ['access', { ...access, alg: 'RS256' }, accessClaims, 'access', 'header'],
+    ['access', { ...access, alg: 'es256' }, accessClaims, 'access', 'header'],
+    ['access', { ...access, alg: ['ES256'] }, accessClaims, 'access', 'header'],
+    ['access', without(access, 'alg'), accessClaims, 'access', 'header'],
+    ['refresh', { ...refresh, alg: 'none' }, refreshClaims, 'refresh', 'header'],
+    ['refresh', { ...refresh, alg: 'ES256' }, refreshClaims, 'refresh', 'header'],
+    ['refresh', { ...refresh, alg: 'HS512' }, refreshClaims, 'refresh', 'header'],
     // the key is one of ours, of this type, by name
     ['access', without(access, 'kid'), accessClaims, 'access', 'kid'],
     ['access', { ...access, kid: '' }, accessClaims, 'access', 'kid'],
@@ -229,10 +229,10 @@ describe('a signature', () => {
     ['access', { ...access, kid: '__proto__' }, accessClaims, 'access', 'kid'],
     ['access', { ...access, kid: refreshKid }, accessClaims, 'access', 'kid'],
     ['refresh', { ...refresh, kid: accessKid }, refreshClaims, 'refresh', 'kid'],
-    ['access', { ...access, kid: testKeys.jwks.keys[1]?.kid }, accessClaims, 'access', 'JwtTokenSignatureMismatched'],
+    ['access', { ...access, kid: testKeys.jwks.keys[1]?.kid }, accessClaims, 'access', 'signature'],
     // nothing critical is understood (RFC 7515 section 4.1.11), and another type of token is none of ours
-    ['access', { ...access, crit: ['exp'] }, accessClaims, 'access', 'JwtHeaderInvalid'],
-    ['access', { ...access, typ: 'at+jwt' }, accessClaims, 'access', 'JwtHeaderInvalid'],
+    ['access', { ...access, crit: ['exp'] }, accessClaims, 'access', 'header'],
+    ['access', { ...access, typ: 'at+jwt' }, accessClaims, 'access', 'header'],
     // one type does not pass for the other, even under the other's key
     ['access', refresh, refreshClaims, 'refresh', 'kid'],
     ['refresh', access, accessClaims, 'access', 'kid'],
@@ -251,17 +251,13 @@ describe('a signature', () => {
   ])('is not looked for in `%s`', async (name, value) => {
     const header = { ...access, [name]: value }
     const forged = await forge(header, accessClaims, stranger.access.signing)
-    expect(await refusal(() => check('access', forged))).toEqual(
-      refused('token_not_valid', 'JwtTokenSignatureMismatched'),
-    )
+    expect(await refusal(() => check('access', forged))).toEqual(refused('token_not_valid', 'signature'))
     await expect(check('access', await forge(header, accessClaims, testKeys.access.signing))).resolves.toBeUndefined()
   })
 
   test('is judged before the times: a forged expired token is a forgery', async () => {
     const forged = await forge(access, { ...accessClaims, exp: 1 }, stranger.access.signing)
-    expect(await refusal(() => check('access', forged))).toEqual(
-      refused('token_not_valid', 'JwtTokenSignatureMismatched'),
-    )
+    expect(await refusal(() => check('access', forged))).toEqual(refused('token_not_valid', 'signature'))
     await expect(check('access', await tokens.signAccess({ ...accessClaims, exp: 1 }))).resolves.toBeUndefined()
     await expect(check('access', await tokens.signAccess({ ...accessClaims, iat: 9e9 }))).resolves.toBeUndefined()
   })
@@ -276,28 +272,31 @@ describe('a signature', () => {
 
   const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-  test.each([
-    // 64 bytes leave 4 spare bits in the last character, 32 bytes leave 2
-    ['access', 64, 16],
-    ['refresh', 32, 4],
-  ] as const)('of a %s token has one spelling', async (type, size, spellings) => {
-    const key = testKeys[type].signing
-    const signed = await forge({ alg: key.alg, typ: 'JWT', kid: key.kid }, { any: 'claims' }, key)
-    const start = signed.slice(0, signed.lastIndexOf('.') + 1) + encodePart(new Uint8Array(size)).slice(0, -1)
-    for (let last = 0; last < ALPHABET.length; last += 1) {
-      // Neither is a signature; that a spelling is not canonical shows before any key is used.
-      const cause = last % spellings === 0 ? 'JwtTokenSignatureMismatched' : 'signature'
-      expect(await refusal(() => check(type, start + ALPHABET[last]))).toEqual(refused('token_not_valid', cause))
+  test('has one spelling, although decoders drop the spare bits of its last character', async () => {
+    for (const [type, spellings] of [
+      ['access', 16], // 64 bytes leave 4 spare bits
+      ['refresh', 4], // 32 bytes leave 2
+    ] as const) {
+      const token = await (type === 'access' ? tokens.signAccess(accessClaims) : tokens.signRefresh(refreshClaims))
+      const start = token.slice(0, -1)
+      const own = ALPHABET.indexOf(token.slice(-1))
+      expect(own % spellings).toBe(0)
+      for (let spare = 1; spare < spellings; spare += 1) {
+        const other = `${start}${ALPHABET[own + spare]}`
+        expect(Buffer.from(other.split('.')[2] ?? '', 'base64url').toString('base64url')).toBe(token.split('.')[2])
+        expect(await refusal(() => check(type, other))).toEqual(refused('token_not_valid', 'signature'))
+      }
+      await expect(check(type, token)).resolves.toBeUndefined()
     }
   })
 
   test.each([
-    ['nothing', '', 'JwtTokenSignatureMismatched'],
-    ['one character, which base64 does not have', 'A', 'signature'],
-    ['a byte less', 'less', 'JwtTokenSignatureMismatched'],
-    ['a byte more', 'more', 'JwtTokenSignatureMismatched'],
-    ['zeros', 'zeros', 'JwtTokenSignatureMismatched'],
-  ])('of %s is refused', async (_name, kind, cause) => {
+    ['nothing', ''],
+    ['one character, which base64 does not have', 'A'],
+    ['a byte less', 'less'],
+    ['a byte more', 'more'],
+    ['zeros', 'zeros'],
+  ])('of %s is refused', async (_name, kind) => {
     for (const type of ['access', 'refresh'] as const) {
       const token = await (type === 'access' ? tokens.signAccess(accessClaims) : tokens.signRefresh(refreshClaims))
       const [header, payload, signature = ''] = token.split('.')
@@ -308,7 +307,7 @@ describe('a signature', () => {
         zeros: encodePart(new Uint8Array(bytes.length)),
       }
       const altered = `${header}.${payload}.${others[kind] ?? kind}`
-      expect(await refusal(() => check(type, altered))).toEqual(refused('token_not_valid', cause))
+      expect(await refusal(() => check(type, altered))).toEqual(refused('token_not_valid', 'signature'))
     }
   })
 
@@ -572,7 +571,7 @@ describe('verification of one token', () => {
       const foreign = stranger[type].signing
       const attempts = [
         [`${await forge(header, malformed, foreign)}=`, 'wrong_data_structure', 'form'],
-        [await forge(header, malformed, foreign), 'token_not_valid', 'JwtTokenSignatureMismatched'],
+        [await forge(header, malformed, foreign), 'token_not_valid', 'signature'],
         [await forge(header, malformed, own), 'wrong_data_structure', 'claims'],
         [await forge(header, expired, own), 'token_not_valid', 'out of its time'],
       ] as const
