@@ -1,21 +1,12 @@
 /** Request bodies: JSON of a known shape and a bounded size, or a clear error. */
 
 import type { Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type * as z from 'zod'
 
 import { type FieldErrors, TesseraError } from '../errors.ts'
 import type { AppEnv } from './factory.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
-
-/** Refuses larger bodies, announced or not, before they are read. */
-export const limitBody = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError: () => {
-    throw new TesseraError('payload_too_large')
-  },
-})
 
 /**
  * The body, as `schema` has it. Only `application/json`: a foreign page cannot send that without a preflight.
@@ -26,9 +17,10 @@ export async function readJson<Schema extends z.ZodType>(
   schema: Schema,
 ): Promise<z.output<Schema>> {
   if (mediaType(c) !== 'application/json') throw new TesseraError('unsupported_media_type')
+  const text = await readText(c)
   let value: unknown
   try {
-    value = await c.req.json()
+    value = JSON.parse(text)
   } catch {
     // The parser's own message repeats what it could not read, and that may be a password.
     throw new TesseraError('wrong_data_structure', { cause: 'JSON' })
@@ -46,8 +38,7 @@ export async function readForm<Schema extends z.ZodType>(
 ): Promise<z.output<Schema>> {
   if (mediaType(c) !== 'application/x-www-form-urlencoded') throw new TesseraError('unsupported_media_type')
   // Not `text()`: workerd warns in the log of every form that is read as one.
-  const text = new TextDecoder().decode(await c.req.arrayBuffer())
-  return parse(schema, Object.fromEntries(new URLSearchParams(text)))
+  return parse(schema, Object.fromEntries(new URLSearchParams(await readStream(c))))
 }
 
 /** JSON or a form, for the routes whose RFCs ask for a form. */
@@ -58,8 +49,30 @@ export function readJsonOrForm<Schema extends z.ZodType>(
   return mediaType(c) === 'application/json' ? readJson(c, schema) : readForm(c, schema)
 }
 
+/** Throws `payload_too_large` before a larger body is in memory. */
+async function readText(c: Context<AppEnv>): Promise<string> {
+  const { raw } = c.req
+  const announced = raw.headers.get('Content-Length')
+  // The runtime holds a body to the length that it announced.
+  if (announced === null || raw.headers.has('Transfer-Encoding')) return readStream(c)
+  if (Number(announced) > MAX_BODY_BYTES) throw new TesseraError('payload_too_large')
+  return raw.text()
+}
+
+async function readStream(c: Context<AppEnv>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.byteLength
+    if (size > MAX_BODY_BYTES) throw new TesseraError('payload_too_large')
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
 function mediaType(c: Context<AppEnv>): string | undefined {
-  return c.req.header('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
+  return c.req.raw.headers.get('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {

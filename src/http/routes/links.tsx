@@ -13,7 +13,7 @@ import { describeNotice } from '../../domain/notice-details.ts'
 import type { LinkPurpose } from '../../domain/tokens.ts'
 import type { TesseraError } from '../../errors.ts'
 import { AskPage, DonePage, FailedPage } from '../../pages/link-page.tsx'
-import { limitBody, readForm } from '../body.ts'
+import { readForm } from '../body.ts'
 import { LinkRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
 import { refuseCrossSite } from '../issuing.ts'
@@ -46,7 +46,7 @@ function linkRoute(purpose: LinkPurpose) {
       const details = describeNotice(await openLink(c.env, purpose, token))
       return c.html(page(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />))
     })
-    .post(path, refuseCrossSite, limitBody, async (c) => {
+    .post(path, refuseCrossSite, async (c) => {
       const { token } = await readForm(c, LinkRequest)
       await useLink(c.env, purpose, token)
       return c.html(page(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />))

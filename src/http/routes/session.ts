@@ -15,7 +15,7 @@ import { revokeByToken, revokeOthers, revokeOwn } from '../../domain/revoke.ts'
 import { signInByPassword } from '../../domain/sign-in.ts'
 import { TesseraError } from '../../errors.ts'
 import { readAccessToken } from '../access-token.ts'
-import { limitBody, readJson } from '../body.ts'
+import { readJson } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
 import { Credentials } from '../contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../cookies.ts'
@@ -25,7 +25,7 @@ import { issuing, refuseCrossSite } from '../issuing.ts'
 export const sessionRoutes = factory
   .createApp()
   .basePath('/auth')
-  .post('/session', issuing('POST', 'DELETE'), limitBody, async (c) => {
+  .post('/session', issuing('POST', 'DELETE'), async (c) => {
     const credentials = await readJson(c, Credentials)
     const pair = await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))
     writePair(c, pair)

@@ -14,7 +14,7 @@ import { refreshToken } from '../../domain/refresh.ts'
 import { revokeByToken } from '../../domain/revoke.ts'
 import { signInByPassword } from '../../domain/sign-in.ts'
 import { verifyToken } from '../../domain/verify.ts'
-import { limitBody, readJson, readJsonOrForm } from '../body.ts'
+import { readJson, readJsonOrForm } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
 import { Credentials, IntrospectRequest, RefreshRequest, RevokeRequest, VerifyRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
@@ -23,24 +23,24 @@ import { requireServiceKey } from '../issuing.ts'
 export const tokenRoutes = factory
   .createApp()
   .basePath('/auth/token')
-  .post('/', limitBody, async (c) => {
+  .post('/', async (c) => {
     const credentials = await readJson(c, Credentials)
     return c.json(describePair(await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))))
   })
-  .post('/refresh', limitBody, async (c) => {
+  .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)
     return c.json(describePair(await refreshToken(c.env, refresh, readClient(c), readIssuer(c))))
   })
-  .post('/verify', limitBody, async (c) => {
+  .post('/verify', async (c) => {
     const { token } = await readJson(c, VerifyRequest)
     await verifyToken(c.env, token)
     return c.body(null, 200)
   })
-  .post('/revoke', limitBody, async (c) => {
+  .post('/revoke', async (c) => {
     await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest), 'revoked')
     return c.body(null, 204)
   })
-  .post('/introspect', limitBody, async (c) => {
+  .post('/introspect', async (c) => {
     await requireServiceKey(c)
     const { token } = await readJsonOrForm(c, IntrospectRequest)
     return c.json(await introspect(c.env, token))
