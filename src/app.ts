@@ -1,6 +1,6 @@
 /** The HTTP surface: middleware in its order, the routes, and what every answer has in common. */
 
-import { methodNotAllowed } from 'hono/method-not-allowed'
+import type { Hono } from 'hono'
 
 import { TesseraError } from './errors.ts'
 import { factory } from './http/factory.ts'
@@ -15,24 +15,14 @@ import { tokenRoutes } from './http/routes/token.ts'
 export function createApp() {
   const app = factory.createApp()
 
-  app.use(async (c, next) => {
-    // Whatever depends on a token must not be kept; the few answers that may be say so themselves.
-    c.header('Cache-Control', 'no-store')
-    c.header('X-Content-Type-Options', 'nosniff')
-    await next()
+  // Looked for only where no route was found, so that no other request pays for it.
+  app.notFound((c) => {
+    const allow = allowedMethods(app.router, c.req.path)
+    return answerError(
+      allow.length === 0 ? new TesseraError('not_found') : new TesseraError('method_not_allowed', { allow }),
+      c,
+    )
   })
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (c, methods) => {
-        // One-segment paths issue pairs, and those routes refuse HEAD.
-        const allow = methods.filter((method) => method !== 'HEAD' || c.req.path.lastIndexOf('/') > 0)
-        throw new TesseraError('method_not_allowed', { allow })
-      },
-    }),
-  )
-  // Answered, not thrown: `methodNotAllowed` looks at plain 404s only.
-  app.notFound((c) => answerError(new TesseraError('not_found'), c))
   app.onError(answerError)
 
   // `/:guid` takes every path of one segment, so its routes come last.
@@ -42,4 +32,24 @@ export function createApp() {
     .route('/', sessionRoutes)
     .route('/', linkRoutes)
     .route('/', pairRoutes)
+}
+
+const METHODS = ['GET', 'POST', 'DELETE']
+
+/** The methods that a path does have. Hono answers HEAD by GET, but for one-segment paths: those issue pairs. */
+function allowedMethods(router: Hono['router'], path: string): readonly string[] {
+  const found = METHODS.filter((method) =>
+    // Middleware of a path is there for all methods, and answers none.
+    router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  )
+  return found.includes('GET') && path.lastIndexOf('/') > 0 ? ['GET', 'HEAD', ...found.slice(1)] : found
+}
+
+/** What every answer has in common. */
+export function setCommonHeaders(response: Response): Response {
+  const { headers } = response
+  // Whatever depends on a token must not be kept; the few answers that may be say so themselves.
+  if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+  headers.set('X-Content-Type-Options', 'nosniff')
+  return response
 }

@@ -1,6 +1,6 @@
 /** The Worker: its entry points, wired to the services of its environment. Nothing is decided here. */
 
-import { createApp } from './app.ts'
+import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
 import { deliver, giveUp, sweep } from './mail/delivery.ts'
 import { type Runtime, runtimeFor } from './services.ts'
@@ -15,7 +15,7 @@ export default {
     const runtime = await configured(env)
     // Whoever calls cannot mend a deployment: they get no more than the status.
     if (runtime === null) return new Response(null, { status: 500, headers: { 'Cache-Control': 'no-store' } })
-    return app.fetch(request, runtime.services, ctx)
+    return setCommonHeaders(await app.fetch(request, runtime.services, ctx))
   },
 
   async queue(batch, env) {
