@@ -3,91 +3,91 @@
  * parsed once per isolate, and an error names the keys that are wrong, never their values: they may be secrets.
  */
 
-import * as z from 'zod'
+import { en } from 'zod/locales'
+import * as z from 'zod/mini'
 
 import { LOCATION_POLICIES } from './domain/place.ts'
+
+// zod/mini says nothing of what was wrong until it is told in which language.
+z.config(en())
 
 /** 32 random bytes take 43 characters of base64; hex needs 64, and passes too. */
 const MIN_SECRET_LENGTH = 43
 /** The samples of `.dev.vars.example` start like this: a deployment that kept them must not start. */
 const SAMPLE_PREFIX = 'replace-me'
 
-const Secret = z
-  .string()
-  .trim()
-  .min(MIN_SECRET_LENGTH, `needs at least ${MIN_SECRET_LENGTH} characters: 32 random bytes, base64 or hex`)
-  .refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample')
+const Secret = z.string().check(
+  z.trim(),
+  z.minLength(MIN_SECRET_LENGTH, `needs at least ${MIN_SECRET_LENGTH} characters: 32 random bytes, base64 or hex`),
+  z.refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample'),
   // A repeated character or word has length, but no randomness.
-  .refine((text) => new Set(text).size >= 12, 'is not random')
+  z.refine((text) => new Set(text).size >= 12, 'is not random'),
+)
 
-function seconds(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,9}$/, 'must be a whole number of seconds')
-    .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+const WholeSeconds = z.pipe(
+  z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number of seconds')),
+  z.transform(Number),
+)
+
+function seconds(min: number, max: number, fallback: string) {
+  const bounded = z.number().check(z.minimum(min, `must be at least ${min}`), z.maximum(max, `must be at most ${max}`))
+  return z.prefault(z.pipe(WholeSeconds, bounded), fallback)
 }
 
-/** A dashboard cannot tell "not set" from "set to nothing", so nothing counts as not set. */
-function optional<T extends z.ZodType>(schema: T) {
-  return z.preprocess((value) => (value === '' ? undefined : value), schema.optional())
-}
-
-function withDefault<T extends z.ZodType>(schema: T, fallback: z.input<T>) {
-  return z.preprocess((value) => (value === '' || value === undefined ? fallback : value), schema)
-}
-
-/** `https` anywhere; `http` on this machine only, since both carry secrets. */
-function isTrustworthyUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
-}
+const TrustworthyUrl = z.string().check(z.refine(isTrustworthyUrl, { message: 'must be an https URL', abort: true }))
 
 const Config = z
   .object({
     AUTH_SECRET: Secret,
-    AUTH_SECRET_PREVIOUS: withDefault(
-      z.string().transform((text) =>
-        text
-          .split(',')
-          .map((part) => part.trim())
-          .filter(Boolean),
+    AUTH_SECRET_PREVIOUS: z.prefault(
+      z.pipe(
+        z.pipe(
+          z.string(),
+          z.transform((text) =>
+            text
+              .split(',')
+              .map((part) => part.trim())
+              .filter(Boolean),
+          ),
+        ),
+        z.array(Secret),
       ),
       '',
-    ).pipe(z.array(Secret)),
-    SERVICE_KEY: optional(Secret),
-    ISSUE_ACCESS: withDefault(z.enum(['service', 'open', 'off']), 'service'),
-    PUBLIC_URL: optional(
-      z
-        .string()
-        .refine(isTrustworthyUrl, 'must be an https URL')
-        .transform((text) => new URL(text).origin),
     ),
-    AUDIENCE: optional(z.string()),
-    ACCESS_TTL_SECONDS: withDefault(seconds(10, 86_400), '300'),
-    REFRESH_TTL_SECONDS: withDefault(seconds(60, 34_560_000), '864000'),
-    SESSION_MAX_SECONDS: withDefault(seconds(60, 315_360_000), '7776000'),
-    REFRESH_REUSE_SECONDS: withDefault(seconds(0, 60), '0'),
-    LOCATION_POLICY: withDefault(z.enum(LOCATION_POLICIES), 'address'),
-    MAIL_TRANSPORT: withDefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
+    SERVICE_KEY: z.optional(Secret),
+    ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
+    PUBLIC_URL: z.optional(
+      z.pipe(
+        TrustworthyUrl,
+        z.transform((text) => new URL(text).origin),
+      ),
+    ),
+    AUDIENCE: z.optional(z.string()),
+    ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
+    REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
+    SESSION_MAX_SECONDS: seconds(60, 315_360_000, '7776000'),
+    REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
+    LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
+    MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
-    MAIL_FROM: withDefault(
-      z.string().regex(/^[^\r\n]+@[^\r\n]+$/, 'must be an address'),
+    MAIL_FROM: z.prefault(
+      z.string().check(z.regex(/^[^\r\n]+@[^\r\n]+$/, 'must be an address')),
       'Tessera <tessera@example.com>',
     ),
-    MAIL_API_URL: optional(z.string().refine(isTrustworthyUrl, 'must be an https URL')),
+    MAIL_API_URL: z.optional(TrustworthyUrl),
     // What a header can carry. Some runtimes print the whole value that it cannot.
-    MAIL_API_KEY: optional(z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')),
+    MAIL_API_KEY: z.optional(z.string().check(z.regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces'))),
   })
-  .refine((config) => !(config.ACCESS_TTL_SECONDS > config.REFRESH_TTL_SECONDS), {
-    path: ['ACCESS_TTL_SECONDS'],
-    message: 'must not be longer than REFRESH_TTL_SECONDS',
-  })
-  .refine((config) => config.MAIL_TRANSPORT !== 'api' || config.MAIL_API_URL !== undefined, {
-    path: ['MAIL_API_URL'],
-    message: 'is needed by MAIL_TRANSPORT=api',
-  })
+  .check(
+    z.refine((config) => !(config.ACCESS_TTL_SECONDS > config.REFRESH_TTL_SECONDS), {
+      path: ['ACCESS_TTL_SECONDS'],
+      message: 'must not be longer than REFRESH_TTL_SECONDS',
+    }),
+    z.refine((config) => config.MAIL_TRANSPORT !== 'api' || config.MAIL_API_URL !== undefined, {
+      path: ['MAIL_API_URL'],
+      message: 'is needed by MAIL_TRANSPORT=api',
+    }),
+  )
 
 export type Config = z.output<typeof Config>
 
@@ -98,16 +98,25 @@ export class ConfigError extends Error {
 
 /** Reads the configuration out of the Worker's bindings. Throws `ConfigError`. */
 export function parseConfig(bindings: object): Config {
-  const result = Config.safeParse(bindings)
+  // A dashboard cannot tell "not set" from "set to nothing", so nothing counts as not set.
+  const set = Object.fromEntries(Object.entries(bindings).filter(([, value]) => value !== ''))
+  const result = Config.safeParse(set)
   if (result.success) return result.data
-  const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, bindings)}`)
+  const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, set)}`)
   throw new ConfigError(`Configuration: ${reasons.join('; ')}`)
 }
 
-function reason(issue: z.core.$ZodIssue, bindings: object): string {
+function reason(issue: z.core.$ZodIssue, set: object): string {
   const key = String(issue.path[0])
-  if (key === 'AUTH_SECRET' && !(key in bindings)) {
+  if (key === 'AUTH_SECRET' && !(key in set)) {
     return 'is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`'
   }
   return issue.message
+}
+
+/** `https` anywhere; `http` on this machine only, since both carry secrets. */
+function isTrustworthyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
 }

@@ -3,27 +3,31 @@
  * sending come later and elsewhere, as often as it takes.
  */
 
-import * as z from 'zod'
+import * as z from 'zod/mini'
 
 export const NoticeKind = z.enum(['location_blocked', 'token_reused'])
 export type NoticeKind = z.output<typeof NoticeKind>
+
+const Text = z.string()
+const TextOrNull = z.nullable(Text)
+const NumberOrNull = z.nullable(z.int())
 
 /** What happened, for the template. Stored as JSON, and read back by later versions: no token, no secret. */
 export const NoticeFacts = z.object({
   /** Seconds since 1970. */
   at: z.int(),
   client: z.object({
-    address: z.string(),
-    asn: z.int().nullable(),
-    country: z.string().nullable(),
-    city: z.string().nullable(),
-    network: z.string().nullable(),
-    userAgent: z.string().nullable(),
+    address: Text,
+    asn: NumberOrNull,
+    country: TextOrNull,
+    city: TextOrNull,
+    network: TextOrNull,
+    userAgent: TextOrNull,
   }),
   /** The place that the session had before, where that is the question. */
-  usual: z.object({ address: z.string(), asn: z.int().nullable(), country: z.string().nullable() }).nullable(),
+  usual: z.nullable(z.object({ address: Text, asn: NumberOrNull, country: TextOrNull })),
   /** The origin under which the owner's pages are reached. */
-  origin: z.string(),
+  origin: Text,
 })
 export type NoticeFacts = Readonly<z.output<typeof NoticeFacts>>
 

@@ -7,7 +7,7 @@
  */
 
 import { sign } from 'hono/jwt'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 
 import { TesseraError } from '../errors.ts'
 import { canonicalAddress } from './address.ts'
@@ -15,16 +15,16 @@ import { decodeJson, verifyCompact } from './compact-jws.ts'
 import type { KeyRing, Keys } from './keys.ts'
 
 /** Any 8-4-4-4-12 hex, in lower case: the issuers of these guids do not all keep to RFC 9562. */
-export const Guid = z.guid().toLowerCase()
+export const Guid = z.guid().check(z.toLowerCase())
 
-const Seconds = z.int().min(0)
-const Id = z.string().min(1).max(64)
+const Seconds = z.int().check(z.minimum(0))
+const Id = z.string().check(z.minLength(1), z.maxLength(64))
 
 const SharedClaims = z.object({
   iss: z.string(),
   sub: Guid,
   /** The account's integer key; `user_id` in JSON answers. */
-  id: z.int().positive(),
+  id: z.int().check(z.positive()),
   guid: Guid,
   sid: Id,
   jti: Id,
@@ -33,10 +33,10 @@ const SharedClaims = z.object({
 })
 
 /** What an access token says. */
-export const AccessClaims = SharedClaims.extend({
+export const AccessClaims = z.extend(SharedClaims, {
   token_type: z.literal('access'),
   group: z.string(),
-  aud: z.string().exactOptional(),
+  aud: z.exactOptional(z.string()),
 })
 
 /** What a link in a mail says: which mail it is from, and the one thing that it may be used for. */
@@ -50,10 +50,10 @@ export const LinkClaims = z.object({
 })
 
 /** What a refresh token says. */
-export const RefreshClaims = SharedClaims.extend({
+export const RefreshClaims = z.extend(SharedClaims, {
   token_type: z.literal('refresh'),
   /** The canonical address of the client that the token was issued to. */
-  ip: z.string().refine((text) => canonicalAddress(text) === text),
+  ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
 })
 
 export type AccessClaims = z.output<typeof AccessClaims>
@@ -111,7 +111,7 @@ export function parseToken(text: string): ParsedToken {
 }
 
 /** The claims of a token whose signature was verified. Throws `wrong_data_structure` when they are of another shape. */
-export function readClaims<Schema extends z.ZodType>(schema: Schema, token: ParsedToken): z.output<Schema> {
+export function readClaims<Schema extends z.ZodMiniType>(schema: Schema, token: ParsedToken): z.output<Schema> {
   const claims = schema.safeParse(token.payload)
   if (!claims.success) throw new TesseraError('wrong_data_structure', { cause: 'claims' })
   return claims.data

@@ -1,7 +1,7 @@
 /** Request bodies: JSON of a known shape and a bounded size, or a clear error. */
 
 import type { Context } from 'hono'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 
 import { type FieldErrors, TesseraError } from '../errors.ts'
 import type { AppEnv } from './factory.ts'
@@ -12,7 +12,7 @@ const MAX_BODY_BYTES = 16 * 1024
  * The body, as `schema` has it. Only `application/json`: a foreign page cannot send that without a preflight.
  * Throws `unsupported_media_type` and `wrong_data_structure`.
  */
-export async function readJson<Schema extends z.ZodType>(
+export async function readJson<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
   schema: Schema,
 ): Promise<z.output<Schema>> {
@@ -32,7 +32,7 @@ export async function readJson<Schema extends z.ZodType>(
  * The body of a form, as `schema` has it. A foreign page can send one without a preflight, so this is only for routes
  * that ask for a secret in it or beside it. Throws `unsupported_media_type` and `wrong_data_structure`.
  */
-export async function readForm<Schema extends z.ZodType>(
+export async function readForm<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
   schema: Schema,
 ): Promise<z.output<Schema>> {
@@ -42,7 +42,7 @@ export async function readForm<Schema extends z.ZodType>(
 }
 
 /** JSON or a form, for the routes whose RFCs ask for a form. */
-export function readJsonOrForm<Schema extends z.ZodType>(
+export function readJsonOrForm<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
   schema: Schema,
 ): Promise<z.output<Schema>> {
@@ -75,14 +75,14 @@ function mediaType(c: Context<AppEnv>): string | undefined {
   return c.req.raw.headers.get('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value)
   if (!result.success) throw new TesseraError('wrong_data_structure', { fields: fieldErrors(result.error) })
   return result.data
 }
 
 /** One key a field. What is wrong with the whole body goes under `body`. */
-function fieldErrors(error: z.ZodError): FieldErrors {
+function fieldErrors(error: z.core.$ZodError): FieldErrors {
   return Object.fromEntries(
     Object.entries(Object.groupBy(error.issues, (issue) => String(issue.path[0] ?? 'body'))).map(([field, issues]) => [
       field,

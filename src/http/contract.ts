@@ -1,29 +1,34 @@
 /** The shapes of requests, as callers send them. Unknown fields are ignored: real clients send extra ones. */
 
-import * as z from 'zod'
+import { en } from 'zod/locales'
+import * as z from 'zod/mini'
+
+// zod/mini says nothing of what was wrong until it is told in which language.
+z.config(en())
 
 /** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */
 const MAX_EMAIL_LENGTH = 254
 
+const Text = z.string()
+
 export const Credentials = z.object({
-  primary_email: z.string().min(1).max(MAX_EMAIL_LENGTH),
+  primary_email: z.string().check(z.minLength(1), z.maxLength(MAX_EMAIL_LENGTH)),
   /** Taken whole: never trimmed or cut. */
-  password: z.string().min(1),
+  password: z.string().check(z.minLength(1)),
 })
 
-export const RefreshRequest = z.object({ refresh: z.string() })
+export const RefreshRequest = z.object({ refresh: Text })
 
-export const VerifyRequest = z.object({ token: z.string() })
+/** A token to verify, to introspect (RFC 7662 section 2.1), or of a link in a mail. */
+export const TokenRequest = z.object({ token: Text })
 
 /** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
-export const RevokeRequest = z
-  .object({ token: z.string().nullish(), refresh: z.string().nullish() })
-  .transform(({ token, refresh }) => token || (refresh ?? token))
-  .refine((text) => typeof text === 'string', { path: ['token'], message: 'Or refresh: one is needed' })
-  .pipe(z.string())
-
-/** RFC 7662 section 2.1. */
-export const IntrospectRequest = z.object({ token: z.string() })
-
-/** What the page of a mail's link posts. */
-export const LinkRequest = z.object({ token: z.string() })
+export const RevokeRequest = z.pipe(
+  z.object({ token: z.nullish(Text), refresh: z.nullish(Text) }),
+  z.transform(({ token, refresh }, { issues }) => {
+    const presented = token || (refresh ?? token)
+    if (typeof presented === 'string') return presented
+    issues.push({ code: 'custom', path: ['token'], message: 'Or refresh: one is needed', input: presented })
+    return z.NEVER
+  }),
+)

@@ -3,7 +3,7 @@
  * is decided by its row, so that messages may be lost, doubled or late.
  */
 
-import * as z from 'zod'
+import * as z from 'zod/mini'
 
 import { describeError } from '../domain/describe-error.ts'
 import { Notice, type Outbox, type OutboxRow, type StoredNotice } from '../domain/notice.ts'

@@ -104,7 +104,7 @@ test('every file was read', () => {
   const known = new Set(files.map(({ path }) => path))
   expect(violations((_file, imported) => known.has(imported), targets)).toEqual([])
   // And whatever looks like an import was taken for one.
-  const statements = files.map(({ text }) => text.match(/\bfrom '/g)?.length ?? 0)
+  const statements = files.map(({ text }) => text.match(/\bfrom '|\bimport\('/g)?.length ?? 0)
   const found = files.map(({ imports }) => imports.length)
   expect(found).toEqual(statements)
 })
@@ -153,7 +153,9 @@ describe('imports', () => {
 
 describe('libraries', () => {
   test('the rules need hono/jwt and zod, and nothing of the platform', () => {
-    expect(violations(({ path }, name) => layerOf(path) !== 'domain' || /^(hono\/jwt|zod)$/.test(name))).toEqual([])
+    expect(violations(({ path }, name) => layerOf(path) !== 'domain' || /^(hono\/jwt|zod\/mini)$/.test(name))).toEqual(
+      [],
+    )
   })
 
   test('the error table needs nothing', () => {
@@ -182,12 +184,14 @@ describe('libraries', () => {
     expect(naming.map(({ path }) => path)).toEqual([])
   })
 
-  test('zod is imported as a namespace, since the named import bundles every locale', () => {
+  test('zod is its small edition, as a namespace: the other one, and a named import, bundle what nobody uses', () => {
     const named = files.filter(({ text }) =>
-      [...text.matchAll(/^(import .*)from 'zod'/gm)].some(([, how]) => !/^import (type )?\* as z $/.test(how ?? '')),
+      [...text.matchAll(/^(import .*)from 'zod\/mini'/gm)].some(
+        ([, how]) => !/^import (type )?\* as z $/.test(how ?? ''),
+      ),
     )
     expect(named.map(({ path }) => path)).toEqual([])
-    expect(violations((_file, name) => !name.startsWith('zod/'))).toEqual([])
+    expect(violations((_file, name) => !/^zod(\/|$)/.test(name) || /^zod\/(mini|locales)$/.test(name))).toEqual([])
   })
 })
 

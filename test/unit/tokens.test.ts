@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import * as fc from 'fast-check'
 import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
-import type * as z from 'zod'
+import type * as z from 'zod/mini'
 
 import { deriveKeys, type Keys } from '../../src/domain/keys.ts'
 import { signPair } from '../../src/domain/pair.ts'
@@ -96,7 +96,7 @@ function rows(table: Readonly<Record<string, readonly unknown[]>>): readonly (re
   )
 }
 
-async function roundTrip(type: TokenType, token: string, schema: z.ZodType): Promise<unknown> {
+async function roundTrip(type: TokenType, token: string, schema: z.ZodMiniType): Promise<unknown> {
   const parsed = parseToken(token)
   await tokens.verifySignature(type, parsed)
   return readClaims(schema, parsed)

@@ -488,7 +488,11 @@ describe('a configuration that cannot be used', () => {
   }
 
   const rows: readonly (readonly [keyof typeof TEST_BINDINGS, string, string])[] = [
-    ['AUTH_SECRET', '', `${TOO_SHORT}; AUTH_SECRET is not random`],
+    [
+      'AUTH_SECRET',
+      '',
+      'is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`',
+    ],
     ['AUTH_SECRET', SHORT, TOO_SHORT],
     ['AUTH_SECRET', `replace-me-${SECRET}`, 'is still the sample'],
     ['AUTH_SECRET', 'abcdefghijk'.repeat(5), 'is not random'],

@@ -14,7 +14,7 @@ import type { LinkPurpose } from '../../domain/tokens.ts'
 import type { TesseraError } from '../../errors.ts'
 import { AskPage, DonePage, FailedPage } from '../../pages/link-page.tsx'
 import { readForm } from '../body.ts'
-import { LinkRequest } from '../contract.ts'
+import { TokenRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
 import { refuseCrossSite } from '../issuing.ts'
 import { toTesseraError } from '../problem.ts'
@@ -47,7 +47,7 @@ function linkRoute(purpose: LinkPurpose) {
       return c.html(page(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />))
     })
     .post(path, refuseCrossSite, async (c) => {
-      const { token } = await readForm(c, LinkRequest)
+      const { token } = await readForm(c, TokenRequest)
       await useLink(c.env, purpose, token)
       return c.html(page(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />))
     })

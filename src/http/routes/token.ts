@@ -16,7 +16,7 @@ import { signInByPassword } from '../../domain/sign-in.ts'
 import { verifyToken } from '../../domain/verify.ts'
 import { readJson, readJsonOrForm } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
-import { Credentials, IntrospectRequest, RefreshRequest, RevokeRequest, VerifyRequest } from '../contract.ts'
+import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
 import { requireServiceKey } from '../issuing.ts'
 
@@ -32,7 +32,7 @@ export const tokenRoutes = factory
     return c.json(describePair(await refreshToken(c.env, refresh, readClient(c), readIssuer(c))))
   })
   .post('/verify', async (c) => {
-    const { token } = await readJson(c, VerifyRequest)
+    const { token } = await readJson(c, TokenRequest)
     await verifyToken(c.env, token)
     return c.body(null, 200)
   })
@@ -42,7 +42,7 @@ export const tokenRoutes = factory
   })
   .post('/introspect', async (c) => {
     await requireServiceKey(c)
-    const { token } = await readJsonOrForm(c, IntrospectRequest)
+    const { token } = await readJsonOrForm(c, TokenRequest)
     return c.json(await introspect(c.env, token))
   })
 
