@@ -1,9 +1,9 @@
 /** Accounts in D1. */
 
 import { eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 
 import type { AccountStore } from '../domain/ports.ts'
+import { select } from './query.ts'
 import { users } from './schema.ts'
 import { aliased, parameter, prepare, run } from './statement.ts'
 
@@ -11,18 +11,17 @@ import { aliased, parameter, prepare, run } from './statement.ts'
 export function createAccountStore(d1: D1Database): AccountStore {
   const findByEmail = prepare(
     d1,
-    drizzle(d1)
-      .select({
-        ...aliased({
-          id: users.id,
-          guid: users.guid,
-          email: users.primaryEmail,
-          group: users.group,
-          passwordHash: users.passwordHash,
-          isActive: users.isActive,
-        }),
-        isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
-      })
+    select({
+      ...aliased({
+        id: users.id,
+        guid: users.guid,
+        email: users.primaryEmail,
+        group: users.group,
+        passwordHash: users.passwordHash,
+        isActive: users.isActive,
+      }),
+      isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
+    })
       .from(users)
       .where(eq(users.primaryEmail, parameter('email'))),
   )

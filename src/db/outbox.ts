@@ -6,10 +6,10 @@
  */
 
 import { and, eq, isNull, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 
 import type { Notice, Outbox } from '../domain/notice.ts'
 import type { SessionEnd } from '../domain/ports.ts'
+import { insertInto, select, update } from './query.ts'
 import { notifications, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch, untilAnswered } from './statement.ts'
 
@@ -61,8 +61,7 @@ export function createOutbox(d1: D1Database): Outbox {
 export function prepareNotice(d1: D1Database) {
   const statement = prepare(
     d1,
-    drizzle(d1)
-      .insert(notifications)
+    insertInto(notifications)
       .select((query) =>
         query
           .select({
@@ -113,7 +112,6 @@ export function prepareNotice(d1: D1Database) {
 }
 
 function prepareStatements(d1: D1Database) {
-  const db = drizzle(d1)
   const isThis = eq(notifications.id, parameter('id'))
   const isUnsent = and(isNull(notifications.sentAt), isNull(notifications.failedAt))
   const { id, kind, recipient, facts } = notifications
@@ -121,8 +119,7 @@ function prepareStatements(d1: D1Database) {
   return {
     lease: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({
           leasedUntil: parameter('leasedUntil'),
           dueAt: parameter('dueAt'),
@@ -131,25 +128,22 @@ function prepareStatements(d1: D1Database) {
         .where(and(isThis, isUnsent, lte(notifications.leasedUntil, parameter('now'))))
         .returning(aliased({ id, kind, recipient, facts })),
     ),
-    isPending: prepare(d1, db.select({ id }).from(notifications).where(and(isThis, isUnsent))),
+    isPending: prepare(d1, select({ id }).from(notifications).where(and(isThis, isUnsent))),
     markSent: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({ sentAt: parameter('now'), failedAt: null, lastError: null })
         .where(isThis),
     ),
     postpone: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({ leasedUntil: 0, dueAt: parameter('dueAt'), lastError: parameter('error') })
         .where(and(isThis, isUnsent)),
     ),
     park: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({
           failedAt: parameter('now'),
           lastError: sql`coalesce(${parameter('error')}, ${notifications.lastError})`,
@@ -159,8 +153,7 @@ function prepareStatements(d1: D1Database) {
     // Ids first: SQLite takes no LIMIT in an UPDATE.
     takeDue: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({ dueAt: parameter('dueAt') })
         .where(
           sql`${notifications.id} in (select ${notifications.id} from ${notifications} where ${isUnsent} and ${notifications.dueAt} <= ${parameter('now')} order by ${notifications.dueAt} limit ${parameter('limit')})`,

@@ -1,10 +1,10 @@
 /** What owners decide in answer to a mail, and the places that they allowed. One round trip each. */
 
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 
 import { NoticeFacts } from '../domain/notice.ts'
 import type { OwnerStore } from '../domain/ports.ts'
+import { deleteFrom, insertInto, select, update } from './query.ts'
 import { revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
@@ -52,41 +52,36 @@ export function createOwnerStore(d1: D1Database): OwnerStore {
 }
 
 function prepareStatements(d1: D1Database) {
-  const db = drizzle(d1)
   const isThis = eq(notifications.id, parameter('id'))
   // The last statement of each batch marks the mail; those before it do something only while it has no mark.
   const usersOf = (mark: typeof notifications.sessionsEndedAt | typeof notifications.placeAllowedAt) =>
-    db
-      .select({ userId: notifications.userId })
+    select({ userId: notifications.userId })
       .from(notifications)
       .where(and(isThis, isNull(mark)))
 
   return {
     findNotice: prepare(
       d1,
-      db
-        .select(
-          aliased({
-            facts: notifications.facts,
-            sessionsEndedAt: notifications.sessionsEndedAt,
-            placeAllowedAt: notifications.placeAllowedAt,
-          }),
-        )
+      select(
+        aliased({
+          facts: notifications.facts,
+          sessionsEndedAt: notifications.sessionsEndedAt,
+          placeAllowedAt: notifications.placeAllowedAt,
+        }),
+      )
         .from(notifications)
         .where(isThis),
     ),
     markSessionsEnded: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({ sessionsEndedAt: parameter('now') })
         .where(and(isThis, isNull(notifications.sessionsEndedAt)))
         .returning({ id: notifications.id }),
     ),
     endSessions: prepare(
       d1,
-      db
-        .update(sessions)
+      update(sessions)
         .set(revocationColumns('owner'))
         .where(
           and(
@@ -98,16 +93,14 @@ function prepareStatements(d1: D1Database) {
     ),
     markPlaceAllowed: prepare(
       d1,
-      db
-        .update(notifications)
+      update(notifications)
         .set({ placeAllowedAt: parameter('now') })
         .where(and(isThis, isNull(notifications.placeAllowedAt)))
         .returning({ id: notifications.id }),
     ),
     allowPlace: prepare(
       d1,
-      db
-        .insert(allowedPlaces)
+      insertInto(allowedPlaces)
         .select((query) =>
           query
             .select({
@@ -130,26 +123,24 @@ function prepareStatements(d1: D1Database) {
     ),
     listPlaces: prepare(
       d1,
-      db
-        .select(
-          aliased({
-            id: allowedPlaces.id,
-            place: allowedPlaces.place,
-            country: allowedPlaces.country,
-            city: allowedPlaces.city,
-            network: allowedPlaces.network,
-            createdAt: allowedPlaces.createdAt,
-            expiresAt: allowedPlaces.expiresAt,
-          }),
-        )
+      select(
+        aliased({
+          id: allowedPlaces.id,
+          place: allowedPlaces.place,
+          country: allowedPlaces.country,
+          city: allowedPlaces.city,
+          network: allowedPlaces.network,
+          createdAt: allowedPlaces.createdAt,
+          expiresAt: allowedPlaces.expiresAt,
+        }),
+      )
         .from(allowedPlaces)
         .where(and(eq(allowedPlaces.userId, parameter('userId')), gt(allowedPlaces.expiresAt, parameter('now'))))
         .orderBy(asc(allowedPlaces.id)),
     ),
     removePlace: prepare(
       d1,
-      db
-        .delete(allowedPlaces)
+      deleteFrom(allowedPlaces)
         .where(and(eq(allowedPlaces.userId, parameter('userId')), eq(allowedPlaces.id, parameter('id'))))
         .returning({ id: allowedPlaces.id }),
     ),

@@ -4,10 +4,10 @@
  */
 
 import { inArray, lte } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import type { LogEvent } from '../domain/ports.ts'
+import { deleteFrom, select } from './query.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { parameter, prepare, run } from './statement.ts'
 
@@ -48,12 +48,10 @@ export function createPurge(d1: D1Database, log: (event: LogEvent) => void): Pur
 
 /** Ids first: SQLite takes no LIMIT in a DELETE. `since` is indexed in every table. */
 function prepareChunk(d1: D1Database, table: SQLiteTable, id: SQLiteColumn, since: SQLiteColumn, keepSeconds: number) {
-  const db = drizzle(d1)
-  const over = db
-    .select({ id })
+  const over = select({ id })
     .from(table)
     .where(lte(since, parameter('cutoff')))
     .limit(CHUNK_ROWS)
-  const statement = prepare(d1, db.delete(table).where(inArray(id, over)))
+  const statement = prepare(d1, deleteFrom(table).where(inArray(id, over)))
   return async (now: number) => (await run(statement.bind({ cutoff: now - keepSeconds }))).meta.changes
 }

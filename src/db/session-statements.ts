@@ -1,9 +1,9 @@
 /** The SQL of living sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
 
 import { and, desc, eq, exists, gt, isNull, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 
 import { clientParameters } from './client-columns.ts'
+import { select, update } from './query.ts'
 import { revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare } from './statement.ts'
@@ -13,15 +13,13 @@ const MAX_LISTED = 100
 
 /** Every statement about sessions, prepared. Build it once per isolate. */
 export function prepareSessionStatements(d1: D1Database) {
-  const db = drizzle(d1)
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
   const revoked = revocationColumns(parameter('reason'))
   // The place of the session is the client's own: settled by the address, or by what the row says of it.
   const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
   const isAllowedPlace = exists(
-    db
-      .select({ one: sql`1` })
+    select({ one: sql`1` })
       .from(allowedPlaces)
       .where(
         and(
@@ -41,8 +39,7 @@ export function prepareSessionStatements(d1: D1Database) {
     eq(sessions.jti, parameter('presentedJti')),
     isLive,
     exists(
-      db
-        .select({ one: sql`1` })
+      select({ one: sql`1` })
         .from(users)
         .where(and(eq(users.id, sessions.userId), isActive)),
     ),
@@ -80,8 +77,7 @@ export function prepareSessionStatements(d1: D1Database) {
     // Of any number of parallel callers, one finds its jti still in the row.
     rotate: prepare(
       d1,
-      db
-        .update(sessions)
+      update(sessions)
         .set({
           ...rotated,
           ...seen,
@@ -92,38 +88,35 @@ export function prepareSessionStatements(d1: D1Database) {
         .where(and(isRotatable, isOwnPlace)),
     ),
     // An allowed place is a visit: the session's own place stays what it was, and its way home stays open.
-    rotateOnVisit: prepare(d1, db.update(sessions).set(rotated).where(and(isRotatable, isAllowedPlace))),
+    rotateOnVisit: prepare(d1, update(sessions).set(rotated).where(and(isRotatable, isAllowedPlace))),
     findRotated: prepare(
       d1,
-      db
-        .select({
-          ...sessionColumns,
-          ...accountColumns,
-          inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace})`.as('inPlace'),
-        })
+      select({
+        ...sessionColumns,
+        ...accountColumns,
+        inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace})`.as('inPlace'),
+      })
         .from(sessions)
         .leftJoin(users, and(eq(users.id, sessions.userId), isActive))
         .where(eq(sessions.sid, parameter('sid'))),
     ),
     find: prepare(
       d1,
-      db
-        .select({ ...sessionColumns, ...accountColumns })
+      select({ ...sessionColumns, ...accountColumns })
         .from(sessions)
         .leftJoin(users, and(eq(users.id, sessions.userId), isActive))
         .where(eq(sessions.sid, parameter('sid'))),
     ),
     list: prepare(
       d1,
-      db
-        .select({
-          ...sessionColumns,
-          ...aliased({
-            city: sessions.city,
-            network: sessions.network,
-            userAgent: sessions.userAgent,
-          }),
-        })
+      select({
+        ...sessionColumns,
+        ...aliased({
+          city: sessions.city,
+          network: sessions.network,
+          userAgent: sessions.userAgent,
+        }),
+      })
         .from(sessions)
         .where(and(eq(sessions.userId, parameter('userId')), isLive))
         .orderBy(desc(sessions.issuedAt))
@@ -131,8 +124,7 @@ export function prepareSessionStatements(d1: D1Database) {
     ),
     revoke: prepare(
       d1,
-      db
-        .update(sessions)
+      update(sessions)
         .set(revoked)
         .where(
           and(
@@ -145,8 +137,7 @@ export function prepareSessionStatements(d1: D1Database) {
     ),
     revokeOfUser: prepare(
       d1,
-      db
-        .update(sessions)
+      update(sessions)
         .set(revoked)
         .where(
           and(

@@ -1,15 +1,14 @@
 /** The SQL of sign-ins. Sessions are inserted by selecting from `users`, so that the account decides at that moment. */
 
 import { and, type Column, eq, notExists, type SQL, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/d1'
 
 import { clientParameters } from './client-columns.ts'
+import { insertInto, select, update } from './query.ts'
 import { sessions, users } from './schema.ts'
 import { parameter, prepare } from './statement.ts'
 
 /** Every statement that opens a session, prepared. Build it once per isolate. */
 export function prepareSignInStatements(d1: D1Database) {
-  const db = drizzle(d1)
   const seen = clientParameters()
   const opened = {
     sid: parameter('sid').as('sid'),
@@ -35,7 +34,7 @@ export function prepareSignInStatements(d1: D1Database) {
     // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
     createAccount: prepare(
       d1,
-      db.insert(users).select((query) =>
+      insertInto(users).select((query) =>
         query
           .select({
             id: sql<number>`null`.as('id'),
@@ -53,8 +52,7 @@ export function prepareSignInStatements(d1: D1Database) {
           .from(sql`(select 1)`)
           .where(
             notExists(
-              db
-                .select({ one: sql`1` })
+              select({ one: sql`1` })
                 .from(users)
                 .where(eq(users.guid, parameter('guid'))),
             ),
@@ -63,8 +61,7 @@ export function prepareSignInStatements(d1: D1Database) {
     ),
     openForGuid: prepare(
       d1,
-      db
-        .insert(sessions)
+      insertInto(sessions)
         .select((query) =>
           query
             .select(opened)
@@ -80,8 +77,7 @@ export function prepareSignInStatements(d1: D1Database) {
     ),
     openForPassword: prepare(
       d1,
-      db
-        .insert(sessions)
+      insertInto(sessions)
         .select((query) =>
           query
             .select(opened)
@@ -99,8 +95,7 @@ export function prepareSignInStatements(d1: D1Database) {
     ),
     replaceHash: prepare(
       d1,
-      db
-        .update(users)
+      update(users)
         .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
         .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
     ),
