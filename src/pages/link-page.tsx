@@ -1,5 +1,7 @@
 /** The pages behind the links of a mail: what would happen, a button that does it, and how it went. */
 
+import { html } from 'hono/html'
+
 import type { LinkPurpose } from '../domain/tokens.ts'
 import { Layout } from './layout.tsx'
 
@@ -31,6 +33,9 @@ const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
   },
 }
 
+/** A document, as text. */
+export type Document = ReturnType<typeof html>
+
 interface AskProps {
   readonly purpose: LinkPurpose
   readonly token: string
@@ -39,9 +44,9 @@ interface AskProps {
 }
 
 /** Asks. Mail scanners open links and press nothing, so the button is what acts. */
-export function AskPage({ purpose, token, details, nonce }: AskProps) {
+export function renderAskPage({ purpose, token, details, nonce }: AskProps): Document {
   const { question, consequence, button } = WORDINGS[purpose]
-  return (
+  return toDocument(
     <Layout title={question} nonce={nonce}>
       <p>{consequence}</p>
       <h2>What happened</h2>
@@ -59,22 +64,27 @@ export function AskPage({ purpose, token, details, nonce }: AskProps) {
           {button}
         </button>
       </form>
-    </Layout>
+    </Layout>,
   )
 }
 
-export function DonePage({ purpose, nonce }: { purpose: LinkPurpose; nonce: string | undefined }) {
+export function renderDonePage({ purpose, nonce }: { purpose: LinkPurpose; nonce: string | undefined }): Document {
   const { done, afterwards } = WORDINGS[purpose]
-  return (
+  return toDocument(
     <Layout title={done} nonce={nonce}>
       <p>{afterwards}</p>
       <p class="quiet">You can close this page.</p>
-    </Layout>
+    </Layout>,
   )
 }
 
+interface FailedProps {
+  readonly reason: 'used' | 'not_valid' | 'trouble'
+  readonly nonce: string | undefined
+}
+
 /** Why a link does nothing, in words that say what to do instead. */
-export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | 'trouble'; nonce: string | undefined }) {
+export function renderFailedPage({ reason, nonce }: FailedProps): Document {
   const [title, advice] = {
     used: [
       'This link was used already',
@@ -89,11 +99,16 @@ export function FailedPage({ reason, nonce }: { reason: 'used' | 'not_valid' | '
       'The trouble is on our side. It may have been done all the same: please try again in a minute.',
     ],
   }[reason]
-  return (
+  return toDocument(
     <Layout title={title ?? ''} nonce={nonce}>
       <p>{advice}</p>
-    </Layout>
+    </Layout>,
   )
+}
+
+/** JSX has no doctype, and a page without one is laid out as in 1999. */
+function toDocument(page: unknown): Document {
+  return html`<!doctype html>${page}`
 }
 
 /** An IPv6 address breaks after its colons, not inside a group. */

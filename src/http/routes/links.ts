@@ -1,18 +1,17 @@
 /**
- * The pages that mails link to. GET asks and changes nothing; the page's own form posts the token back.
+ * The pages that mails link to. GET asks and changes nothing; the page's own form posts the token back. What renders
+ * them is loaded with the first of them: few isolates ever show one.
  *
  * - GET, POST /links/end-sessions
  * - GET, POST /links/allow-place
  */
 
-import { html } from 'hono/html'
 import { NONCE, secureHeaders } from 'hono/secure-headers'
 
 import { LINK_PATHS, openLink, useLink } from '../../domain/links.ts'
 import { describeNotice } from '../../domain/notice-details.ts'
 import type { LinkPurpose } from '../../domain/tokens.ts'
 import type { TesseraError } from '../../errors.ts'
-import { AskPage, DonePage, FailedPage } from '../../pages/link-page.tsx'
 import { readForm } from '../body.ts'
 import { TokenRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
@@ -44,22 +43,24 @@ function linkRoute(purpose: LinkPurpose) {
     .get(path, async (c) => {
       const token = c.req.query('token') ?? ''
       const details = describeNotice(await openLink(c.env, purpose, token))
-      return c.html(page(<AskPage {...{ purpose, token, details }} nonce={c.get('secureHeadersNonce')} />))
+      const { renderAskPage } = await loadPages()
+      return c.html(renderAskPage({ purpose, token, details, nonce: c.get('secureHeadersNonce') }))
     })
     .post(path, refuseCrossSite, async (c) => {
       const { token } = await readForm(c, TokenRequest)
       await useLink(c.env, purpose, token)
-      return c.html(page(<DonePage purpose={purpose} nonce={c.get('secureHeadersNonce')} />))
+      const { renderDonePage } = await loadPages()
+      return c.html(renderDonePage({ purpose, nonce: c.get('secureHeadersNonce') }))
     })
-    .onError((thrown, c) => {
+    .onError(async (thrown, c) => {
       const error = toTesseraError(thrown, c)
-      return c.html(page(<FailedPage reason={reasonOf(error)} nonce={c.get('secureHeadersNonce')} />), error.status)
+      const { renderFailedPage } = await loadPages()
+      return c.html(renderFailedPage({ reason: reasonOf(error), nonce: c.get('secureHeadersNonce') }), error.status)
     })
 }
 
-/** JSX has no doctype, and a page without one is laid out as in 1999. */
-function page(content: unknown) {
-  return html`<!doctype html>${content}`
+function loadPages() {
+  return import('../../pages/link-page.tsx')
 }
 
 function reasonOf({ code, status }: TesseraError): 'used' | 'not_valid' | 'trouble' {
