@@ -3,7 +3,7 @@
 import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
 import { deliver, giveUp, sweep } from './mail/delivery.ts'
-import { type Runtime, runtimeFor } from './services.ts'
+import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
 
 const app = createApp()
 
@@ -12,7 +12,7 @@ const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
 
 export default {
   async fetch(request, env, ctx) {
-    const runtime = await configured(env)
+    const runtime = readyRuntime(env) ?? (await configured(env))
     // Whoever calls cannot mend a deployment: they get no more than the status.
     if (runtime === null) return new Response(null, { status: 500, headers: { 'Cache-Control': 'no-store' } })
     return setCommonHeaders(await app.fetch(request, runtime.services, ctx))

@@ -3,8 +3,6 @@
  * isolate, so no request pays for parsing the configuration, deriving keys or building SQL.
  */
 
-import { scrypt } from 'node:crypto'
-
 import noSimd from 'argon2id/dist/no-simd.wasm'
 import simd from 'argon2id/dist/simd.wasm'
 import setupWasm from 'argon2id/lib/setup.js'
@@ -32,16 +30,25 @@ export interface Runtime {
   readonly purge: Purge
 }
 
-const runtimes = new WeakMap<Env, Promise<Runtime>>()
+const ready = new WeakMap<Env, Runtime>()
+const starting = new WeakMap<Env, Promise<Runtime>>()
 
-/** The runtime of an environment. Rejects with `ConfigError` when it is not configured. */
+/** The runtime of an environment, where there is one already: a warm request waits for nothing. */
+export function readyRuntime(env: Env): Runtime | undefined {
+  return ready.get(env)
+}
+
+/** The runtime of an environment, built if need be. Rejects with `ConfigError` when it is not configured. */
 export function runtimeFor(env: Env): Promise<Runtime> {
-  const known = runtimes.get(env)
+  const known = starting.get(env)
   if (known !== undefined) return known
   const runtime = createRuntime(env)
-  runtimes.set(env, runtime)
-  // A failure is not kept: what was missing may be there the next time.
-  runtime.catch(() => runtimes.delete(env))
+  starting.set(env, runtime)
+  runtime.then(
+    (built) => ready.set(env, built),
+    // A failure is not kept: what was missing may be there the next time.
+    () => starting.delete(env),
+  )
   return runtime
 }
 
@@ -122,7 +129,9 @@ const passwordPrimitives: PasswordPrimitives = {
     argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd))
     return (await argon2id)(params)
   },
-  scrypt(password, salt, keyLength, { N, r, p }) {
+  async scrypt(password, salt, keyLength, { N, r, p }) {
+    // Only imported accounts need it, and an isolate that has none need not load it.
+    const { scrypt } = await import('node:crypto')
     return new Promise((resolve, reject) => {
       const maxmem = 128 * r * (N + p + 2)
       scrypt(password, salt, keyLength, { N, r, p, maxmem }, (error, key) => {
