@@ -59,7 +59,7 @@ export function renderReport(report: RunReport): string {
     row.p50Ms.toFixed(2),
     row.p99Ms.toFixed(2),
     row.cpuMs.median.toFixed(3),
-    `${row.cpuMs.min.toFixed(3)} – ${row.cpuMs.max.toFixed(3)}`,
+    `${row.cpuMs.low.toFixed(3)} – ${row.cpuMs.high.toFixed(3)}`,
   ])
   const judged = targets.map((row) => {
     const digits = row.unit === '×' ? 3 : 1
@@ -68,7 +68,7 @@ export function renderReport(report: RunReport): string {
       row.what,
       row.against,
       `${row.value.median.toFixed(digits)} ${row.unit}`,
-      row.value.min === row.value.max ? '' : `${row.value.min.toFixed(digits)} – ${row.value.max.toFixed(digits)}`,
+      row.value.low === row.value.high ? '' : `${row.value.low.toFixed(digits)} – ${row.value.high.toFixed(digits)}`,
       row.beyondMs === null ? '' : signed(row.beyondMs),
       row.limit === null ? '' : `${row.limit} ${row.unit}`,
       met === null ? '' : met ? 'met' : 'MISSED',
@@ -77,8 +77,8 @@ export function renderReport(report: RunReport): string {
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB.toFixed(0)} GiB, ${machine.kernel}; Node ${machine.node}, workerd ${machine.workerd}; ${report.at}`,
     `${rounds} rounds of ${secondsPerSample} s a sample; ${retaken} samples taken again because other programs ran, ${disturbed} disturbed all the same${report.quick ? '; a quick run' : ''}`,
-    table(['operation', 'ops/s', 'p50 ms', 'p99 ms', 'CPU ms', 'min – max'], measured),
-    table(['target', 'against', 'median', 'min – max', 'CPU beyond, ms', 'at most', ''], judged),
+    table(['operation', 'ops/s', 'p50 ms', 'p99 ms', 'CPU ms', 'middle half'], measured),
+    table(['target', 'against', 'median', 'middle half', 'CPU beyond, ms', 'at most', ''], judged),
     ...(notes.length === 0 ? [] : [notes.map((note) => `- ${note}`).join('\n')]),
   ].join('\n\n')
 }

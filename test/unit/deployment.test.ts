@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
+import { bundle, gzipKiB } from '../../bench/build.ts'
 import { retryDelaySeconds } from '../../src/mail/delivery.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -41,3 +42,13 @@ describe('wrangler.toml', () => {
     expect(toml).toMatch(/^keep_vars = true\b/m)
   })
 })
+
+test(
+  'the bundle that a deploy uploads stays below its ceiling, WebAssembly not counted',
+  { timeout: 60_000 },
+  async () => {
+    const built = await bundle('tessera', join(root, '.wrangler/test-bundle'))
+    expect(built.modules.map(({ type }) => type)).toEqual(['ESModule', 'CompiledWasm', 'CompiledWasm'])
+    expect(gzipKiB(built)).toBeLessThan(75)
+  },
+)

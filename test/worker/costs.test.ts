@@ -5,6 +5,7 @@
 
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
+import * as z from 'zod/mini'
 
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../support/counting-database.ts'
@@ -137,6 +138,20 @@ test('a warm isolate imports no key, reads no configuration and prepares no stat
   expect(reads).toEqual([])
   expect(prepared).toEqual([])
   for (const spy of imports) expect(spy).not.toHaveBeenCalled()
+})
+
+test('a request constructs no schema', async () => {
+  const define = vi.spyOn(Object, 'defineProperty')
+  // Every schema and every check of zod defines this property of itself.
+  const constructed = () => define.mock.calls.filter(([, name]) => name === '_zod').length
+  z.object({ some: z.string() })
+  expect(constructed()).toBe(2)
+  await everyOperation({}, async (_name, operation) => {
+    define.mockClear()
+    const response = await operation()
+    expect(constructed()).toBe(0)
+    return response
+  })
 })
 
 test('a warm isolate hashes in the one instance of WebAssembly that it has, so memory is bounded', async () => {
