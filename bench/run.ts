@@ -20,12 +20,14 @@ import { type Bundle, gzipKiB } from './build.ts'
 import type { RunResult } from './client.ts'
 import { cpuBetween, machineBusy, readCpu, residentMiB } from './cpu.ts'
 import { startCpuMs, writeConfig } from './import-cost.ts'
+import { inspectHeap } from './heap.ts'
 import { type Load, startLoad } from './load.ts'
+import type { Work } from './operations.ts'
 import { plot } from './plot.ts'
 import { type Machine, type OperationRow, renderReport, type RunReport, type TargetRow } from './report.ts'
 import { prepareDatabase } from './seed.ts'
 import { type Spread, spread } from './statistics.ts'
-import { sizeLabel, startSubjects, type Subject } from './subjects.ts'
+import { sizeLabel, startSubjects, type Subject, type Subjects } from './subjects.ts'
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, out: { type: 'string' } },
@@ -34,12 +36,11 @@ const { values: options } = parseArgs({
 /** Many short samples, so that an operation and its floor meet the same moments of the machine. */
 const SCALE = options.quick
   ? {
-      rounds: 9,
-      seconds: 0.2,
-      warmSeconds: 0.6,
-      starts: 7,
+      rounds: 7,
+      seconds: 0.15,
+      warmSeconds: 0.5,
+      starts: 5,
       manySessions: 100_000,
-      fewerOperations: 10_000,
       operations: 20_000,
     }
   : {
@@ -48,7 +49,6 @@ const SCALE = options.quick
       warmSeconds: 1.5,
       starts: 25,
       manySessions: 1_000_000,
-      fewerOperations: 20_000,
       operations: 200_000,
     }
 
@@ -58,9 +58,18 @@ const RETAKES = 3
 /** Over all samples, so that a run on a busy machine ends, and says that it was one. */
 const ALL_RETAKES = options.only === undefined ? 30 : 0
 /** Operations after which the memory is read for the first time. */
-const FIRST_OPERATIONS = 2000
+const FEW_OPERATIONS = 2000
 /** A day of a service: for every sign-in many refreshes, for every refresh many verifications. */
-const MIX = { verify: 600, refresh: 250, cookies: 90, issue: 59, 'sign-in': 1 } as const
+const MIX: Readonly<Record<Work['kind'], number>> = {
+  verify: 780,
+  refresh: 130,
+  cookies: 60,
+  issue: 29,
+  'sign-in': 1,
+  rotate: 0,
+  text: 0,
+}
+const MIXED = Object.values(MIX).reduce((sum, times) => sum + times, 0)
 
 interface Sample extends RunResult {
   readonly cpuMs: number
@@ -83,19 +92,17 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { all, tessera, hono } = await startSubjects({
+  const { all, inspected, tessera, hono } = await startSubjects({
     directory,
     manySessions: SCALE.manySessions,
     prepareDatabase: (worker, sessions) => prepareDatabase(directory, worker, sessions),
     log,
   })
-  servers = [...new Set(all.map((subject) => subject.server))]
+  servers = [...new Set([...all, ...inspected.subjects].map((subject) => subject.server))]
   const only = options.only?.split(',')
   const subjects = all.filter(({ key }) => only === undefined || only.includes(key))
 
   for (const { key, server, connections, work } of subjects) await load.prepare(key, server.port, connections, work)
-  const memory = only === undefined ? watchMemory(all) : null
-  await memory?.first()
   log('warming up')
   for (const { key } of subjects) await load.warm(key, SCALE.warmSeconds)
 
@@ -111,12 +118,11 @@ async function main(): Promise<void> {
 
   const operations = subjects.map((subject) => summarize(subject, samples.get(subject.key) ?? []))
   const targets = ratios(samples)
-  const starts = only === undefined ? await importCost(hono, tessera) : null
   if (only === undefined) {
     targets.push(single('minified bundle, gzip', 'without wasm', gzipKiB(tessera), 'KiB', 75))
+    targets.push(await importCost(hono, tessera))
+    targets.push(...(await watchMemory(inspected)))
   }
-  if (starts !== null) targets.push(starts)
-  targets.push(...((await memory?.last()) ?? []))
 
   const report: RunReport = {
     at: new Date().toISOString().slice(0, 10),
@@ -231,65 +237,36 @@ async function importCost(hono: Bundle, tessera: Bundle): Promise<TargetRow> {
   }
 }
 
-/**
- * Resident memory of the Worker under test, after few operations and after many; the samples between them count, too.
- * V8 lets a heap grow until it is worth a collection, whatever runs in it: F4 beside it shows how far that goes alone.
- */
-function watchMemory(subjects: readonly Subject[]) {
-  const watched = [
-    { name: 'mixed operations', server: serverOf(subjects, 'refresh'), mix: MIX },
-    { name: 'refreshes of F4', server: serverOf(subjects, 'F4'), mix: { F4: 1000 } },
-  ]
-  const read = async ({ server, mix }: (typeof watched)[number], operations: number) => {
-    for (let done = 0; done < operations; done += 1000) {
-      for (const [key, times] of Object.entries(mix)) await load.run(key, times)
+/** The memory of an inspected Tessera, after few operations and after many: of its isolate, and of the whole process. */
+async function watchMemory({ subjects, inspectorPort }: Subjects['inspected']) {
+  const [subject] = subjects
+  if (subject === undefined) throw new Error('nothing to inspect')
+  const { server } = subject
+  for (const { key, connections, work } of subjects) await load.prepare(key, server.port, connections, work)
+  const heap = await inspectHeap(inspectorPort, server.name)
+  const read = async (operations: number) => {
+    for (let done = 0; done < operations; done += MIXED) {
+      for (const { key, work } of subjects) await load.run(key, MIX[work.kind])
     }
-    return residentMiB(server.pid)
+    return { resident: residentMiB(server.pid), live: await heap.liveMiB(() => load.run(subject.key, 16)) }
   }
-  const first: number[] = []
-  return {
-    async first() {
-      for (const each of watched) first.push(await read(each, FIRST_OPERATIONS))
-    },
-    async last(): Promise<TargetRow[]> {
-      const rows: TargetRow[] = []
-      const [own, floor] = watched
-      const [ownFirst = 0, floorFirst = 0] = first
-      const compare = (
-        name: string,
-        operations: number,
-        now: number,
-        from: number,
-        before: number,
-        limit: number | null,
-      ) =>
-        rows.push(
-          single(
-            `memory after ${count(operations)} ${name}, ${now.toFixed(0)} MiB`,
-            `${before.toFixed(0)} MiB after ${count(from)}`,
-            now / before,
-            '×',
-            limit,
-          ),
-        )
-      if (own === undefined || floor === undefined) return rows
-      const middle = SCALE.fewerOperations
-      log(`${count(SCALE.operations)} mixed operations`)
-      const ownMiddle = await read(own, middle - FIRST_OPERATIONS)
-      const ownLast = await read(own, SCALE.operations - middle)
-      const floorMiddle = await read(floor, middle - FIRST_OPERATIONS)
-      compare(own.name, SCALE.operations, ownLast, FIRST_OPERATIONS, ownFirst, 1.1)
-      compare(own.name, SCALE.operations, ownLast, middle, ownMiddle, null)
-      compare(floor.name, middle, floorMiddle, FIRST_OPERATIONS, floorFirst, null)
-      return rows
-    },
-  }
-}
 
-function serverOf(subjects: readonly Subject[], key: string): Subject['server'] {
-  const server = subjects.find((subject) => subject.key === key)?.server
-  if (server === undefined) throw new Error(`nothing runs as ${key}`)
-  return server
+  const few = await read(FEW_OPERATIONS)
+  log(`${count(SCALE.operations)} mixed operations`)
+  const many = await read(SCALE.operations - FEW_OPERATIONS)
+  heap.close()
+  const compare = (what: string, from: number, to: number, limit: number | null) =>
+    single(
+      `${what} after ${count(SCALE.operations)} mixed operations, ${to.toFixed(1)} MiB`,
+      `${from.toFixed(1)} MiB after ${count(FEW_OPERATIONS)}`,
+      to / from,
+      '×',
+      limit,
+    )
+  return [
+    compare('live memory', few.live, many.live, 1.1),
+    compare('memory of the process', few.resident, many.resident, null),
+  ]
 }
 
 function count(operations: number): string {

@@ -24,11 +24,13 @@ export interface ServeOptions {
   readonly bindings?: Readonly<Record<string, string>>
   /** The Worker takes mails off the queue. */
   readonly consumesQueues?: boolean
+  /** Lets `inspectHeap` look into it. */
+  readonly inspectorPort?: number
 }
 
 /** Starts a workerd and waits until it takes requests. Never two at once: that is how its process is told. */
 export async function serve({ name, modules }: Bundle, options: ServeOptions): Promise<Served> {
-  const { storage, template, bindings = {}, consumesQueues = false } = options
+  const { storage, template, bindings = {}, consumesQueues = false, inspectorPort } = options
   if (template !== undefined && !existsSync(storage)) cpSync(template, storage, { recursive: true })
   mkdirSync(storage, { recursive: true })
   const configured = readWorkerOptions()
@@ -43,6 +45,7 @@ export async function serve({ name, modules }: Bundle, options: ServeOptions): P
       bindings: { ...configured.bindings, ...bindings },
       resourcePersistencePath: storage,
       unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+      ...(inspectorPort !== undefined && { inspectorPort }),
       cf: false,
       telemetry: { enabled: false },
     }),

@@ -1,5 +1,6 @@
 /** What is measured: every Worker, what it is asked, and what it is compared with. */
 
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 
 import { type Bundle, bundle } from './build.ts'
@@ -31,6 +32,8 @@ export interface Subject {
 export interface Subjects {
   /** In the order of a round: every operation stands beside its floor. */
   readonly all: readonly Subject[]
+  /** Tessera once more, to look at its memory: an inspected workerd is not one to measure. */
+  readonly inspected: { readonly subjects: readonly Subject[]; readonly inspectorPort: number }
   readonly tessera: Bundle
   readonly hono: Bundle
 }
@@ -88,54 +91,78 @@ export async function startSubjects({ directory, manySessions, prepareDatabase, 
   }
   const startFloor = (name: Floor) =>
     serve(floorBundle(name), { storage: storage(name), template: few, bindings: floorBindings })
-  const startTessera = (name: string, template: string) =>
-    serve({ ...tessera, name }, { storage: storage(name), template, bindings: SECRETS, consumesQueues: true })
-
-  const all: Subject[] = []
-  const add = (key: string, label: string, server: Served, mint: Mint, work: Work, connections = CONNECTIONS) =>
-    all.push({ key, label, server, mint, work, connections })
+  const startTessera = (name: string, template: string, inspected: { inspectorPort?: number } = {}) =>
+    serve(
+      { ...tessera, name },
+      { storage: storage(name), template, bindings: SECRETS, consumesQueues: true, ...inspected },
+    )
 
   const sessions = seededSessions(FEW_SESSIONS, 1, FEW_SESSIONS)
   const half = FEW_SESSIONS / 2
   const guids = Array.from({ length: FEW_SESSIONS / 4 }, (_, i) => guidOf(i + 1))
   const tokens = await Promise.all(sessions.slice(0, 64).map(own.access))
-  const signIn = { email: emailOf(SIGN_IN_USER), password: PASSWORD, userId: SIGN_IN_USER }
+  const works = {
+    verify: { kind: 'verify', tokens },
+    refresh: await refreshes(own, sessions.slice(0, half)),
+    cookies: await cookies(own, sessions.slice(half)),
+    issue: { kind: 'issue', guids, serviceKey: SECRETS.SERVICE_KEY },
+    signIn: {
+      kind: 'sign-in',
+      email: emailOf(SIGN_IN_USER),
+      password: PASSWORD,
+      userId: SIGN_IN_USER,
+    },
+  } as const satisfies Record<string, Work>
+
+  const all: Subject[] = []
+  const add = (key: string, label: string, server: Served, mint: Mint, work: Work, connections = CONNECTIONS) =>
+    all.push({ key, label, server, mint, work, connections })
   const server = await startTessera('tessera', few)
 
   add('F1', 'F1 text', await startFloor('text'), floor, { kind: 'text', body: 'ok' })
-  add('F2', 'F2 + JSON, ES256 verify', await startFloor('verify'), floor, { kind: 'verify', tokens })
-  add('verify', 'POST /auth/token/verify', server, own, { kind: 'verify', tokens })
+  add('F2', 'F2 + JSON, ES256 verify', await startFloor('verify'), floor, works.verify)
+  add('verify', 'POST /auth/token/verify', server, own, works.verify)
   add('F3', 'F3 + D1 rotation', await startFloor('rotate'), floor, { kind: 'rotate', chains: sessions })
   add('F4', 'F4 + HMAC verify, both signatures', await startFloor('refresh'), floor, await refreshes(floor, sessions))
-  add('refresh', 'POST /auth/token/refresh', server, own, await refreshes(own, sessions.slice(0, half)))
-  add('cookies', 'GET /refresh', server, own, await cookies(own, sessions.slice(half)))
+  add('refresh', 'POST /auth/token/refresh', server, own, works.refresh)
+  add('cookies', 'GET /refresh', server, own, works.cookies)
   add('F4c', 'F4 in cookies + ES256 verify', await startFloor('refresh-cookies'), floor, await cookies(floor, sessions))
-  add('FG', 'two statements, both signatures', await startFloor('issue'), floor, {
-    kind: 'issue',
-    guids,
-    serviceKey: null,
-  })
-  add('issue', 'GET /{guid}', server, own, { kind: 'issue', guids, serviceKey: SECRETS.SERVICE_KEY })
-  add(
-    'F5',
-    'F5 one Argon2id hash',
-    await startFloor('password'),
-    floor,
-    { kind: 'text', body: HASH },
-    HASHING_CONNECTIONS,
-  )
-  add('sign-in', 'POST /auth/token', server, own, { kind: 'sign-in', ...signIn }, HASHING_CONNECTIONS)
+  add('FG', 'two statements, both signatures', await startFloor('issue'), floor, { ...works.issue, serviceKey: null })
+  add('issue', 'GET /{guid}', server, own, works.issue)
+  const hash = { kind: 'text', body: HASH } as const
+  add('F5', 'F5 one Argon2id hash', await startFloor('password'), floor, hash, HASHING_CONNECTIONS)
+  add('sign-in', 'POST /auth/token', server, own, works.signIn, HASHING_CONNECTIONS)
 
   const large = seededSessions(manySessions, 1, manySessions, Math.max(1, Math.floor(manySessions / LARGE_CHAINS)))
   add('few', sizeLabel(FEW_SESSIONS), await startTessera('tessera-few', few), own, await refreshes(own, sessions))
   add('many', sizeLabel(manySessions), await startTessera('tessera-many', many), own, await refreshes(own, large))
-  return { all, tessera, hono: floorBundle('text') }
+
+  const inspectorPort = await freePort()
+  const inspected = await startTessera(INSPECTED, few, { inspectorPort })
+  const subjects = Object.entries(works).map(([kind, work]): Subject => {
+    const key = `${INSPECTED} ${kind}`
+    return { key, label: key, server: inspected, mint: own, work, connections: CONNECTIONS }
+  })
+  return { all, inspected: { subjects, inspectorPort }, tessera, hono: floorBundle('text') }
 }
 
 /** What F5 answers: the hash of its fixed password under its fixed salt. */
 const HASH = 'bcaf6fd0e5aaa31b272240c38067653313e9f7802fc226ccf8416cf7bcf9e644'
 /** More than a run refreshes, so hardly a session is met twice: a table is as large as what is touched of it. */
 const LARGE_CHAINS = 20_000
+
+const INSPECTED = 'tessera-inspected'
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
 
 /** Also the name of its target. */
 export function sizeLabel(sessions: number): string {
