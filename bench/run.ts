@@ -44,8 +44,8 @@ const SCALE = options.quick
       operations: 20_000,
     }
   : {
-      rounds: 35,
-      seconds: 0.25,
+      rounds: 25,
+      seconds: 0.4,
       warmSeconds: 1.5,
       starts: 25,
       manySessions: 1_000_000,
