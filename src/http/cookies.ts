@@ -50,8 +50,8 @@ export function clearPair(c: Context<AppEnv>): void {
 
 /** `Secure` is left out for plain http on this machine alone: several cookie jars would drop such cookies. */
 function attributesFor(c: Context<AppEnv>) {
-  const url = new URL(c.req.url)
-  const secure = !(url.protocol === 'http:' && isLoopback(url.hostname))
+  const { url } = c.req
+  const secure = !(url.startsWith('http:') && isLoopback(new URL(url).hostname))
   return { httpOnly: true, secure, sameSite: 'Strict' } as const
 }
 
