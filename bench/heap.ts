@@ -1,6 +1,6 @@
 /**
- * The live heap of a Worker's isolate: what a garbage collection leaves, and what Cloudflare limits to 128 MB. The
- * memory of the whole process says little about it: that holds the local D1, and heaps that V8 has not collected yet.
+ * The live JavaScript heap of a Worker's isolate: what a garbage collection leaves. The memory of the whole process holds
+ * the local D1 besides, and heaps that V8 has not collected yet. WebAssembly is in neither V8's figure nor this one.
  */
 
 /** What V8 says of a heap, in bytes. */

@@ -3,7 +3,7 @@
 import type { Hono } from 'hono'
 
 import { TesseraError } from './errors.ts'
-import { factory } from './http/factory.ts'
+import { type AppEnv, factory } from './http/factory.ts'
 import { answerError } from './http/problem.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/links.ts'
@@ -17,7 +17,7 @@ export function createApp() {
 
   // Looked for only where no route was found, so that no other request pays for it.
   app.notFound((c) => {
-    const allow = allowedMethods(app.router, c.req.path)
+    const allow = allowedMethods(app, c.req.path)
     return answerError(
       allow.length === 0 ? new TesseraError('not_found') : new TesseraError('method_not_allowed', { allow }),
       c,
@@ -34,15 +34,14 @@ export function createApp() {
     .route('/', pairRoutes)
 }
 
-const METHODS = ['GET', 'POST', 'DELETE']
-
 /** The methods that a path does have. Hono answers HEAD by GET, but for one-segment paths: those issue pairs. */
-function allowedMethods(router: Hono['router'], path: string): readonly string[] {
-  const found = METHODS.filter((method) =>
+function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): readonly string[] {
+  const methods = new Set(routes.map(({ method }) => method))
+  const found = [...methods].filter((method) =>
     // Middleware of a path is there for all methods, and answers none.
-    router.match(method, path)[0].some(([[, route]]) => route.method === method),
+    router.match(method, path)[0].some(([[, route]]) => route.method === method && method !== 'ALL'),
   )
-  return found.includes('GET') && path.lastIndexOf('/') > 0 ? ['GET', 'HEAD', ...found.slice(1)] : found
+  return found.flatMap((method) => (method === 'GET' && path.lastIndexOf('/') > 0 ? ['GET', 'HEAD'] : [method]))
 }
 
 /** What every answer has in common. */

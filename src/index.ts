@@ -14,7 +14,7 @@ export default {
   async fetch(request, env, ctx) {
     const runtime = readyRuntime(env) ?? (await configured(env))
     // Whoever calls cannot mend a deployment: they get no more than the status.
-    if (runtime === null) return new Response(null, { status: 500, headers: { 'Cache-Control': 'no-store' } })
+    if (runtime === null) return setCommonHeaders(new Response(null, { status: 500 }))
     return setCommonHeaders(await app.fetch(request, runtime.services, ctx))
   },
 

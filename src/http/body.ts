@@ -10,7 +10,7 @@ const MAX_BODY_BYTES = 16 * 1024
 
 /**
  * The body, as `schema` has it. Only `application/json`: a foreign page cannot send that without a preflight.
- * Throws `unsupported_media_type` and `wrong_data_structure`.
+ * Throws `unsupported_media_type`, `payload_too_large` and `wrong_data_structure`.
  */
 export async function readJson<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
@@ -30,7 +30,7 @@ export async function readJson<Schema extends z.ZodMiniType>(
 
 /**
  * The body of a form, as `schema` has it. A foreign page can send one without a preflight, so this is only for routes
- * that ask for a secret in it or beside it. Throws `unsupported_media_type` and `wrong_data_structure`.
+ * that ask for a secret in it or beside it. Throws as `readJson` does.
  */
 export async function readForm<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
@@ -55,7 +55,8 @@ async function readText(c: Context<AppEnv>): Promise<string> {
   const announced = raw.headers.get('Content-Length')
   // The runtime holds a body to the length that it announced.
   if (announced === null || raw.headers.has('Transfer-Encoding')) return readStream(c)
-  if (Number(announced) > MAX_BODY_BYTES) throw new TesseraError('payload_too_large')
+  // What is no number is no promise either.
+  if (!(Number(announced) <= MAX_BODY_BYTES)) throw new TesseraError('payload_too_large')
   return raw.text()
 }
 

@@ -49,6 +49,7 @@ test(
   async () => {
     const built = await bundle('tessera', join(root, '.wrangler/test-bundle'))
     expect(built.modules.map(({ type }) => type)).toEqual(['ESModule', 'CompiledWasm', 'CompiledWasm'])
-    expect(gzipKiB(built)).toBeLessThan(75)
+    // 75 KiB is the promise; a little above what it is today, so that nobody spends the rest without noticing.
+    expect(gzipKiB(built)).toBeLessThan(68)
   },
 )

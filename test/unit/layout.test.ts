@@ -195,6 +195,26 @@ describe('libraries', () => {
   })
 })
 
+describe('what few isolates need', () => {
+  /** Modules that a file evaluates as soon as it is loaded itself. */
+  function eager({ text }: SourceFile): readonly string[] {
+    return [...text.matchAll(/^(?:import|export) (?!type )(?:[^'"]*? from )?['"](.+)['"]$/gm)].map(
+      ([, name]) => name ?? '',
+    )
+  }
+
+  test('is loaded when it is met: pages, and passwords of imported accounts', () => {
+    const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
+    expect(loaded.length).toBeGreaterThan(100)
+    expect(loaded.filter(([path, name]) => name.includes('/pages/') && !path.startsWith('pages/'))).toEqual([])
+    expect(loaded.filter(([, name]) => name.startsWith('node:'))).toEqual([])
+  })
+
+  test("is not Drizzle's driver, which would run what is only written here", () => {
+    expect(violations((_file, name) => !/^drizzle-orm\/(?!sqlite-core$)/.test(name))).toEqual([])
+  })
+})
+
 describe('files', () => {
   test('are named in kebab-case', () => {
     const parts = files.flatMap(({ path }) => path.split('/'))

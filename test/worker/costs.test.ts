@@ -9,7 +9,7 @@ import * as z from 'zod/mini'
 
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../support/counting-database.ts'
-import { ELSEWHERE, pairOf, startWorker } from '../support/worker.ts'
+import { ELSEWHERE, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
 const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
 
@@ -19,16 +19,16 @@ afterEach(() => {
 
 /** Every operation once, in an order in which each works; `measure` sees its name and runs it. */
 async function everyOperation(
-  overrides: Parameters<typeof startWorker>[0],
+  worker: TestWorker,
   measure: (name: string, operation: () => Promise<Response>) => Promise<Response>,
 ): Promise<void> {
-  const worker = startWorker(overrides)
   const account = await createAccount(env.DB)
   const credentials = { primary_email: account.email, password: PASSWORD }
   const post = (path: string, json: unknown, headers: HeadersInit = {}) =>
     worker.call(path, { method: 'POST', json, headers })
 
-  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`)))
+  await measure('GET /{guid}, a new one', () => worker.call(`/${crypto.randomUUID()}`, { headers: KEY }))
+  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`, { headers: KEY })))
   const old = cookies
   cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
   await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
@@ -44,7 +44,14 @@ async function everyOperation(
   await measure('GET /auth/places', () => worker.call('/auth/places', bearer))
   await measure('GET /.well-known/jwks.json', () => worker.call('/.well-known/jwks.json'))
   await measure('POST /auth/token/revoke', () => post('/auth/token/revoke', { token }))
+  const browser = pairOf(await measure('POST /auth/session', () => post('/auth/session', credentials)))
+  await measure('DELETE /auth/session', () => worker.call('/auth/session', { method: 'DELETE', cookies: browser }))
+  await measure('DELETE /auth/sessions', () => worker.call('/auth/sessions', { method: 'DELETE', ...bearer }))
   await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
+  await measure('cron', async () => {
+    await worker.scheduled()
+    return new Response()
+  })
 }
 
 async function refreshOf(response: Response): Promise<string> {
@@ -58,7 +65,7 @@ test('an operation reads and writes this many rows, index entries included', asy
   const filler = startWorker()
   for (let i = 0; i < 30; i += 1) await filler.call(`/${crypto.randomUUID()}`)
 
-  await everyOperation({ DB: counting.database }, async (name, operation) => {
+  await everyOperation(startWorker({ DB: counting.database }), async (name, operation) => {
     counting.reset()
     const response = await operation()
     const sum = (count: (statement: ObservedStatement) => number) =>
@@ -68,7 +75,8 @@ test('an operation reads and writes this many rows, index entries included', asy
   })
 
   expect(costs).toEqual({
-    // A session is its row and four index entries.
+    // An account is its row, two index entries and the counter of ids; a session its row and four index entries.
+    'GET /{guid}, a new one': { read: 10, written: 9 },
     'GET /{guid}': { read: 10, written: 5 },
     'POST /auth/token': { read: 4, written: 5 },
     // A rotation is its row, its jti and its expiry: what D1 is billed by.
@@ -81,14 +89,19 @@ test('an operation reads and writes this many rows, index entries included', asy
     'POST /auth/token/introspect': { read: 2, written: 0 },
     'POST /auth/token/revoke': { read: 2, written: 2 },
     'GET /auth/me': { read: 2, written: 0 },
-    'GET /auth/sessions': { read: 6, written: 0 },
+    'GET /auth/sessions': { read: 7, written: 0 },
     'GET /auth/places': { read: 3, written: 0 },
+    'POST /auth/session': { read: 4, written: 5 },
+    'DELETE /auth/session': { read: 2, written: 2 },
+    // Nothing is left to end, and nothing to purge or to send.
+    'DELETE /auth/sessions': { read: 8, written: 0 },
+    cron: { read: 10, written: 0 },
   })
 })
 
 test('every query of a request uses an index', async () => {
   const counting = countRoundTrips(env.DB)
-  await everyOperation({ DB: counting.database }, (_name, operation) => operation())
+  await everyOperation(startWorker({ DB: counting.database }), (_name, operation) => operation())
 
   const queries = [...new Set(counting.statements().map(({ sql }) => sql))]
   expect(queries.length).toBeGreaterThan(10)
@@ -121,7 +134,7 @@ test('a warm isolate imports no key, reads no configuration and prepares no stat
   const imports = (['importKey', 'deriveBits', 'deriveKey', 'generateKey', 'exportKey'] as const).map((name) =>
     vi.spyOn(crypto.subtle, name),
   )
-  await worker.call(`/${crypto.randomUUID()}`)
+  await everyOperation(worker, (_name, operation) => operation())
   expect(reads).toContain('AUTH_SECRET')
   expect(imports[0]).toHaveBeenCalled()
   expect(prepared).not.toEqual([])
@@ -129,12 +142,7 @@ test('a warm isolate imports no key, reads no configuration and prepares no stat
   reads.length = 0
   prepared.length = 0
   for (const spy of imports) spy.mockClear()
-  const cookies = pairOf(await worker.call(`/${crypto.randomUUID()}`))
-  await worker.call('/refresh', { cookies })
-  await worker.call('/auth/me', { cookies })
-  await worker.call('/.well-known/jwks.json')
-  await worker.call('/auth/token/verify', { method: 'POST', json: { token: cookies.access_token } })
-
+  await everyOperation(worker, (_name, operation) => operation())
   expect(reads).toEqual([])
   expect(prepared).toEqual([])
   for (const spy of imports) expect(spy).not.toHaveBeenCalled()
@@ -146,7 +154,7 @@ test('a request constructs no schema', async () => {
   const constructed = () => define.mock.calls.filter(([, name]) => name === '_zod').length
   z.object({ some: z.string() })
   expect(constructed()).toBe(2)
-  await everyOperation({}, async (_name, operation) => {
+  await everyOperation(startWorker(), async (_name, operation) => {
     define.mockClear()
     const response = await operation()
     expect(constructed()).toBe(0)

@@ -372,6 +372,10 @@ describe.each(JSON_ROUTES)('POST $path', ({ path, fields, READ, headers: own = {
       expect(await post(body)).toEqual(TOO_LARGE)
       expect(await post(body, { ...json, 'Content-Length': String(size) })).toEqual(TOO_LARGE)
       expect(await post(streamed(body))).toEqual(TOO_LARGE)
+      // A length beside chunks means nothing (RFC 9112 section 6.3), and one that is no number says nothing.
+      const chunked = { ...json, 'Content-Length': '10', 'Transfer-Encoding': 'chunked' }
+      expect(await post(streamed(body), chunked)).toEqual(TOO_LARGE)
+      expect(await post(streamed(body), { ...json, 'Content-Length': 'short' })).toEqual(TOO_LARGE)
     })
   })
 })
@@ -480,7 +484,7 @@ describe('a configuration that cannot be used', () => {
       errors.mockClear()
       expect(await callWithoutDatabase(path, {}, broken)).toEqual({
         status: 500,
-        headers: { 'cache-control': 'no-store' },
+        headers: { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
         body: '',
       })
       expect(errors.mock.calls).toEqual([[line]])

@@ -184,6 +184,20 @@ describe('POST /auth/token', () => {
     await granted(await signIn(spell(String(account.email))), describeAccount(account))
   })
 
+  test('takes a password that arrives byte by byte', async () => {
+    const account = await createAccount(env.DB)
+    const bytes = new TextEncoder().encode(JSON.stringify({ primary_email: account.email, password: PASSWORD }))
+    expect(bytes.length).toBeGreaterThan(String.fromCharCode(...bytes).replace(/[\x80-\xff]/g, '').length)
+    const body = new ReadableStream({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte))
+        controller.close()
+      },
+    })
+    const headers = { 'Content-Type': 'application/json' }
+    await granted(await worker.call('/auth/token', { method: 'POST', body, headers }), describeAccount(account))
+  })
+
   test('takes a password whose letters were composed differently', async () => {
     const account = await createAccount(env.DB)
 

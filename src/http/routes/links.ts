@@ -48,8 +48,9 @@ function linkRoute(purpose: LinkPurpose) {
     })
     .post(path, refuseCrossSite, async (c) => {
       const { token } = await readForm(c, TokenRequest)
-      await useLink(c.env, purpose, token)
+      // Before the link is used up: it works once, and whoever pressed it should read that it did.
       const { renderDonePage } = await loadPages()
+      await useLink(c.env, purpose, token)
       return c.html(renderDonePage({ purpose, nonce: c.get('secureHeadersNonce') }))
     })
     .onError(async (thrown, c) => {
