@@ -73,6 +73,13 @@ function violations(isAllowed: (file: SourceFile, imported: string) => boolean, 
   )
 }
 
+/** Modules that a file evaluates as soon as it is loaded itself. */
+function eager({ text }: SourceFile): readonly string[] {
+  return [...text.matchAll(/^(?:import|export) (?!type )(?:[^'"]*? from )?['"](.+)['"]$/gm)].map(
+    ([, name]) => name ?? '',
+  )
+}
+
 test('the reader of imports sees every form of them', () => {
   const text = `
     /** import { no } from 'no' */
@@ -196,13 +203,6 @@ describe('libraries', () => {
 })
 
 describe('what few isolates need', () => {
-  /** Modules that a file evaluates as soon as it is loaded itself. */
-  function eager({ text }: SourceFile): readonly string[] {
-    return [...text.matchAll(/^(?:import|export) (?!type )(?:[^'"]*? from )?['"](.+)['"]$/gm)].map(
-      ([, name]) => name ?? '',
-    )
-  }
-
   test('is loaded when it is met: pages, and passwords of imported accounts', () => {
     const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
     expect(loaded.length).toBeGreaterThan(100)
