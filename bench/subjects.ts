@@ -34,8 +34,6 @@ export interface Subjects {
   readonly all: readonly Subject[]
   /** Tessera once more, to look at its memory: an inspected workerd is not one to measure. */
   readonly inspected: { readonly subjects: readonly Subject[]; readonly inspectorPort: number }
-  readonly tessera: Bundle
-  readonly hono: Bundle
 }
 
 /** Enough to keep one workerd busy, and no more: beyond that they only queue. */
@@ -57,28 +55,37 @@ export const FEW_SESSIONS = 1000
 
 export interface Plan {
   readonly directory: string
+  readonly bundles: Bundles
   readonly manySessions: number
   readonly prepareDatabase: (anyWorker: Bundle, sessions: number) => Promise<string>
   readonly log: (text: string) => void
 }
 
-/** Builds and starts them all. */
-export async function startSubjects({ directory, manySessions, prepareDatabase, log }: Plan): Promise<Subjects> {
-  log('bundling')
-  const outdir = (name: string) => join(directory, 'bundles', name)
-  const [tessera, ...floors] = await Promise.all([
-    bundle('tessera', outdir('tessera')),
-    ...FLOORS.map((floor) => bundle(floor, outdir(floor), `bench/floors/${floor}.ts`)),
-  ])
-  const floorBundle = (name: Floor): Bundle => {
-    const found = floors.find((built) => built.name === name)
-    if (found === undefined) throw new Error(`${name} was not bundled`)
-    return found
-  }
+export interface Bundles {
+  readonly tessera: Bundle
+  readonly floors: Readonly<Record<Floor, Bundle>>
+}
 
+/** Bundles them all. */
+export async function buildBundles(directory: string): Promise<Bundles> {
+  const outdir = (name: string) => join(directory, 'bundles', name)
+  const build = async (floor: Floor) => [floor, await bundle(floor, outdir(floor), `bench/floors/${floor}.ts`)] as const
+  const [tessera, ...floors] = await Promise.all([bundle('tessera', outdir('tessera')), ...FLOORS.map(build)])
+  return { tessera, floors: Object.fromEntries(floors) as Record<Floor, Bundle> }
+}
+
+/** Starts them all. */
+export async function startSubjects({
+  directory,
+  bundles,
+  manySessions,
+  prepareDatabase,
+  log,
+}: Plan): Promise<Subjects> {
+  const { tessera, floors } = bundles
   log('preparing databases')
-  const few = await prepareDatabase(floorBundle('text'), FEW_SESSIONS)
-  const many = await prepareDatabase(floorBundle('text'), manySessions)
+  const few = await prepareDatabase(floors.text, FEW_SESSIONS)
+  const many = await prepareDatabase(floors.text, manySessions)
 
   log('starting one workerd each')
   const own = await tesseraMint(SECRETS.AUTH_SECRET)
@@ -90,7 +97,7 @@ export async function startSubjects({ directory, manySessions, prepareDatabase, 
     STATEMENTS: JSON.stringify(await recordStatements()),
   }
   const startFloor = (name: Floor) =>
-    serve(floorBundle(name), { storage: storage(name), template: few, bindings: floorBindings })
+    serve(floors[name], { storage: storage(name), template: few, bindings: floorBindings })
   const startTessera = (name: string, template: string, inspected: { inspectorPort?: number } = {}) =>
     serve(
       { ...tessera, name },
@@ -143,7 +150,7 @@ export async function startSubjects({ directory, manySessions, prepareDatabase, 
     const key = `${INSPECTED} ${kind}`
     return { key, label: key, server: inspected, mint: own, work, connections: CONNECTIONS }
   })
-  return { all, inspected: { subjects, inspectorPort }, tessera, hono: floorBundle('text') }
+  return { all, inspected: { subjects, inspectorPort } }
 }
 
 /** What F5 answers: the hash of its fixed password under its fixed salt. */
