@@ -1,4 +1,4 @@
-/** The HTTP surface: middleware in its order, the routes, and what every answer has in common. */
+/** The HTTP surface: the routes in their order, what answers where there is none, and what every answer has in common. */
 
 import type { Hono } from 'hono'
 

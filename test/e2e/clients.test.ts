@@ -67,27 +67,36 @@ interface Round {
 
 const EVERYBODY = { statuses: times(TABS, () => times(REQUESTS, () => 200)) }
 
+/** In a window, every request of every tab ends well, round after round, and in one session. */
+async function expectRoundsToEndWell(browser: Browser): Promise<void> {
+  const [before] = await browser.sessions()
+  for (let round = 0; round < ROUNDS; round++) {
+    const { statuses, handedOut } = await browser.expireAndAsk()
+    expect({ statuses }).toEqual(EVERYBODY)
+    expect([handedOut.length, new Set(handedOut).size]).toEqual([TABS, 1])
+  }
+  const sessions = await browser.sessions()
+  expect(sessions.map(({ sid }) => sid)).toEqual([before?.sid])
+}
+
+/** Without a window, one tab gets the next pair; `loss` is what the requests of the others came to. */
+async function expectOneWinner(browser: Browser, loss: string): Promise<void> {
+  const { statuses, handedOut } = await browser.expireAndAsk()
+  expect(statuses.map((one) => one.join()).toSorted()).toEqual(
+    [times(REQUESTS, () => 200), ...times(TABS - 1, () => times(REQUESTS, () => loss))].map(String),
+  )
+  expect(handedOut).toHaveLength(1)
+}
+
 describe('axios-auth-refresh, three tabs with one cookie jar', () => {
   test('and a window of 10 s: every request ends well, round after round, in one session', async () => {
-    const browser = await openCookieBrowser(10)
-    const [before] = await browser.sessions()
-    for (let round = 0; round < ROUNDS; round++) {
-      const { statuses, handedOut } = await browser.expireAndAsk()
-      expect({ statuses }).toEqual(EVERYBODY)
-      expect([handedOut.length, new Set(handedOut).size]).toEqual([TABS, 1])
-    }
-    const sessions = await browser.sessions()
-    expect(sessions.map(({ sid }) => sid)).toEqual([before?.sid])
+    await expectRoundsToEndWell(await openCookieBrowser(10))
   })
 
   test('and no window: one tab wins, the others are told that they lost a race, and the session lives', async () => {
     const browser = await openCookieBrowser(0)
     const [before] = await browser.sessions()
-    const { statuses, handedOut } = await browser.expireAndAsk()
-    expect(statuses.map((one) => one.join()).toSorted()).toEqual(
-      [times(REQUESTS, () => 200), ...times(TABS - 1, () => times(REQUESTS, () => 'token_used'))].map(String),
-    )
-    expect(handedOut).toHaveLength(1)
+    await expectOneWinner(browser, 'token_used')
 
     // The jar has the winner's pair, so a reload is all that the others need.
     const again = await browser.ask()
@@ -99,25 +108,13 @@ describe('axios-auth-refresh, three tabs with one cookie jar', () => {
 
 describe('axios-jwt, three tabs with one storage', () => {
   test('and a window of 10 s: every request ends well, round after round, in one session', async () => {
-    const browser = await openStorageBrowser(10)
-    const [before] = await browser.sessions()
-    for (let round = 0; round < ROUNDS; round++) {
-      const { statuses, handedOut } = await browser.expireAndAsk()
-      expect({ statuses }).toEqual(EVERYBODY)
-      expect([handedOut.length, new Set(handedOut).size]).toEqual([TABS, 1])
-    }
-    const sessions = await browser.sessions()
-    expect(sessions.map(({ sid }) => sid)).toEqual([before?.sid])
+    await expectRoundsToEndWell(await openStorageBrowser(10))
   })
 
   test('and no window: one tab wins, the others throw the storage away, though the session lives', async () => {
     const browser = await openStorageBrowser(0)
     const [before] = await browser.sessions()
-    const { statuses, handedOut } = await browser.expireAndAsk()
-    expect(statuses.map((one) => one.join()).toSorted()).toEqual(
-      [times(REQUESTS, () => 200), ...times(TABS - 1, () => times(REQUESTS, () => 'tokens cleared'))].map(String),
-    )
-    expect(handedOut).toHaveLength(1)
+    await expectOneWinner(browser, 'tokens cleared')
     const sessions = await browser.sessions()
     expect(sessions.map(({ sid }) => sid)).toEqual([before?.sid])
   })
