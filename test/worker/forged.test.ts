@@ -9,6 +9,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
+import { COMMON } from '../support/answers.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, encodePart, forge, hmacKey, strangerKeys, testKeys } from '../support/forge.ts'
 import { ELSEWHERE, pairOf, startWorker } from '../support/worker.ts'
@@ -50,8 +51,6 @@ async function answer(response: Response) {
   const { status, headers } = response
   return { status, headers: Object.fromEntries(headers), body: await response.text() }
 }
-
-const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 function refusal(status: 400 | 401, detail: string, code: string) {
   const headers = status === 401 ? { ...COMMON, 'www-authenticate': 'Bearer' } : COMMON

@@ -7,6 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
+import { COMMON, problem } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, encodePart, forge, strangerKeys } from '../support/forge.ts'
@@ -51,20 +52,10 @@ async function answer(response: Response) {
   return { status: response.status, headers, body: await response.text() }
 }
 
-const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 const DONE = { status: 204, headers: COMMON, body: '' }
 
 function json(body: unknown) {
   return { status: 200, headers: { ...COMMON, 'content-type': 'application/json' }, body: JSON.stringify(body) }
-}
-
-function problem(status: number, title: string, detail: string, code: string, errors?: object) {
-  const authenticate: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
-  return {
-    status,
-    headers: { ...COMMON, 'content-type': 'application/problem+json', ...authenticate },
-    body: JSON.stringify({ type: 'about:blank', title, status, detail, code, ...(errors && { errors }) }),
-  }
 }
 
 const USED = problem(401, 'Unauthorized', 'Token used before', 'token_used')
@@ -89,7 +80,7 @@ const WRONG_TYPE = problem(415, 'Unsupported Media Type', 'Unsupported media typ
 const INACTIVE = json({ active: false })
 
 function malformed(errors: Readonly<Record<string, readonly string[]>>) {
-  return problem(400, 'Bad Request', 'Wrong data structure', 'wrong_data_structure', errors)
+  return problem(400, 'Bad Request', 'Wrong data structure', 'wrong_data_structure', { errors })
 }
 
 const UNDEFINED_STRING = 'Invalid input: expected string, received undefined'

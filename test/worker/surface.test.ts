@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../src/app.ts'
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../support/accounts.ts'
+import { COMMON, problem } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { forge, strangerKeys } from '../support/forge.ts'
@@ -29,22 +30,6 @@ beforeEach(() => {
 async function answer(response: Response) {
   const { status, headers } = response
   return { status, headers: Object.fromEntries(headers), body: await response.text() }
-}
-
-const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
-
-interface Extra {
-  readonly headers?: Readonly<Record<string, string>>
-  readonly errors?: Readonly<Record<string, readonly string[]>>
-}
-
-function problem(status: number, title: string, detail: string, code: string, { headers, errors }: Extra = {}) {
-  const authenticate: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
-  return {
-    status,
-    headers: { ...COMMON, 'content-type': 'application/problem+json', ...authenticate, ...headers },
-    body: JSON.stringify({ type: 'about:blank', title, status, detail, code, ...(errors && { errors }) }),
-  }
 }
 
 /** The same on `GET` of one segment: the bare detail. */
@@ -68,7 +53,7 @@ const NO_ACCOUNT = problem(
 )
 const ACCESS_MISSING = text(problem(401, 'Unauthorized', 'Access token is missing', 'token_missing'))
 
-function malformed(errors?: Extra['errors']) {
+function malformed(errors?: Readonly<Record<string, readonly string[]>>) {
   return problem(400, 'Bad Request', 'Wrong data structure', 'wrong_data_structure', errors && { errors })
 }
 

@@ -5,6 +5,7 @@ import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerif
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../support/accounts.ts'
+import { COMMON, problem } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, testKeys } from '../support/forge.ts'
@@ -44,17 +45,7 @@ async function answer(response: Response) {
   return { status, headers: Object.fromEntries(headers), body: await response.text() }
 }
 
-const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 const EMPTY_OK = { status: 200, headers: COMMON, body: '' }
-
-function problem(status: number, title: string, detail: string, code: string, headers: Record<string, string> = {}) {
-  const authenticate: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
-  return {
-    status,
-    headers: { ...COMMON, 'content-type': 'application/problem+json', ...authenticate, ...headers },
-    body: JSON.stringify({ type: 'about:blank', title, status, detail, code }),
-  }
-}
 
 const USED = problem(401, 'Unauthorized', 'Token used before', 'token_used')
 const NOT_VALID = problem(401, 'Unauthorized', 'Not valid token', 'token_not_valid')
@@ -66,7 +57,9 @@ const NO_ACCOUNT = problem(
   'no_active_account',
 )
 const MALFORMED = problem(400, 'Bad Request', 'Wrong data structure', 'wrong_data_structure')
-const UNAVAILABLE = problem(503, 'Service Unavailable', 'Service unavailable', 'unavailable', { 'retry-after': '1' })
+const UNAVAILABLE = problem(503, 'Service Unavailable', 'Service unavailable', 'unavailable', {
+  headers: { 'retry-after': '1' },
+})
 
 function post(path: string, json: unknown, options: CallOptions = {}, by: TestWorker = worker) {
   return by.call(path, { ...options, method: 'POST', json })
