@@ -1,14 +1,14 @@
 /**
  * Three rings: the rules in Node, the Worker in workerd with a real D1 and a real queue, and the built Worker as a black
- * box; the last one again in a browser, which `.ci/run` has. `npx vitest --config test/vitest.config.ts --project unit` runs one of them.
+ * box; the last one again in a browser, which `.ci/run` has. `npx vitest --project unit` runs one of them.
  */
 
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-import { TEST_BINDINGS } from './support/bindings.ts'
+import { TEST_BINDINGS } from './test/support/bindings.ts'
 
-const root = new URL('..', import.meta.url).pathname
+const root = new URL('.', import.meta.url).pathname
 
 export default defineConfig({
   test: {
