@@ -71,7 +71,7 @@ async function insertion(accounts: DemoAccounts, isNew: boolean): Promise<string
     }),
   )
   const replacement =
-    'on conflict (primary_email) do update set guid = excluded.guid, password_hash = excluded.password_hash'
+    'on conflict (primary_email collate nocase) do update set guid = excluded.guid, password_hash = excluded.password_hash'
   return `insert into users (guid, primary_email, password_hash, is_active, confirmed_at, created_at, updated_at)
 values ${rows.join(',\n')}
 ${isNew ? replacement : 'on conflict do nothing'};\n`

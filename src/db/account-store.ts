@@ -1,6 +1,6 @@
 /** Accounts in D1. */
 
-import { eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 
 import type { AccountStore } from '../domain/ports.ts'
 import { select } from './query.ts'
@@ -23,7 +23,8 @@ export function createAccountStore(d1: D1Database): AccountStore {
       isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
     })
       .from(users)
-      .where(eq(users.primaryEmail, parameter('email'))),
+      // As the index has it, so that an address that was written by SQL in mixed case finds its account.
+      .where(sql`${users.primaryEmail} = ${parameter('email')} collate nocase`),
   )
 
   return {

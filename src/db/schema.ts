@@ -8,22 +8,26 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-export const users = sqliteTable('users', {
-  id: integer('id').primaryKey({ autoIncrement: true }),
-  /** Lower case. */
-  guid: text('guid').notNull().unique(),
-  /** Lower case and NFC; null for an account that only ever had a guid. */
-  primaryEmail: text('primary_email').unique(),
-  /** A PHC string. */
-  passwordHash: text('password_hash'),
-  group: text('group').notNull().default('user'),
-  isActive: integer('is_active').notNull().default(1),
-  confirmedAt: integer('confirmed_at'),
-  failedSignIns: integer('failed_sign_ins').notNull().default(0),
-  lockedUntil: integer('locked_until'),
-  createdAt: integer('created_at').notNull(),
-  updatedAt: integer('updated_at').notNull(),
-})
+export const users = sqliteTable(
+  'users',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    /** Lower case. */
+    guid: text('guid').notNull().unique(),
+    /** NFC, in any case: its index does not tell cases apart. Null for an account that only ever had a guid. */
+    primaryEmail: text('primary_email'),
+    /** A PHC string. */
+    passwordHash: text('password_hash'),
+    group: text('group').notNull().default('user'),
+    isActive: integer('is_active').notNull().default(1),
+    confirmedAt: integer('confirmed_at'),
+    failedSignIns: integer('failed_sign_ins').notNull().default(0),
+    lockedUntil: integer('locked_until'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  () => [uniqueIndex('users_primary_email').on(sql`primary_email collate nocase`)],
+)
 
 /** One row a sign-in: a family of refresh tokens, of which `jti` names the only live one. */
 export const sessions = sqliteTable(

@@ -19,7 +19,7 @@ export const HASHES = {
 
 export interface AccountOptions {
   readonly guid?: string
-  /** As stored: lower case. */
+  /** As stored. */
   readonly email?: string | null
   readonly passwordHash?: string | null
   readonly group?: string

@@ -245,6 +245,20 @@ describe('POST /auth/token', () => {
     expect((await dumpTables(env.DB))['users']).toEqual(before['users'])
   })
 
+  test('finds an account whose address was written by SQL in mixed case', async () => {
+    const account = await createAccount(env.DB, { email: 'Ada.Lovelace@Example.COM' })
+
+    for (const typed of ['ada.lovelace@example.com', 'ADA.LOVELACE@EXAMPLE.COM', 'Ada.Lovelace@Example.COM']) {
+      await granted(await signIn(typed), describeAccount(account))
+    }
+  })
+
+  test('finds one account for an address: SQL cannot write a second one in another case', async () => {
+    await createAccount(env.DB, { email: 'grace@example.com' })
+
+    await expect(createAccount(env.DB, { email: 'Grace@example.com' })).rejects.toThrow('UNIQUE constraint failed')
+  })
+
   test.each([
     ['no address', null, UNAVAILABLE],
     ['an address that is none', 'somewhere', MALFORMED],
