@@ -4,6 +4,7 @@ import type { Hono } from 'hono'
 
 import { TesseraError } from './errors.ts'
 import { type AppEnv, factory } from './http/factory.ts'
+import { isIssuing } from './http/issuing.ts'
 import { answerError } from './http/problem.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/links.ts'
@@ -34,14 +35,16 @@ export function createApp() {
     .route('/', pairRoutes)
 }
 
-/** The methods that a path does have. Hono answers HEAD by GET, but for one-segment paths: those issue pairs. */
+/** The methods that a path does have. Hono answers HEAD by GET, where no guard of the route refuses it. */
 function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): readonly string[] {
   const methods = new Set(routes.map(({ method }) => method))
-  const found = [...methods].filter((method) =>
+  return [...methods].flatMap((method) => {
+    const handlers = router.match(method, path)[0].map(([[handler, route]]) => ({ handler, route }))
     // Middleware of a path is there for all methods, and answers none.
-    router.match(method, path)[0].some(([[, route]]) => route.method === method && method !== 'ALL'),
-  )
-  return found.flatMap((method) => (method === 'GET' && path.lastIndexOf('/') > 0 ? ['GET', 'HEAD'] : [method]))
+    const found = handlers.filter(({ route }) => route.method === method && method !== 'ALL')
+    if (found.length === 0) return []
+    return method === 'GET' && !found.some(({ handler }) => isIssuing(handler)) ? ['GET', 'HEAD'] : [method]
+  })
 }
 
 /** What every answer has in common. */

@@ -7,6 +7,10 @@ import type { Services } from '../domain/ports.ts'
 /** The services stand where Hono keeps bindings, `c.env`: routes never see what Cloudflare binds. */
 export interface AppEnv {
   Bindings: Services
+  Variables: {
+    /** The route answers its errors as bare text, unless `Accept` asks for JSON. */
+    errorsAsText?: boolean
+  }
 }
 
 export const factory = createFactory<AppEnv>()

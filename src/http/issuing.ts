@@ -18,9 +18,16 @@ export const refuseCrossSite = factory.createMiddleware(async (c, next) => {
   await next()
 })
 
-/** Guards a route that hands out cookies: no HEAD, no cross-site request, no prefetch. */
+/** Every guard that `issuing` made. */
+const guards = new WeakSet<object>()
+
+/**
+ * Guards a route that hands out cookies: no HEAD, no cross-site request, no prefetch. Its GET answers errors as bare text, as
+ * it was specified.
+ */
 export function issuing(...methods: readonly string[]) {
-  return factory.createMiddleware(async (c, next) => {
+  const guard = factory.createMiddleware(async (c, next) => {
+    c.set('errorsAsText', c.req.method === 'GET')
     // Hono runs the GET handler for HEAD.
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
@@ -28,6 +35,13 @@ export function issuing(...methods: readonly string[]) {
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()
   })
+  guards.add(guard)
+  return guard
+}
+
+/** Whether a handler is the guard of a route that hands out cookies. Such a route has no HEAD. */
+export function isIssuing(handler: object): boolean {
+  return guards.has(handler)
 }
 
 /**

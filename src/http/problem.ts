@@ -47,10 +47,9 @@ export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraErro
   return error
 }
 
-/** `GET /{guid}` and `GET /refresh`: all one-segment paths. */
 function wantsText(c: Context<AppEnv>): boolean {
   const accept = c.req.header('Accept') ?? ''
-  return c.req.method === 'GET' && /^\/[^/]+$/.test(c.req.path) && !/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
+  return c.get('errorsAsText') === true && !/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
 }
 
 function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
