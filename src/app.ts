@@ -39,11 +39,12 @@ export function createApp() {
 function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): readonly string[] {
   const methods = new Set(routes.map(({ method }) => method))
   return [...methods].flatMap((method) => {
-    const handlers = router.match(method, path)[0].map(([[handler, route]]) => ({ handler, route }))
-    // Middleware of a path is there for all methods, and answers none.
-    const found = handlers.filter(({ route }) => route.method === method && method !== 'ALL')
-    if (found.length === 0) return []
-    return method === 'GET' && !found.some(({ handler }) => isIssuing(handler)) ? ['GET', 'HEAD'] : [method]
+    const matches = router.match(method, path)[0].map(([[handler, route]]) => ({ handler, route }))
+    // Middleware of a path is there for all methods, and answers none. Of several routes the first one answers.
+    const first = matches.find(({ route }) => route.method === method && method !== 'ALL')?.route.path
+    if (first === undefined) return []
+    const isGuarded = matches.some(({ handler, route }) => route.path === first && isIssuing(handler))
+    return method === 'GET' && !isGuarded ? ['GET', 'HEAD'] : [method]
   })
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Message } from './message.ts'
+import { cleanRefusal, readRefusal } from './refusal.ts'
 
 export interface Mail extends Message {
   readonly to: string
@@ -14,7 +15,7 @@ export interface Mail extends Message {
 /** Hands one mail over. Throws `MailError`; anything else that it throws counts as worth another try. */
 export type Transport = (mail: Mail) => Promise<void>
 
-/** A mail that was not accepted. `reason` is for operators: no address, no key, no content. */
+/** A mail that was not accepted. `reason` is for operators: what `cleanRefusal` lets through. */
 export class MailError extends Error {
   override readonly name = 'MailError'
   /** Another try would fail in the same way. */
@@ -55,7 +56,8 @@ export function cloudflareTransport(binding: SendEmail, from: string): Transport
     } catch (error) {
       if (error instanceof MailError) throw error
       const code = errorCode(error)
-      throw new MailError(code ?? 'send_email failed', code !== null && PERMANENT_CODES.has(code))
+      const words = cleanRefusal(error instanceof Error ? error.message : '', [to])
+      throw new MailError(inWords(code ?? 'send_email failed', words), code !== null && PERMANENT_CODES.has(code))
     }
   }
 }
@@ -81,12 +83,19 @@ export function apiTransport({ url, key, from }: MailApi): Transport {
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
     })
-    // The status is the answer. The body may never end, and may repeat what we sent.
-    await response.body?.cancel().catch(() => undefined)
-    if (response.ok) return
+    if (response.ok) {
+      // The status is the answer, and the body may never end.
+      await response.body?.cancel().catch(() => undefined)
+      return
+    }
+    const words = cleanRefusal(await readRefusal(response.body), [to, key ?? ''])
     const permanent = response.status < 500 && !TEMPORARY_STATUSES.has(response.status)
-    throw new MailError(`HTTP ${response.status}`, permanent, retryAfter(response))
+    throw new MailError(inWords(`HTTP ${response.status}`, words), permanent, retryAfter(response))
   }
+}
+
+function inWords(reason: string, words: string): string {
+  return words === '' ? reason : `${reason}: ${words}`
 }
 
 /** The binding takes no signal; a call that hangs must not outlive its lease. */

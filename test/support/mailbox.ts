@@ -149,21 +149,22 @@ export function hurryTimeouts(): readonly number[] {
   return waits
 }
 
+type MailApiAnswer = (call: ApiCall) => Promise<Response>
+
 /** Answers of a mail API, one for each call; the last one is for all that follow. Returns the calls as they come. */
-export function answerMailApi(
-  ...answers: readonly [() => Promise<Response>, ...(() => Promise<Response>)[]]
-): ApiCall[] {
+export function answerMailApi(...answers: readonly [MailApiAnswer, ...MailApiAnswer[]]): ApiCall[] {
   const calls: ApiCall[] = []
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     // The constructor refuses what the real `fetch` would refuse, such as a line break in a header.
     const request = new Request(input, init)
     const { url, method, redirect, headers } = request
     const answer = answers[calls.length] ?? answers.at(-1)
-    calls.push({ url, method, redirect, headers: Object.fromEntries(headers), body: await request.json() })
+    const call = { url, method, redirect, headers: Object.fromEntries(headers), body: await request.json() }
+    calls.push(call)
     const timeout = new Promise<never>((_, reject) => {
       init?.signal?.addEventListener('abort', () => reject(init.signal?.reason as Error))
     })
-    return Promise.race([answer?.() ?? Response.error(), timeout])
+    return Promise.race([answer?.(call) ?? Response.error(), timeout])
   })
   return calls
 }

@@ -359,7 +359,7 @@ describe('a mail API', () => {
     return apiTransport({ url, key, from: 'Tessera <tessera@example.com>' })
   }
 
-  function answerWith(status: number, headers: Record<string, string> = {}, body = '{"message":"re_key"}'): void {
+  function answerWith(status: number, headers: Record<string, string> = {}, body = '{"message":"no"}'): void {
     answer = (response) => response.writeHead(status, headers).end(body)
   }
 
@@ -404,10 +404,9 @@ describe('a mail API', () => {
     [599, false],
   ])('that answers %i: permanent %s', async (status, permanent) => {
     answerWith(status)
-    // The answer's own words are not repeated: they may be ours.
     expect(mailError(await failure(api()))).toEqual({
       name: 'MailError',
-      message: `HTTP ${status}`,
+      message: `HTTP ${status}: {"message":"no"}`,
       permanent,
       retryAfterSeconds: 0,
     })
@@ -428,7 +427,7 @@ describe('a mail API', () => {
       answerWith(status, { 'Retry-After': value })
       expect(mailError(await failure(api()))).toEqual({
         name: 'MailError',
-        message: `HTTP ${status}`,
+        message: `HTTP ${status}: {"message":"no"}`,
         permanent: false,
         retryAfterSeconds,
       })
@@ -437,23 +436,73 @@ describe('a mail API', () => {
 
   test.each([301, 302, 303, 307, 308])('that answers %i is not followed: the key is for it alone', async (status) => {
     answerWith(status, { Location: '/elsewhere' })
-    expect(mailError(await failure(api()))).toMatchObject({ message: `HTTP ${status}`, permanent: true })
+    expect(mailError(await failure(api()))).toMatchObject({
+      message: `HTTP ${status}: {"message":"no"}`,
+      permanent: true,
+    })
     expect(received.map(({ path }) => path)).toEqual(['/emails'])
   })
 
   test.each([
     [200, null],
-    [500, { name: 'MailError', message: 'HTTP 500', permanent: false, retryAfterSeconds: 0 }],
+    [500, { name: 'MailError', message: 'HTTP 500: no sender', permanent: false, retryAfterSeconds: 0 }],
   ])('whose answer of %i never ends has answered', async (status, expected) => {
     let closed: Promise<unknown> = Promise.resolve()
     answer = (response) => {
       closed = new Promise((resolve) => response.on('close', resolve))
-      response.writeHead(status).write('{"id":')
+      response.writeHead(status).write('no sender somebo')
     }
     const error = await failure(api())
     expect(error === null ? null : mailError(error)).toEqual(expected)
     // And it is not listened to any longer.
     await closed
+  })
+
+  test('that floods its answer is heard for 2 KiB', async () => {
+    let closed: Promise<unknown> = Promise.resolve()
+    answer = (response) => {
+      closed = new Promise((resolve) => response.on('close', resolve))
+      const flood = () => void response.write('no '.repeat(1000), () => !response.closed && setImmediate(flood))
+      response.writeHead(500)
+      flood()
+    }
+    expect(mailError(await failure(api())).message).toBe(`HTTP 500: ${'no '.repeat(67).slice(0, 200)}`)
+    await closed
+  })
+
+  test('whose answer breaks off is quoted as far as it came', async () => {
+    answer = (response) => {
+      response.writeHead(422, { 'Content-Length': '100' }).write('the sender is not kn', () => {
+        setTimeout(() => response.destroy(), 50)
+      })
+    }
+    expect(mailError(await failure(api()))).toMatchObject({ message: 'HTTP 422: the sender is not', permanent: true })
+  })
+
+  test.each([
+    ['its key', 'API key re_key is not valid', 'API key [withheld] is not valid'],
+    ['the recipient', 'no mail to somebody@example.com, sorry', 'no mail to [withheld], sorry'],
+    ['another spelling of the recipient', '<SOMEBODY@Example.com> SOMEBODY%40example.com', '<[address]> [address]'],
+    ['any other address', 'from a.b+c@example.org (x)', 'from [address] (x)'],
+    ['a link', '{"href":"https://auth.example.com/links/end?token=abc"}', '{"href":"[link]"}'],
+    ['a link as JSON may have it', '"https:\\/\\/auth.example.com\\/links?token=abc"', '"[link]"'],
+    ['a token', `token eyJhbGciOiJIUzI1NiJ9.${'x'.repeat(80)}.${'y'.repeat(43)}`, 'token [token]'],
+    [
+      'line breaks and control characters',
+      'a\r\nSet-Cookie: x\u0000\u001b[31m\u202e\u2028b\n',
+      'a Set-Cookie: x [31m b',
+    ],
+    ['its first 200 characters', 'word '.repeat(100), 'word '.repeat(40)],
+    ['characters and no halves of them', '\u{1f36a}'.repeat(300), '\u{1f36a}'.repeat(200)],
+    ['the name of an error', 'E_SENDER_DOMAIN_NOT_AVAILABLE', 'E_SENDER_DOMAIN_NOT_AVAILABLE'],
+  ])('is quoted on one line, without what is secret: %s', async (_name, words, quoted) => {
+    answerWith(422, {}, words)
+    expect(mailError(await failure(api())).message).toBe(`HTTP 422: ${quoted}`)
+  })
+
+  test.each(['', ' \r\n\u0000'])('that gives no reason is quoted by its status: %j', async (words) => {
+    answerWith(422, {}, words)
+    expect(mailError(await failure(api())).message).toBe('HTTP 422')
   })
 
   test('that hangs up is worth another try', async () => {
@@ -549,17 +598,22 @@ describe('the send_email binding', () => {
     )
     expect(mailError(await failure(transport))).toEqual({
       name: 'MailError',
-      message: code,
+      message: `${code}: [withheld] was refused`,
       permanent,
       retryAfterSeconds: 0,
     })
   })
 
   test.each([
-    ['no code', new Error('somebody@example.com was refused')],
-    ['a code that is no text', Object.assign(new Error('somebody@example.com'), { code: 550 })],
-    ['no error at all', 'somebody@example.com'],
-  ])('that fails with %s is worth another try', async (_name, error) => {
+    ['no code', new Error('somebody@example.com was refused'), 'send_email failed: [withheld] was refused'],
+    [
+      'a code that is no text',
+      Object.assign(new Error('nobody@example.com'), { code: 550 }),
+      'send_email failed: [address]',
+    ],
+    ['no error at all', 'somebody@example.com', 'send_email failed'],
+    ['a novel', new Error(`${'x '.repeat(1023)}somebody@example.com`), `send_email failed: ${'x '.repeat(100)}`],
+  ])('that fails with %s is worth another try', async (_name, error, message) => {
     const transport = cloudflareTransport(
       binding(async () => {
         throw error
@@ -568,7 +622,7 @@ describe('the send_email binding', () => {
     )
     expect(mailError(await failure(transport))).toEqual({
       name: 'MailError',
-      message: 'send_email failed',
+      message,
       permanent: false,
       retryAfterSeconds: 0,
     })

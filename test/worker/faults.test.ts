@@ -527,7 +527,7 @@ describe('a mail', () => {
       await settleMails(rig)
       expect(calls).toHaveLength(1)
       expect(await mailsOf(account)).toMatchObject([
-        { sent_at: null, failed_at: START, last_error: `MailError: HTTP ${status}` },
+        { sent_at: null, failed_at: START, last_error: `MailError: HTTP ${status}: no` },
       ])
     },
   )

@@ -473,7 +473,7 @@ describe('a message', () => {
       last_error: null,
     })
     expect(box.logged.slice(1)).toEqual([
-      { event: 'mail_postponed', id, error: 'MailError: HTTP 500', delaySeconds: 1 },
+      { event: 'mail_postponed', id, error: 'MailError: HTTP 500: down', delaySeconds: 1 },
       {
         event: 'mail_postponed',
         id,
@@ -484,7 +484,7 @@ describe('a message', () => {
   })
 
   test.each([302, 422])('is done with when the mail API answers %i', async (status) => {
-    const calls = answerMailApi(async () => new Response(OWNER, { status }), ACCEPTED)
+    const calls = answerMailApi(async () => new Response(`no mail to ${OWNER}`, { status }), ACCEPTED)
     const box = openMailbox(API)
     const { id } = await blockRefresh(box)
 
@@ -494,7 +494,7 @@ describe('a message', () => {
       due_at: START + 300,
       sent_at: null,
       failed_at: START,
-      last_error: `MailError: HTTP ${status}`,
+      last_error: `MailError: HTTP ${status}: no mail to [withheld]`,
     }
     expect(await progress()).toEqual(parked)
     expect(box.logged.slice(1)).toEqual([{ event: 'mail_parked', id, error: parked.last_error }])
@@ -569,7 +569,7 @@ describe('a message', () => {
       statuses.map((status, retry) => ({
         event: 'mail_postponed',
         id,
-        error: `MailError: HTTP ${status}`,
+        error: `MailError: HTTP ${status}: [withheld]`,
         delaySeconds: 2 ** retry,
       })),
     )
@@ -665,13 +665,25 @@ describe('a message', () => {
       const { id } = await blockRefresh(box)
 
       expect(await box.settled({ id }, 1)).toEqual(['ack'])
-      expect(await progress()).toMatchObject({ sent_at: null, failed_at: START, last_error: `MailError: ${code}` })
+      expect(await progress()).toMatchObject({
+        sent_at: null,
+        failed_at: START,
+        last_error: `MailError: ${code}: no mail to [withheld]`,
+      })
     },
   )
 
   test.each([
-    { says: 'E_RATE_LIMIT_EXCEEDED', code: 'E_RATE_LIMIT_EXCEEDED', error: 'MailError: E_RATE_LIMIT_EXCEEDED' },
-    { says: 'nothing that it is known for', code: undefined, error: 'MailError: send_email failed' },
+    {
+      says: 'E_RATE_LIMIT_EXCEEDED',
+      code: 'E_RATE_LIMIT_EXCEEDED',
+      error: 'MailError: E_RATE_LIMIT_EXCEEDED: no mail to [withheld]',
+    },
+    {
+      says: 'nothing that it is known for',
+      code: undefined,
+      error: 'MailError: send_email failed: no mail to [withheld]',
+    },
   ])('comes back when the binding says $says', async ({ code, error }) => {
     const refusal = Object.assign(new Error(`no mail to ${OWNER}`), { code })
     const send = vi.fn<(mail: unknown) => Promise<unknown>>().mockRejectedValueOnce(refusal).mockResolvedValue({})
@@ -1022,7 +1034,11 @@ describe('what a stranger chooses', () => {
 describe('secrets', () => {
   test('are in no message, no row and no log, and neither is an address in a log', async () => {
     answerMailApi(
-      async () => new Response(`${API.MAIL_API_KEY} ${OWNER}`, { status: 500 }),
+      // As a service that repeats what it was sent, link and all.
+      async (call) => {
+        const link = /https:[^\s"\\]+/.exec(JSON.stringify(call.body))?.[0] ?? ''
+        return new Response(`${API.MAIL_API_KEY} ${OWNER} ${link}`, { status: 500 })
+      },
       () => Promise.reject(new TypeError('Network connection lost.')),
       ACCEPTED,
     )
@@ -1055,7 +1071,7 @@ describe('secrets', () => {
     expect(JSON.stringify(box.logged)).not.toContain(OWNER)
     expect(box.logged).toEqual([
       { event: 'refused', code: 'location_blocked', status: 401, cause: 'moved', sid, route: '/refresh' },
-      { event: 'mail_postponed', id, error: 'MailError: HTTP 500', delaySeconds: 1 },
+      { event: 'mail_postponed', id, error: 'MailError: HTTP 500: [withheld] [withheld] [link]', delaySeconds: 1 },
       { event: 'mail_postponed', id, error: 'TypeError: Network connection lost.', delaySeconds: 2 },
     ])
   })
