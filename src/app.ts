@@ -6,6 +6,7 @@ import { TesseraError } from './errors.ts'
 import { type AppEnv, factory } from './http/factory.ts'
 import { isIssuing } from './http/issuing.ts'
 import { answerError } from './http/problem.ts'
+import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/links.ts'
 import { pairRoutes } from './http/routes/pair.ts'
@@ -32,6 +33,7 @@ export function createApp() {
     .route('/', tokenRoutes)
     .route('/', sessionRoutes)
     .route('/', linkRoutes)
+    .route('/', healthRoutes)
     .route('/', pairRoutes)
 }
 

@@ -120,3 +120,13 @@ function isTrustworthyUrl(text: string): boolean {
   const { protocol, hostname } = new URL(text)
   return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
 }
+
+/** The secrets that a deployment was never given, by name. None when it cannot start for another reason. */
+export function unsetSecrets(bindings: Pick<Partial<Env>, 'AUTH_SECRET' | 'SERVICE_KEY'>): readonly string[] {
+  const authSecret = bindings.AUTH_SECRET?.trim() ?? ''
+  const serviceKey = bindings.SERVICE_KEY?.trim() ?? ''
+  const isServiceKeySample = serviceKey.startsWith(SAMPLE_PREFIX)
+  // A deployment may do without a service key, so that its absence alone says nothing.
+  if (authSecret !== '' && !authSecret.startsWith(SAMPLE_PREFIX)) return isServiceKeySample ? ['SERVICE_KEY'] : []
+  return serviceKey === '' || isServiceKeySample ? ['AUTH_SECRET', 'SERVICE_KEY'] : ['AUTH_SECRET']
+}

@@ -4,6 +4,7 @@ import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
 import { deliver, giveUp, sweep } from './mail/delivery.ts'
 import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
+import { answerUnconfigured } from './unconfigured.ts'
 
 const app = createApp()
 
@@ -12,10 +13,9 @@ const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
 
 export default {
   async fetch(request, env, ctx) {
-    const runtime = readyRuntime(env) ?? (await configured(env))
-    // Whoever calls cannot mend a deployment: they get no more than the status.
-    if (runtime === null) return setCommonHeaders(new Response(null, { status: 500 }))
-    return setCommonHeaders(await app.fetch(request, runtime.services, ctx))
+    const runtime = readyRuntime(env)
+    const answer = runtime === undefined ? await start(request, env, ctx) : app.fetch(request, runtime.services, ctx)
+    return setCommonHeaders(await answer)
   },
 
   async queue(batch, env) {
@@ -31,12 +31,14 @@ export default {
   },
 } satisfies ExportedHandler<Env>
 
-/** `null` when this deployment cannot start; the log says in one line why. */
-async function configured(env: Env): Promise<Runtime | null> {
+/** The first answer of an isolate, or every answer of a deployment that cannot start; the log says in one line why. */
+async function start(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  let runtime: Runtime
   try {
-    return await runtimeFor(env)
+    runtime = await runtimeFor(env)
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `Start-up failed: ${String(error)}`)
-    return null
+    return answerUnconfigured(request, env, error)
   }
+  return app.fetch(request, runtime.services, ctx)
 }

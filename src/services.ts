@@ -7,7 +7,7 @@ import noSimd from 'argon2id/dist/no-simd.wasm'
 import simd from 'argon2id/dist/simd.wasm'
 import setupWasm from 'argon2id/lib/setup.js'
 
-import { type Config, parseConfig } from './config.ts'
+import { type Config, ConfigError, parseConfig } from './config.ts'
 import { createAccountStore } from './db/account-store.ts'
 import { createOutbox } from './db/outbox.ts'
 import { createOwnerStore } from './db/owner-store.ts'
@@ -20,6 +20,7 @@ import { signLink } from './domain/links.ts'
 import { createPasswords, type PasswordPrimitives } from './domain/passwords.ts'
 import type { LogEvent, Services } from './domain/ports.ts'
 import { createTokens } from './domain/tokens.ts'
+import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import { announce, type DeliveryDeps } from './mail/delivery.ts'
 import { apiTransport, cloudflareTransport, type Transport } from './mail/transport.ts'
 
@@ -50,6 +51,16 @@ export function runtimeFor(env: Env): Promise<Runtime> {
     () => starting.delete(env),
   )
   return runtime
+}
+
+/** The health of an environment that has no runtime, and why it has none. */
+export function createBrokenHealthCheck(env: Env, error: unknown): Services['checkHealth'] {
+  const fail = () => {
+    throw error
+  }
+  const isConfigured = !(error instanceof ConfigError)
+  const broken: Probes = isConfigured ? { configuration: () => undefined, keys: fail } : { configuration: fail }
+  return createHealthCheck({ ...bindingProbes(env), ...broken }, { now, log })
 }
 
 async function createRuntime(env: Env): Promise<Runtime> {
@@ -83,6 +94,7 @@ async function createRuntime(env: Env): Promise<Runtime> {
     doubts: createDoubts(),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (id) => announce(delivery, id),
+    checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),
     now,
     newId,
     log,

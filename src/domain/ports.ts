@@ -3,6 +3,7 @@
  */
 
 import type { Doubts } from './doubts.ts'
+import type { Health } from './health.ts'
 import type { Notice, NoticeFacts } from './notice.ts'
 import type { Passwords } from './passwords.ts'
 import type { Client, LocationPolicy, PlaceCondition } from './place.ts'
@@ -183,6 +184,8 @@ export interface Services {
   readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
   readonly announce: (notificationId: string) => Promise<void>
+  /** What works of this deployment. Never throws; it may be some seconds old. */
+  readonly checkHealth: () => Promise<Health>
   /** Seconds since 1970. */
   readonly now: () => number
   /** 122 random bits, as a UUID. */

@@ -1,5 +1,6 @@
 /** The frame of every page: readable on a phone, by keyboard and by screen reader; no script, no external resource. */
 
+import { html } from 'hono/html'
 import type { Child } from 'hono/jsx'
 
 /** Checked for contrast of at least 4.5:1 in both color schemes (WCAG 2.2, 1.4.3). */
@@ -14,6 +15,7 @@ h2{margin:2rem 0 0;font-size:1rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:1rem 0;border-block:1px solid var(--line)}
 dt{color:var(--quiet)}
 dd{margin:0;overflow-wrap:anywhere}
+code{padding:.1em .3em;border-radius:.3em;background:color-mix(in srgb,var(--line) 45%,transparent);font:.9em ui-monospace,monospace;white-space:nowrap}
 button{width:100%;min-height:3rem;padding:.75rem 1.25rem;border:0;border-radius:.5rem;background:var(--action);color:var(--on);font:inherit;font-weight:600;cursor:pointer}
 button.danger{background:var(--danger)}
 button:focus-visible{outline:3px solid var(--text);outline-offset:3px}
@@ -21,6 +23,14 @@ button:focus-visible{outline:3px solid var(--text);outline-offset:3px}
 @media (min-width:40rem){button{width:auto}}
 @media (max-width:22rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 `
+
+/** A document, as text. */
+export type Document = ReturnType<typeof html>
+
+/** JSX has no doctype, and a page without one is laid out as in 1999. */
+export function toDocument(page: unknown): Document {
+  return html`<!doctype html>${page}`
+}
 
 /** `nonce` is the one of the page's Content-Security-Policy: the style is the only thing that it lets in. */
 export function Layout({ title, nonce, children }: { title: string; nonce: string | undefined; children?: Child }) {

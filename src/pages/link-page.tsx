@@ -1,9 +1,7 @@
 /** The pages behind the links of a mail: what would happen, a button that does it, and how it went. */
 
-import { html } from 'hono/html'
-
 import type { LinkPurpose } from '../domain/tokens.ts'
-import { Layout } from './layout.tsx'
+import { type Document, Layout, toDocument } from './layout.tsx'
 
 interface Wording {
   readonly question: string
@@ -32,9 +30,6 @@ const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
       'The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days.',
   },
 }
-
-/** A document, as text. */
-export type Document = ReturnType<typeof html>
 
 interface AskProps {
   readonly purpose: LinkPurpose
@@ -104,11 +99,6 @@ export function renderFailedPage({ reason, nonce }: FailedProps): Document {
       <p>{advice}</p>
     </Layout>,
   )
-}
-
-/** JSX has no doctype, and a page without one is laid out as in 1999. */
-function toDocument(page: unknown): Document {
-  return html`<!doctype html>${page}`
 }
 
 /** An IPv6 address breaks after its colons, not inside a group. */

@@ -98,6 +98,7 @@ export function fakeServices(
     owners: noOwners,
     doubts: createDoubts(),
     isServiceKey: async () => false,
+    checkHealth: () => Promise.reject(new Error('not faked')),
     now: () => clock.now,
     newId,
     log() {},

@@ -129,6 +129,7 @@ describe('a method that a route does not have', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']
   const ROUTES = [
     ['/.well-known/jwks.json', '/.well-known/jwks.json', 'GET, HEAD'],
+    ['/healthz', '/healthz', 'GET, HEAD'],
     ['/auth/token', '/auth/token', 'POST'],
     ['/auth/token/refresh', '/auth/token/refresh', 'POST'],
     ['/auth/token/verify', '/auth/token/verify', 'POST'],

@@ -6,8 +6,6 @@
  * - GET, POST /links/allow-place
  */
 
-import { NONCE, secureHeaders } from 'hono/secure-headers'
-
 import { LINK_PATHS, openLink, useLink } from '../../domain/links.ts'
 import { describeNotice } from '../../domain/notice-details.ts'
 import type { LinkPurpose } from '../../domain/tokens.ts'
@@ -16,22 +14,8 @@ import { readForm } from '../body.ts'
 import { TokenRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
 import { refuseCrossSite } from '../issuing.ts'
+import { pageHeaders } from '../page-headers.ts'
 import { toTesseraError } from '../problem.ts'
-
-// Nothing but the page's own style; no frame, and no referrer, since the address carries the link's token.
-const pageHeaders = secureHeaders({
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    styleSrc: [NONCE],
-    formAction: ["'self'"],
-    baseUri: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-  xFrameOptions: 'DENY',
-  // Whether all of a domain speaks https is not for one page of it to say.
-  strictTransportSecurity: false,
-  referrerPolicy: 'no-referrer',
-})
 
 export const linkRoutes = factory.createApp().route('/', linkRoute('end_sessions')).route('/', linkRoute('allow_place'))
 

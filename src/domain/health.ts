@@ -1,0 +1,12 @@
+/** What works of a deployment, in words for strangers: names of parts, and ok or not. Why not stands in the log. */
+
+export type Part = 'configuration' | 'keys' | 'database' | 'queue' | 'sender'
+
+/** `unknown`: it cannot be told, because the configuration cannot be used. */
+export type Condition = 'ok' | 'not ok' | 'unknown'
+
+export type Health = Readonly<Record<Part, Condition>>
+
+export function isHealthy(health: Health): boolean {
+  return Object.values(health).every((condition) => condition === 'ok')
+}

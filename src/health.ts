@@ -1,0 +1,102 @@
+/**
+ * The health of a deployment, part by part. Anybody may ask, so asking often must cost little: an answer holds for some
+ * seconds, and only a fresh one asks D1 and the queue, or writes to the log.
+ */
+
+import type { Config } from './config.ts'
+import { isMigrated } from './db/migration-check.ts'
+import { describeError } from './domain/describe-error.ts'
+import type { Condition, Health, Part } from './domain/health.ts'
+import type { LogEvent } from './domain/ports.ts'
+
+/** A part is well when its probe returns; what the probe throws says what is wrong, for the log. */
+export type Probes = Readonly<Partial<Record<Part, () => unknown>>>
+
+interface HealthDeps {
+  /** Seconds since 1970. */
+  readonly now: () => number
+  readonly log: (event: LogEvent) => void
+}
+
+/** How long one isolate gives the same answer. */
+const FRESH_SECONDS = 5
+/** A part that takes longer is not well. */
+const PATIENCE_MILLISECONDS = 2000
+
+/** Probes for the bindings, which can be asked whatever the configuration is. */
+export function bindingProbes(env: Env): Probes {
+  return {
+    async database() {
+      if (!(await isMigrated(env.DB))) {
+        throw new Error('D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`')
+      }
+    },
+    queue: () => env.MAIL_QUEUE.metrics(),
+  }
+}
+
+/** Probes for what a configuration that could be read has decided. Keys have been derived by then. */
+export function configuredProbes(env: Env, config: Config): Probes {
+  return {
+    ...bindingProbes(env),
+    configuration: () => undefined,
+    keys: () => undefined,
+    sender() {
+      if (config.MAIL_TRANSPORT === 'cloudflare' && !isBound(env.EMAIL)) throw new Error('No send_email binding EMAIL')
+      // Locally every mail is kept to be read, whoever sends it.
+      if (config.PUBLIC_URL?.startsWith('https:') && /@example\.(?:com|net|org)>?$/.test(config.MAIL_FROM)) {
+        throw new Error('MAIL_FROM is still the sample. Set it to an address of a domain that is onboarded')
+      }
+    },
+  }
+}
+
+/** Asks every probe at once. A part without a probe is `unknown`. */
+export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () => Promise<Health> {
+  let known: { readonly health: Health; readonly until: number } | undefined
+
+  async function probe(part: Part): Promise<Condition> {
+    const ask = probes[part]
+    if (ask === undefined) return 'unknown'
+    try {
+      await inTime(ask)
+      return 'ok'
+    } catch (error) {
+      log({ event: 'not_healthy', part, error: describeError(error) })
+      return 'not ok'
+    }
+  }
+
+  return async () => {
+    if (known !== undefined && now() < known.until) return known.health
+    const [configuration, keys, database, queue, sender] = await Promise.all([
+      probe('configuration'),
+      probe('keys'),
+      probe('database'),
+      probe('queue'),
+      probe('sender'),
+    ])
+    const health: Health = { configuration, keys, database, queue, sender }
+    known = { health, until: now() + FRESH_SECONDS }
+    return health
+  }
+}
+
+/** Types promise every binding; a deployment may lack one. */
+function isBound(binding: unknown): boolean {
+  return binding !== undefined && binding !== null
+}
+
+async function inTime(ask: () => unknown): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const silence = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('No answer in time'))
+    }, PATIENCE_MILLISECONDS)
+  })
+  try {
+    await Promise.race([(async () => ask())(), silence])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,54 @@
+/** What whoever deployed a Worker without its secrets has to do. It names keys, and never a value. */
+
+import { type Document, Layout, toDocument } from './layout.tsx'
+
+const PURPOSES: Readonly<Record<string, string>> = {
+  AUTH_SECRET: 'What every key derives from. Without it nothing can be signed.',
+  SERVICE_KEY: 'What your back ends send as a bearer token to open sessions.',
+}
+
+interface SetupProps {
+  /** Names of the secrets to set. */
+  readonly unset: readonly string[]
+  readonly nonce: string | undefined
+}
+
+/** Says which secrets to set, and where: in the dashboard, from a terminal, on this machine. */
+export function renderSetupPage({ unset, nonce }: SetupProps): Document {
+  return toDocument(
+    <Layout title="This Tessera needs its secrets" nonce={nonce}>
+      <p>It answers nobody until they are set.</p>
+      <dl>
+        {unset.map((key) => (
+          <>
+            <dt>
+              <code>{key}</code>
+            </dt>
+            <dd>{PURPOSES[key]}</dd>
+          </>
+        ))}
+      </dl>
+      <p>
+        Each is a text of its own, of 32 random bytes: <code>openssl rand -base64 32</code>. Keep them in your password
+        manager; nobody can read them again.
+      </p>
+      <h2>In the dashboard</h2>
+      <p>
+        Workers &amp; Pages, this Worker, Settings, Variables and Secrets: add each as a <em>Secret</em>, and deploy.
+        Set the variable <code>PUBLIC_URL</code> to your domain there, too.
+      </p>
+      <h2>From a terminal</h2>
+      <p>
+        In your copy of the repository, <code>npm run deploy</code> makes and uploads what is missing.
+      </p>
+      <h2>On your own machine</h2>
+      <p>
+        <code>npm start</code> writes secrets into <code>.dev.vars</code>.
+      </p>
+      <p class="quiet">
+        Afterwards <code>/healthz</code> says what works, and <code>npm run doctor -- --remote</code> what to do about
+        the rest.
+      </p>
+    </Layout>,
+  )
+}

@@ -1,0 +1,49 @@
+/**
+ * What a deployment answers that cannot start: its health, and 500 without content to everything else. Only where the
+ * secrets were never set, so that nobody can be using it, a browser gets a page that says what to set: whoever deployed
+ * it looks there first. Why a deployment that was in use cannot start is not for strangers.
+ */
+
+import { Hono } from 'hono'
+
+import { unsetSecrets } from './config.ts'
+import type { Services } from './domain/ports.ts'
+import { pageHeaders } from './http/page-headers.ts'
+import { answerHealth } from './http/routes/health.ts'
+import { createBrokenHealthCheck } from './services.ts'
+
+interface Unconfigured {
+  readonly checkHealth: Services['checkHealth']
+  /** Names of secrets; none when they are not what is wrong. */
+  readonly unset: readonly string[]
+}
+
+/** Kept for the seconds that a health answer holds. */
+const checks = new WeakMap<Env, Services['checkHealth']>()
+
+/** Answers for an environment whose services cannot start, for the reason given. */
+export async function answerUnconfigured(request: Request, env: Env, reason: unknown): Promise<Response> {
+  const checkHealth = checks.get(env) ?? createBrokenHealthCheck(env, reason)
+  checks.set(env, checkHealth)
+  return createUnconfiguredApp().fetch(request, { checkHealth, unset: unsetSecrets(env) })
+}
+
+/** Made when it is met: no deployment that works needs it. */
+function createUnconfiguredApp() {
+  return new Hono<{ Bindings: Unconfigured }>()
+    .notFound((c) => c.body(null, 500))
+    .get('/healthz', async (c) => answerHealth(await c.env.checkHealth()))
+    .get(
+      '*',
+      async (c, next) => (c.env.unset.length > 0 && wantsPage(c.req.raw) ? next() : c.body(null, 500)),
+      pageHeaders,
+      async (c) => {
+        const { renderSetupPage } = await import('./pages/setup-page.tsx')
+        return c.html(renderSetupPage({ unset: c.env.unset, nonce: c.get('secureHeadersNonce') }), 500)
+      },
+    )
+}
+
+function wantsPage(request: Request): boolean {
+  return request.method === 'GET' && /\btext\/html\b/i.test(request.headers.get('Accept') ?? '')
+}
