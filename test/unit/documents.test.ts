@@ -33,6 +33,44 @@ function table(header: string, document = readme): readonly (readonly string[])[
 }
 
 describe('the README', () => {
+  test('says before anything else what the defaults cost, and what is missing', () => {
+    const top = readme.slice(0, readme.indexOf('\n## '))
+    const { REFRESH_REUSE_SECONDS, LOCATION_POLICY } = parseConfig({ AUTH_SECRET: TEST_BINDINGS.AUTH_SECRET })
+
+    expect([REFRESH_REUSE_SECONDS, LOCATION_POLICY]).toEqual([0, 'address'])
+    for (const words of [
+      'two tabs',
+      'phone',
+      '`REFRESH_REUSE_SECONDS=10`',
+      '`LOCATION_POLICY=address`',
+      '`country` suits',
+      'Nobody can register yet',
+    ]) {
+      expect(top).toContain(words)
+    }
+  })
+
+  test('leads to headings that there are', () => {
+    const pages: Readonly<Record<string, string>> = {
+      '': readme,
+      'docs/deploy.md': readFileSync(join(root, 'docs/deploy.md'), 'utf8'),
+    }
+    const links = [...readme.matchAll(/\]\(([\w./]*)#([\w-]+)\)/g)]
+
+    expect(links.length).toBeGreaterThan(2)
+    for (const [, page = '', anchor = ''] of links) {
+      const headings = pages[page]?.match(/(?<=^#+ ).*/gm) ?? []
+      expect(
+        headings.map((text) =>
+          text
+            .toLowerCase()
+            .replace(/[^\w -]/g, '')
+            .replaceAll(' ', '-'),
+        ),
+      ).toContain(anchor)
+    }
+  })
+
   test('has every error, to the letter', () => {
     expect(table('| code | status | detail | when |')).toEqual(
       Object.entries(ERRORS).map(([code, { status, details, when }]) => [
