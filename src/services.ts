@@ -138,8 +138,14 @@ let argon2id: Promise<Argon2id> | undefined
 const passwordPrimitives: PasswordPrimitives = {
   async argon2id(params) {
     // One instance per isolate, from the first password on: its memory, 65 MiB, is all that hashing ever takes.
-    argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd))
-    return (await argon2id)(params)
+    const engine = (argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd)))
+    try {
+      return (await engine)(params)
+    } catch (error) {
+      // It did not start, or broke down in the middle. Kept, it would fail every password from now on.
+      if (argon2id === engine) argon2id = undefined
+      throw error
+    }
   },
   async scrypt(password, salt, keyLength, { N, r, p }) {
     // Only imported accounts need it, and an isolate that has none need not load it.

@@ -6,9 +6,10 @@
  * and reported as outdated, so that the next good sign-in replaces them.
  */
 
+import { TesseraError } from '../errors.ts'
 import { equalBytes } from './equal-bytes.ts'
 
-/** The primitives that are not in WebCrypto. Each may throw on input that it does not take. */
+/** The primitives that are not in WebCrypto. They are asked within bounds only: what they throw is a failure of theirs. */
 export interface PasswordPrimitives {
   readonly argon2id: (params: {
     password: Uint8Array
@@ -33,11 +34,23 @@ export interface Verdict {
 }
 
 export interface Passwords {
-  /** A PHC string with a fresh salt. */
+  /** A PHC string with a fresh salt. Throws `unavailable` when the engine fails, `RangeError` for a password that it does not take. */
   readonly hash: (password: string) => Promise<string>
-  /** Never throws: a hash that cannot be read, or costs more than the bounds, matches nothing. `null` matches nothing either, after the same work. */
+  /**
+   * A hash that cannot be read, or costs more than the bounds, matches nothing, and neither does `null`, after the same
+   * work. Throws `unavailable` when the engine fails: whether the password is right is then not known.
+   */
   readonly verify: (password: string, stored: string | null) => Promise<Verdict>
 }
+
+/**
+ * UTF-16 code units, so that what is looked at is bounded before anything else is done with it: NFC takes time by the
+ * square of the combining marks in a row.
+ */
+export const MAX_PASSWORD_LENGTH = 1024
+
+/** How long a caller should wait when an engine failed: the next call starts another. */
+const RETRY_AFTER_SECONDS = 1
 
 /** https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html: 19 MiB, two passes, one lane. */
 const MEMORY_KIB = 19_456
@@ -76,19 +89,24 @@ const DECOY: Phc = {
   hash: new Uint8Array(HASH_BYTES),
 }
 
+/** For the decoy, where the password that was presented is none that the engine takes. */
+const STAND_IN = new TextEncoder().encode('stand-in')
+
 /** Hashing and verification over the given primitives. */
 export function createPasswords(primitives: PasswordPrimitives): Passwords {
   return {
     async hash(password) {
+      const bytes = toBytes(password)
+      if (!isTaken(bytes)) throw new RangeError('no password that Argon2id takes')
       const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES))
-      return toPhc(salt, await ownHash(primitives, toBytes(password), salt))
+      return toPhc(salt, await ownHash(primitives, bytes, salt))
     },
     async verify(password, stored) {
       const bytes = toBytes(password)
       const phc = stored === null ? null : parsePhc(stored)
-      const computed = phc === null ? null : await compute(primitives, phc, bytes).catch(() => null)
+      const computed = phc === null ? null : await compute(primitives, phc, bytes)
       if (phc === null || computed === null) {
-        await compute(primitives, DECOY, bytes).catch(() => null)
+        await compute(primitives, DECOY, isTaken(bytes) ? bytes : STAND_IN)
         return { matches: false, outdated: false }
       }
       const matches = equalBytes(computed, phc.hash)
@@ -102,12 +120,33 @@ function toBytes(password: string): Uint8Array {
   return new TextEncoder().encode(password.normalize('NFC'))
 }
 
-function ownHash(primitives: PasswordPrimitives, password: Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
-  const params = { memorySize: MEMORY_KIB, passes: PASSES, parallelism: LANES, tagLength: HASH_BYTES }
-  return primitives.argon2id({ password, salt, ...params })
+/**
+ * The argon2id package compares the bytes with a minimum of 8, not their number, and so refuses no bytes and a lone one
+ * below 8. No account can have such a password.
+ */
+function isTaken(password: Uint8Array): boolean {
+  return password.length > 1 || (password[0] ?? 0) >= 8
 }
 
-/** The hash of a password under the parameters of a stored one; `null` where those are unknown or out of bounds. */
+function ownHash(primitives: PasswordPrimitives, password: Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
+  const params = { memorySize: MEMORY_KIB, passes: PASSES, parallelism: LANES, tagLength: HASH_BYTES }
+  return asOurs('Argon2id', primitives.argon2id({ password, salt, ...params }))
+}
+
+/** A failure of an engine is our trouble, and says nothing about the password. */
+async function asOurs<Result>(engine: string, result: Promise<Result>): Promise<Result> {
+  try {
+    return await result
+  } catch (error) {
+    const cause = new Error(`${engine} failed`, { cause: error })
+    throw new TesseraError('unavailable', { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+}
+
+/**
+ * The hash of a password under the parameters of a stored one; `null` where those are unknown or out of bounds, or the
+ * password is none. Throws `unavailable`.
+ */
 async function compute(
   primitives: PasswordPrimitives,
   { id, version, params, salt, hash }: Phc,
@@ -124,8 +163,9 @@ async function compute(
         m <= MAX_ARGON2_MEMORY_KIB &&
         t >= 1 &&
         m * t <= MAX_ARGON2_COST_KIB
-      if (!inBounds) return null
-      return primitives.argon2id({ password, salt, memorySize: m, passes: t, parallelism: p, tagLength: hash.length })
+      if (!inBounds || !isTaken(password)) return null
+      const costs = { memorySize: m, passes: t, parallelism: p, tagLength: hash.length }
+      return asOurs('Argon2id', primitives.argon2id({ password, salt, ...costs }))
     }
     case 'scrypt': {
       const { ln = 0, r = 0, p = 0 } = params
@@ -137,19 +177,29 @@ async function compute(
         p * r <= MAX_SCRYPT_LANE_BLOCKS &&
         N * r <= MAX_SCRYPT_MEMORY_BLOCKS &&
         N * r * p <= MAX_SCRYPT_COST
-      return inBounds ? primitives.scrypt(password, salt, hash.length, { N, r, p }) : null
+      return inBounds ? asOurs('scrypt', primitives.scrypt(password, salt, hash.length, { N, r, p })) : null
     }
     case 'pbkdf2-sha256':
     case 'pbkdf2-sha512': {
       const { i = 0 } = params
       if (i < 1 || i > MAX_PBKDF2_ITERATIONS) return null
-      const key = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits'])
-      const algorithm = { name: 'PBKDF2', hash: id === 'pbkdf2-sha256' ? 'SHA-256' : 'SHA-512', salt, iterations: i }
-      return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, hash.length * 8))
+      const digest = id === 'pbkdf2-sha256' ? 'SHA-256' : 'SHA-512'
+      return asOurs('PBKDF2', pbkdf2(password, digest, salt, i, hash.length))
     }
     default:
       return null
   }
+}
+
+async function pbkdf2(
+  password: Uint8Array,
+  hash: string,
+  salt: Uint8Array,
+  iterations: number,
+  length: number,
+): Promise<Uint8Array> {
+  const key = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits'])
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: 'PBKDF2', hash, salt, iterations }, key, length * 8))
 }
 
 function isCurrent({ id, params, salt, hash }: Phc): boolean {
@@ -166,7 +216,7 @@ function isCurrent({ id, params, salt, hash }: Phc): boolean {
 /** The PHC string format: https://github.com/P-H-C/phc-string-format. `null` for anything else. */
 function parsePhc(text: string): Phc | null {
   const match =
-    /^\$([a-z0-9-]{1,32})(?:\$v=(\d+))?\$((?:[a-z]{1,8}=\d{1,9},?)+)\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(
+    /^\$([a-z0-9-]{1,32})(?:\$v=(\d+))?\$([a-z]{1,8}=\d{1,9}(?:,[a-z]{1,8}=\d{1,9})*)\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(
       text,
     )
   const [, id, version, params, salt, hash] = match ?? []

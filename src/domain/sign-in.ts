@@ -6,6 +6,7 @@
  */
 
 import { TesseraError } from '../errors.ts'
+import { describeError } from './describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
 import type { Client } from './place.ts'
 import type { NewSession, Services } from './ports.ts'
@@ -31,8 +32,7 @@ export async function signInByPassword(
   const cause = refusal(account, verdict.matches)
   if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
 
-  // What Argon2id does not take stays under its old hash; the password was right all the same.
-  const rehash = verdict.outdated ? await services.passwords.hash(credentials.password).catch(() => null) : null
+  const rehash = verdict.outdated ? await rehashed(services, credentials.password) : null
   const session = newSession(services, client)
   const opened = await services.sessions.openForPassword(account, rehash, session)
   if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
@@ -42,6 +42,16 @@ export async function signInByPassword(
 /** E-mail addresses are compared in this form. */
 export function normalizeEmail(text: string): string {
   return text.trim().normalize('NFC').toLowerCase()
+}
+
+/** `null` where there is none to be had: the account stays under its old hash, since the password was right all the same. */
+async function rehashed({ passwords, log }: Services, password: string): Promise<string | null> {
+  try {
+    return await passwords.hash(password)
+  } catch (error) {
+    log({ event: 'password_not_rehashed', error: describeError(error) })
+    return null
+  }
 }
 
 function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): string | null {

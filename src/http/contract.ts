@@ -3,6 +3,8 @@
 import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
+import { MAX_PASSWORD_LENGTH } from '../domain/passwords.ts'
+
 // zod/mini says nothing of what was wrong until it is told in which language.
 z.config(en())
 
@@ -14,7 +16,7 @@ const Text = z.string()
 export const Credentials = z.object({
   primary_email: z.string().check(z.minLength(1), z.maxLength(MAX_EMAIL_LENGTH)),
   /** Taken whole: never trimmed or cut. */
-  password: z.string().check(z.minLength(1)),
+  password: z.string().check(z.minLength(1), z.maxLength(MAX_PASSWORD_LENGTH)),
 })
 
 export const RefreshRequest = z.object({ refresh: Text })

@@ -9,8 +9,9 @@ import { createRequire } from 'node:module'
 
 import setupWasm from 'argon2id/lib/setup.js'
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
+import { describeError } from '../../src/domain/describe-error.ts'
 import { equalBytes } from '../../src/domain/equal-bytes.ts'
 import { createPasswords, type PasswordPrimitives } from '../../src/domain/passwords.ts'
 import type { Settings, SignInAccount } from '../../src/domain/ports.ts'
@@ -77,6 +78,8 @@ function countedPrimitives(hash: Argon2id): { primitives: PasswordPrimitives; wo
 
 /** What one verification against our own hash, or against the decoy, costs. */
 const OWN_WORK = 'argon2id 19456 2 1 32'
+
+const fail = () => Promise.reject(new RangeError('out of memory'))
 
 describe('a stored hash', () => {
   test.each([
@@ -232,17 +235,44 @@ describe('a stored hash', () => {
     expect(work).toEqual([OWN_WORK])
   })
 
-  test('matches nothing when a primitive fails, even with the bytes of the decoy', async () => {
-    let attempts = 0
-    const fail = () => {
-      attempts += 1
-      return Promise.reject(new Error('out of memory'))
-    }
-    const passwords = createPasswords({ argon2id: fail, scrypt: fail })
-    for (const stored of [CURRENT, SCRYPT, null]) {
-      expect(await passwords.verify(PASSWORD, stored)).toEqual({ matches: false, outdated: false })
-    }
-    expect(attempts).toBe(5)
+  describe('when a primitive fails', () => {
+    test.each([
+      ['Argon2id', CURRENT, 'Argon2id'],
+      ['scrypt', SCRYPT, 'scrypt'],
+      ['nobody', null, 'Argon2id'],
+      ['an unreadable hash', 'junk', 'Argon2id'],
+    ])('says nothing about a password of %s: that is our trouble', async (_name, stored, engine) => {
+      const passwords = createPasswords({ argon2id: fail, scrypt: fail })
+      expect(await trouble(passwords.verify(PASSWORD, stored))).toEqual({
+        code: 'unavailable',
+        cause: `Error: ${engine} failed (RangeError: out of memory)`,
+        retryAfterSeconds: 1,
+      })
+    })
+
+    test("says nothing about a password of PBKDF2 either, which is the runtime's", async () => {
+      const deriveBits = vi.spyOn(crypto.subtle, 'deriveBits').mockRejectedValue(new Error('no'))
+      onTestFinished(() => deriveBits.mockRestore())
+      const { primitives } = countedPrimitives(cheapArgon2id)
+      expect(await trouble(createPasswords(primitives).verify(PASSWORD, PBKDF2_SHA256))).toMatchObject({
+        code: 'unavailable',
+        cause: 'Error: PBKDF2 failed (Error: no)',
+      })
+    })
+
+    test('knows the password again as soon as it works again', async () => {
+      let failures = 1
+      const { primitives } = countedPrimitives((params) => (failures-- > 0 ? fail() : realArgon2id(params)))
+      const passwords = createPasswords(primitives)
+      expect(await trouble(passwords.verify(PASSWORD, CURRENT))).toMatchObject({ code: 'unavailable' })
+      expect(await passwords.verify(PASSWORD, CURRENT)).toEqual({ matches: true, outdated: false })
+    })
+
+    test('makes no fresh hash', async () => {
+      expect(await trouble(createPasswords({ argon2id: fail, scrypt: fail }).hash(PASSWORD))).toMatchObject({
+        code: 'unavailable',
+      })
+    })
   })
 
   test('of a decoy is never matched, whatever a primitive returns', async () => {
@@ -286,7 +316,7 @@ describe('a fresh hash', () => {
 
   // The argon2id package compares the bytes with a number, and takes a single one below eight for a length.
   test.each(['', '\0', '\u0007'])('cannot be had of %j, and says so', async (password) => {
-    await expect(real.hash(password)).rejects.toThrow('password size should be between 8 and 4294967295 bytes')
+    await expect(real.hash(password)).rejects.toThrow(new RangeError('no password that Argon2id takes'))
   })
 
   test.each([
@@ -304,11 +334,18 @@ describe('a fresh hash', () => {
     expect(await real.verify(password, await real.hash(password))).toEqual({ matches: true, outdated: false })
   })
 
-  test.each(['', '\0', '\u0005', '\u0007'])('verification of %j against any hash never throws', async (password) => {
-    for (const stored of [CURRENT, ARGON2ID_SHORT, SCRYPT, PBKDF2_SHA256, 'junk', null]) {
-      expect(await real.verify(password, stored)).toEqual({ matches: false, outdated: false })
-    }
-  })
+  test.each(['', '\0', '\u0005', '\u0007'])(
+    'verification of %j against any hash is no trouble of ours, and the work of any other',
+    async (password) => {
+      for (const stored of [CURRENT, ARGON2ID_SHORT, SCRYPT, PBKDF2_SHA256, 'junk', null]) {
+        expect(await real.verify(password, stored)).toEqual({ matches: false, outdated: false })
+      }
+      const { primitives, work } = countedPrimitives(realArgon2id)
+      await createPasswords(primitives).verify(password, CURRENT)
+      await createPasswords(primitives).verify(password, null)
+      expect(work).toEqual([OWN_WORK, OWN_WORK])
+    },
+  )
 
   test('never throws, whatever was stored', async () => {
     // How a stored text is read is what this is about, not what its hash costs.
@@ -361,6 +398,16 @@ async function refusal(attempt: Promise<unknown>): Promise<object> {
   )
   if (!(error instanceof TesseraError)) throw new Error('not refused', { cause: error })
   return { code: error.code, message: error.message, cause: error.cause }
+}
+
+/** The trouble that an attempt meets, with its cause as the log shows it. */
+async function trouble(attempt: Promise<unknown>): Promise<object> {
+  const error = await attempt.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof TesseraError)) throw new Error('no trouble of ours', { cause: error })
+  return { code: error.code, cause: describeError(error.cause), retryAfterSeconds: error.retryAfterSeconds }
 }
 
 function refused(cause: string) {
@@ -485,6 +532,19 @@ describe('signing in with a password', async () => {
   test('lets an imported account in whose password cannot be hashed anew: it was right, and no fault of its owner', async () => {
     const { services } = withAccount({ passwordHash: PBKDF2_CONTROL_CHARACTER }, {}, realArgon2id)
     await expect(signIn(services, 'somebody@example.com', '\u0005')).resolves.toBeDefined()
+  })
+
+  test('lets an imported account in when the engine fails to hash anew, and says so in the log', async () => {
+    const logged: unknown[] = []
+    const { services } = withAccount({ passwordHash: SCRYPT }, {}, () => Promise.reject(new Error('out of memory')))
+    await expect(signIn({ ...services, log: (event) => logged.push(event) })).resolves.toBeDefined()
+    expect(services.rehashes).toEqual([null])
+    expect(logged).toEqual([
+      {
+        event: 'password_not_rehashed',
+        error: 'TesseraError: Service unavailable (Error: Argon2id failed (Error: out of memory))',
+      },
+    ])
   })
 
   test('takes the password whole', async () => {
