@@ -54,7 +54,7 @@ export const ERRORS = {
   forbidden: {
     status: 403,
     details: ['Forbidden'],
-    when: 'cross-site or prefetched issuing, wrong service key',
+    when: 'asked by a page of another origin, prefetched issuing, wrong service key',
   },
   not_found: { status: 404, details: ['Not found'], when: 'no such route' },
   method_not_allowed: {

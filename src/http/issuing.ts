@@ -11,10 +11,10 @@ import { type AppEnv, factory } from './factory.ts'
 
 /**
  * Guards a route that changes something on behalf of a cookie. `SameSite=Strict` keeps the cookies of a foreign site's
- * request away; this also refuses what such a site asks for without them.
+ * request away; this also refuses what such a site asks for without them, and what a sibling host asks for with them.
  */
-export const refuseCrossSite = factory.createMiddleware(async (c, next) => {
-  requireSameSite(c)
+export const refuseCrossOrigin = factory.createMiddleware(async (c, next) => {
+  requireSameOrigin(c)
   await next()
 })
 
@@ -22,7 +22,7 @@ export const refuseCrossSite = factory.createMiddleware(async (c, next) => {
 const guards = new WeakSet<object>()
 
 /**
- * Guards a route that hands out cookies: no HEAD, no cross-site request, no prefetch. Its GET answers errors as bare text, as
+ * Guards a route that hands out cookies: no HEAD, no request of another origin's page, no prefetch. Its GET answers errors as bare text, as
  * it was specified.
  */
 export function issuing(...methods: readonly string[]) {
@@ -31,7 +31,7 @@ export function issuing(...methods: readonly string[]) {
     // Hono runs the GET handler for HEAD.
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
-    requireSameSite(c)
+    requireSameOrigin(c)
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()
   })
@@ -62,6 +62,8 @@ export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
   if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
 }
 
-function requireSameSite(c: Context<AppEnv>): void {
-  if (c.req.header('Sec-Fetch-Site') === 'cross-site') throw new TesseraError('forbidden', { cause: 'cross-site' })
+/** `none` is an address that a person typed. Without the header it is no browser of today, and `SameSite` has to do. */
+function requireSameOrigin(c: Context<AppEnv>): void {
+  const site = c.req.header('Sec-Fetch-Site') ?? 'none'
+  if (site !== 'same-origin' && site !== 'none') throw new TesseraError('forbidden', { cause: 'cross-origin' })
 }

@@ -322,6 +322,7 @@ describe('ISSUE_ACCESS', () => {
 describe('a request that no person asked for', () => {
   test.each([
     ['cross-site', { 'Sec-Fetch-Site': 'cross-site' }],
+    ['of a sibling host', { 'Sec-Fetch-Site': 'same-site' }],
     ['a prefetch', { 'Sec-Purpose': 'prefetch' }],
     ['a prerender', { 'Sec-Purpose': 'prefetch;prerender' }],
     ['a prefetch of an older browser', { Purpose: 'prefetch' }],
@@ -344,7 +345,7 @@ describe('a request that no person asked for', () => {
     expect(await answer(await refresh(cookies))).toEqual(GRANTED)
   })
 
-  test.each(['same-origin', 'same-site', 'none'])('is not one that is %s', async (site) => {
+  test.each(['same-origin', 'none'])('is not one that is %s', async (site) => {
     const { cookies } = await open(undefined, { headers: { 'Sec-Fetch-Site': site } })
 
     expect(await answer(await refresh(cookies, { headers: { 'Sec-Fetch-Site': site } }))).toEqual(GRANTED)

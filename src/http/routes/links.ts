@@ -13,7 +13,7 @@ import type { TesseraError } from '../../errors.ts'
 import { readForm } from '../body.ts'
 import { TokenRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
-import { refuseCrossSite } from '../issuing.ts'
+import { refuseCrossOrigin } from '../issuing.ts'
 import { pageHeaders } from '../page-headers.ts'
 import { toTesseraError } from '../problem.ts'
 
@@ -30,7 +30,7 @@ function linkRoute(purpose: LinkPurpose) {
       const { renderAskPage } = await loadPages()
       return c.html(renderAskPage({ purpose, token, details, nonce: c.get('secureHeadersNonce') }))
     })
-    .post(path, refuseCrossSite, async (c) => {
+    .post(path, refuseCrossOrigin, async (c) => {
       const { token } = await readForm(c, TokenRequest)
       // Before the link is used up: it works once, and whoever pressed it should read that it did.
       const { renderDonePage } = await loadPages()

@@ -20,7 +20,7 @@ import { readClient, readIssuer } from '../client.ts'
 import { Credentials } from '../contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../cookies.ts'
 import { factory } from '../factory.ts'
-import { issuing, refuseCrossSite } from '../issuing.ts'
+import { issuing, refuseCrossOrigin } from '../issuing.ts'
 
 export const sessionRoutes = factory
   .createApp()
@@ -31,7 +31,7 @@ export const sessionRoutes = factory
     writePair(c, pair)
     return c.json(describeAccount(pair.account))
   })
-  .delete('/session', refuseCrossSite, async (c) => {
+  .delete('/session', refuseCrossOrigin, async (c) => {
     // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
     await Promise.all(readAllAccessCookies(c).map((access) => revokeByToken(c.env, access, 'signed_out')))
     clearPair(c)
@@ -46,11 +46,11 @@ export const sessionRoutes = factory
     const listed = await c.env.sessions.list(account.id, c.env.now(), c.env.settings.sessionMaxSeconds)
     return c.json(listed.map((one) => describeSession(one, session.sid)))
   })
-  .delete('/sessions', refuseCrossSite, async (c) => {
+  .delete('/sessions', refuseCrossOrigin, async (c) => {
     await revokeOthers(c.env, await authenticate(c.env, readAccessToken(c)))
     return c.body(null, 204)
   })
-  .delete('/sessions/:sid', refuseCrossSite, async (c) => {
+  .delete('/sessions/:sid', refuseCrossOrigin, async (c) => {
     await revokeOwn(c.env, await authenticate(c.env, readAccessToken(c)), c.req.param('sid'))
     return c.body(null, 204)
   })
@@ -58,7 +58,7 @@ export const sessionRoutes = factory
     const { account } = await authenticate(c.env, readAccessToken(c))
     return c.json((await c.env.owners.listPlaces(account.id, c.env.now())).map(describePlace))
   })
-  .delete('/places/:id{[0-9]{1,15}}', refuseCrossSite, async (c) => {
+  .delete('/places/:id{[0-9]{1,15}}', refuseCrossOrigin, async (c) => {
     const { account } = await authenticate(c.env, readAccessToken(c))
     if (!(await c.env.owners.removePlace(account.id, Number(c.req.param('id'))))) throw new TesseraError('not_found')
     return c.body(null, 204)
