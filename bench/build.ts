@@ -15,21 +15,32 @@ export interface BundleModule {
 export interface Bundle {
   readonly name: string
   readonly modules: readonly BundleModule[]
+  /** The files that were bundled, from the repository's root. */
+  readonly sources: readonly string[]
 }
 
 /** Bundles the Worker of `wrangler.toml`, or another entry point in its place. */
 export async function bundle(name: string, outdir: string, entry?: string): Promise<Bundle> {
   rmSync(outdir, { recursive: true, force: true })
   const script = entry === undefined ? [] : [entry]
-  const { ok, output } = await runWrangler(['deploy', ...script, '--dry-run', '--minify', '--outdir', outdir], false)
+  const { ok, output } = await runWrangler(
+    ['deploy', ...script, '--dry-run', '--minify', '--metafile', '--outdir', outdir],
+    false,
+  )
   if (!ok) throw new Error(`bundling ${name} failed:\n${output}`)
   const files = readdirSync(outdir).filter((file) => /\.(?:js|wasm)$/.test(file))
   const modules = files.map((file): BundleModule => {
     const type = file.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule'
     return { name: file, type, contents: readFileSync(join(outdir, file)) }
   })
+  const metafile = JSON.parse(readFileSync(join(outdir, 'bundle-meta.json'), 'utf8')) as { inputs: object }
+  const sources = Object.keys(metafile.inputs)
   // The entry point goes first, which is how the runtime finds it.
-  return { name, modules: modules.toSorted((a, b) => Number(b.type === 'ESModule') - Number(a.type === 'ESModule')) }
+  return {
+    name,
+    sources,
+    modules: modules.toSorted((a, b) => Number(b.type === 'ESModule') - Number(a.type === 'ESModule')),
+  }
 }
 
 /** KiB that the scripts of a bundle take on the wire; its WebAssembly is not counted. */

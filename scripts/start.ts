@@ -57,11 +57,16 @@ function persistence(): readonly string[] {
 }
 
 function serve(): void {
-  const child = startWrangler(['dev', '--show-interactive-dev-session=false', ...args], {
-    // Without this, wrangler asks the network what `request.cf` should look like.
-    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-    ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
-  })
+  // The playground signs in with them.
+  const demoAccounts = ['--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
+  const child = startWrangler(
+    ['dev', 'src/dev/index.ts', '--show-interactive-dev-session=false', ...demoAccounts, ...args],
+    {
+      // Without this, wrangler asks the network what `request.cf` should look like.
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
+    },
+  )
   let announced = false
   let pending = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -100,7 +105,7 @@ Try it, in another terminal:
   curl -i -c cookies.txt ${origin}/${confirmed.guid}
   curl -i -b cookies.txt -c cookies.txt ${origin}/refresh
 
-  # The same pair from elsewhere is refused, and its owner gets a mail: ${origin}/cdn-cgi/explorer
+  # The same pair from elsewhere is refused, and its owner gets a mail: ${origin}/dev
   curl -i -b cookies.txt -H 'CF-Connecting-IP: 198.51.100.23' ${origin}/refresh
 
   # Everybody else's way: JSON

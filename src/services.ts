@@ -18,7 +18,7 @@ import { equalBytes } from './domain/equal-bytes.ts'
 import { deriveKeys } from './domain/keys.ts'
 import { signLink } from './domain/links.ts'
 import { createPasswords, type PasswordPrimitives } from './domain/passwords.ts'
-import type { LogEvent, Services } from './domain/ports.ts'
+import type { Services } from './domain/ports.ts'
 import { createTokens } from './domain/tokens.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import { announce, type DeliveryDeps } from './mail/delivery.ts'
@@ -31,6 +31,15 @@ export interface Runtime {
   readonly purge: Purge
 }
 
+/** What a runtime takes from outside itself besides bindings: the time, in seconds since 1970, and somewhere to log. */
+export type Surroundings = Pick<Services, 'now' | 'log'>
+
+/** The clock and the log of the platform. */
+export const PLATFORM: Surroundings = {
+  now: () => Math.floor(Date.now() / 1000),
+  log: (event) => console.warn(event),
+}
+
 const ready = new WeakMap<Env, Runtime>()
 const starting = new WeakMap<Env, Promise<Runtime>>()
 
@@ -39,11 +48,14 @@ export function readyRuntime(env: Env): Runtime | undefined {
   return ready.get(env)
 }
 
-/** The runtime of an environment, built if need be. Rejects with `ConfigError` when it is not configured. */
-export function runtimeFor(env: Env): Promise<Runtime> {
+/**
+ * The runtime of an environment, built if need be, in the surroundings of whoever asks first. Rejects with `ConfigError`
+ * when it is not configured.
+ */
+export function runtimeFor(env: Env, surroundings = PLATFORM): Promise<Runtime> {
   const known = starting.get(env)
   if (known !== undefined) return known
-  const runtime = createRuntime(env)
+  const runtime = createRuntime(env, surroundings)
   starting.set(env, runtime)
   runtime.then(
     (built) => ready.set(env, built),
@@ -60,10 +72,10 @@ export function createBrokenHealthCheck(env: Env, error: unknown): Services['che
   }
   const isConfigured = !(error instanceof ConfigError)
   const broken: Probes = isConfigured ? { configuration: () => undefined, keys: fail } : { configuration: fail }
-  return createHealthCheck({ ...bindingProbes(env), ...broken }, { now, log })
+  return createHealthCheck({ ...bindingProbes(env), ...broken }, PLATFORM)
 }
 
-async function createRuntime(env: Env): Promise<Runtime> {
+async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runtime> {
   const config = parseConfig(env)
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
   const tokens = createTokens(keys)
@@ -102,16 +114,8 @@ async function createRuntime(env: Env): Promise<Runtime> {
   return { services, delivery, purge: createPurge(env.DB, log) }
 }
 
-function now(): number {
-  return Math.floor(Date.now() / 1000)
-}
-
 function newId(): string {
   return crypto.randomUUID()
-}
-
-function log(event: LogEvent): void {
-  console.warn(event)
 }
 
 function transportOf(config: Config, env: Env): Transport {

@@ -1,4 +1,4 @@
-/** The mail that an owner gets about a blocked refresh, read where the README says: in the local explorer. */
+/** The mail that an owner gets about a blocked refresh, read where the README says that scripts find it. */
 
 import { expect } from 'vitest'
 

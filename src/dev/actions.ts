@@ -1,0 +1,144 @@
+/**
+ * What the buttons of the playground do. Nearly each asks the real Worker, with what this browser holds, and hands on the
+ * cookies of its answer: the page shows what went over the wire, and nothing is imitated.
+ *
+ * - POST /dev/sign-in, /dev/open, /dev/sign-out
+ * - POST /refresh/dev   a browser sends the cookie of the refresh token below `/refresh` only
+ * - POST /dev/sessions/end
+ * - POST /dev/place, /dev/clock
+ */
+
+import { Hono } from 'hono'
+import * as z from 'zod/mini'
+
+import { Guid, parseToken } from '../domain/tokens.ts'
+import { TesseraError } from '../errors.ts'
+import { cookieValues } from '../http/cookies.ts'
+import { writeDown } from './exchange.ts'
+import { isSameOrigin } from './local.ts'
+import { comeFrom, type IncomingRequest, PlaceId, type Where } from './places.ts'
+import type { CookiePair } from './run.ts'
+import type { PlaygroundContext, PlaygroundEnv } from './workbench.ts'
+
+const SignIn = z.object({ primary_email: z.string(), password: z.string() })
+const Open = z.object({ guid: Guid })
+const Refresh = z.object({ how: z.enum(['refresh', 'again', 'steal']) })
+const End = z.object({ sid: z.string() })
+const Go = z.object({ place: PlaceId })
+/** Seconds, or back to the clock of this machine. */
+const Travel = z.object({ ahead: z.enum(['360', '86400', '950400', 'now']) })
+
+interface Ask {
+  readonly title: string
+  readonly method: string
+  readonly path: string
+  readonly cookie?: string
+  readonly body?: string
+  /** Instead of where this run pretends to be. */
+  readonly where?: Where
+  /** Whether this browser gets the cookies of the answer. */
+  readonly keepCookies: boolean
+}
+
+export const actions = new Hono<PlaygroundEnv>()
+  .use(async (c, next) => {
+    if (c.req.method !== 'POST' || isSameOrigin(c.req.raw)) return next()
+    return c.text('Only pages of this origin may do this.', 403)
+  })
+  .post('/dev/sign-in', async (c) => {
+    const credentials = await fields(c, SignIn)
+    return ask(c, {
+      title: `Sign in as ${credentials.primary_email}`,
+      method: 'POST',
+      path: '/auth/session',
+      body: JSON.stringify(credentials),
+      keepCookies: true,
+    })
+  })
+  .post('/dev/open', async (c) => {
+    const { guid } = await fields(c, Open)
+    return ask(c, { title: `Open a session for ${guid}`, method: 'GET', path: `/${guid}`, keepCookies: true })
+  })
+  .post('/dev/sign-out', (c) =>
+    ask(c, { title: 'Sign out', method: 'DELETE', path: '/auth/session', cookie: heldCookies(c), keepCookies: true }),
+  )
+  .post('/refresh/dev', async (c) => {
+    const { how } = await fields(c, Refresh)
+    const common = { method: 'GET', path: '/refresh', cookie: heldCookies(c) }
+    if (how === 'refresh') return ask(c, { ...common, title: 'Refresh', keepCookies: true })
+    if (how === 'steal') {
+      return ask(c, { ...common, title: 'Use the pair from elsewhere', where: 'thief', keepCookies: false })
+    }
+    const title = 'Present the previous pair again'
+    const previous = previousPair(c)
+    if (previous !== null) return ask(c, { ...common, title, cookie: cookieHeader(previous), keepCookies: false })
+    c.env.run.last = { title: `${title}: there is none yet, refresh first`, exchange: null, events: [] }
+    return c.redirect('/dev#browser', 303)
+  })
+  .post('/dev/sessions/end', async (c) => {
+    const { sid } = await fields(c, End)
+    const { runtime, now, run } = c.env
+    if (runtime instanceof Error) throw runtime
+    await runtime.services.sessions.end({ sid, onlyWhileJti: null, reason: 'revoked', now: now(), notice: null })
+    run.last = { title: `Ended session ${sid}`, exchange: null, events: [] }
+    return c.redirect('/dev#sessions', 303)
+  })
+  .post('/dev/place', async (c) => {
+    c.env.run.place = (await fields(c, Go)).place
+    return c.redirect('/dev', 303)
+  })
+  .post('/dev/clock', async (c) => {
+    const { run, runCron } = c.env
+    const { ahead } = await fields(c, Travel)
+    run.aheadSeconds = ahead === 'now' ? 0 : run.aheadSeconds + Number(ahead)
+    // As the cron trigger would have done in the meantime. Where it cannot, the page says why.
+    await runCron().catch(() => undefined)
+    return c.redirect('/dev', 303)
+  })
+
+async function ask(c: PlaygroundContext, { title, method, path, cookie, body, where, keepCookies }: Ask) {
+  const { run, answer } = c.env
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Hono forgets that it was handed one
+  const raw = c.req.raw as IncomingRequest
+  const headers = new Headers()
+  for (const name of ['CF-Connecting-IP', 'User-Agent']) {
+    const value = raw.headers.get(name)
+    if (value !== null) headers.set(name, value)
+  }
+  if (body !== undefined) headers.set('Content-Type', 'application/json')
+  if (cookie) headers.set('Cookie', cookie)
+  const init = { method, headers, ...(raw.cf && { cf: raw.cf }), ...(body !== undefined && { body }) }
+  const request = comeFrom(where ?? run.place, new Request(new URL(path, raw.url), init))
+  const newest = run.events.at(-1)
+  const response = await answer(request)
+  const exchange = writeDown(request, body ?? '', response, await response.text())
+  run.last = { title, exchange, events: run.events.slice(newest === undefined ? 0 : run.events.indexOf(newest) + 1) }
+
+  if (keepCookies) for (const line of response.headers.getSetCookie()) c.header('Set-Cookie', line, { append: true })
+  return c.redirect('/dev#browser', 303)
+}
+
+/** Our cookies among those that this browser sent; other servers of this machine share its jar. */
+function heldCookies(c: PlaygroundContext): string {
+  const header = c.req.header('Cookie') ?? ''
+  const names = ['access_token', 'refresh_token']
+  return names.flatMap((name) => cookieValues(header, name).map((value) => `${name}=${value}`)).join('; ')
+}
+
+function cookieHeader({ access, refresh }: CookiePair): string {
+  return `access_token=${access}; refresh_token=${refresh}`
+}
+
+/** The pair that the one in this browser replaced. It may be of a forged session: the Worker will say so. */
+function previousPair(c: PlaygroundContext): CookiePair | null {
+  const [access] = cookieValues(c.req.header('Cookie') ?? '', 'access_token')
+  const sid = access === undefined ? null : parseToken(access).payload['sid']
+  return typeof sid === 'string' ? (c.env.run.pairs.get(sid)?.previous ?? null) : null
+}
+
+/** Throws `wrong_data_structure`. */
+async function fields<Schema extends z.ZodMiniType>(c: PlaygroundContext, schema: Schema): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(await c.req.parseBody())
+  if (!parsed.success) throw new TesseraError('wrong_data_structure', { cause: z.prettifyError(parsed.error) })
+  return parsed.data
+}

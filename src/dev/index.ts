@@ -1,0 +1,66 @@
+/**
+ * The Worker of `npm start`: the one that is deployed, and a page to play with it at `/dev`. It is an entry point of its
+ * own, so that nothing of the page is in what is deployed; requests to any other path are for the real Worker.
+ */
+
+import worker from '../index.ts'
+import { PLATFORM, type Runtime, runtimeFor, type Surroundings } from '../services.ts'
+import { readPasswords } from './demo-accounts.ts'
+import { isForPlayground } from './local.ts'
+import { comeFrom, type IncomingRequest } from './places.ts'
+import { createPlayground } from './playground.tsx'
+import { createRun, noteEvent, notePair } from './run.ts'
+
+const playground = createPlayground()
+const run = createRun()
+
+const surroundings: Surroundings = {
+  now: () => PLATFORM.now() + run.aheadSeconds,
+  log(event) {
+    PLATFORM.log(event)
+    noteEvent(run, surroundings.now(), event)
+  },
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    const runtime = await start(env)
+    // A Worker that cannot start has nothing to hide: its page only says why.
+    const publicUrl = runtime instanceof Error ? undefined : runtime.services.settings.publicUrl
+    if (!isForPlayground(request, publicUrl)) return answer(comeFrom(run.place, request))
+    return playground.fetch(request, {
+      run,
+      runtime,
+      now: surroundings.now,
+      database: env.DB,
+      passwords: readPasswords(env),
+      answer,
+      runCron: () => worker.scheduled({ cron: '', scheduledTime: Date.now(), noRetry() {} }, env),
+    })
+
+    async function answer(asked: IncomingRequest): Promise<Response> {
+      const response = await worker.fetch(asked, env, ctx)
+      notePair(run, response)
+      return response
+    }
+  },
+
+  async queue(batch, env) {
+    await start(env)
+    await worker.queue(batch, env)
+  },
+
+  async scheduled(controller, env) {
+    await start(env)
+    await worker.scheduled(controller, env)
+  },
+} satisfies ExportedHandler<Env>
+
+/** Before the Worker builds its own runtime, gives it one with the clock of this run. Why it cannot start, it logs itself. */
+async function start(env: Env): Promise<Runtime | Error> {
+  try {
+    return await runtimeFor(env, surroundings)
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Who may see the playground: a browser or a shell on this machine, and nobody else. It shows passwords and signs
+ * anybody in, so whatever speaks against "local" is enough to make it disappear.
+ */
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/**
+ * Whether a request is for the playground and came from this machine. The `Host` is checked, since a foreign name may be
+ * made to resolve to this machine (DNS rebinding); a `CF-Ray` is what every request through Cloudflare's network has, so
+ * this entry would show nothing even if it were deployed or reached by a tunnel.
+ */
+export function isForPlayground({ url, headers }: Request, publicUrl: string | undefined): boolean {
+  const { pathname, hostname } = new URL(url)
+  const isPath = /^\/dev(\/|$)/.test(pathname) || pathname === '/refresh/dev'
+  const host = headers.get('Host')
+  return (
+    isPath &&
+    LOOPBACK.test(hostname) &&
+    (host === null || LOOPBACK.test(host.replace(/:\d+$/, ''))) &&
+    !headers.has('CF-Ray') &&
+    (publicUrl === undefined || LOOPBACK.test(new URL(publicUrl).hostname))
+  )
+}
+
+/** Whether a form was sent by a page of this very origin: another port of this machine is somebody else. */
+export function isSameOrigin({ url, headers }: Request): boolean {
+  const origin = headers.get('Origin')
+  const site = headers.get('Sec-Fetch-Site')
+  return (origin === null || origin === new URL(url).origin) && (site === null || site === 'same-origin')
+}

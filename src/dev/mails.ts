@@ -1,0 +1,37 @@
+/** The mails of the outbox as their owners get them: rendered by what sends them, with the same links. */
+
+import { Notice } from '../domain/notice.ts'
+import type { DeliveryDeps } from '../mail/delivery.ts'
+import { type Message, renderMessage } from '../mail/message.ts'
+import type { MailRecord } from './records.ts'
+
+export interface RenderedMail {
+  readonly record: MailRecord
+  /** `null`: the row cannot be read, and will not be sent either. */
+  readonly message: Message | null
+}
+
+export async function renderMail(
+  { signLink }: Pick<DeliveryDeps, 'signLink'>,
+  record: MailRecord,
+): Promise<RenderedMail> {
+  const { id, recipient, kind, facts } = record
+  try {
+    const notice = Notice.parse({ kind, facts: JSON.parse(facts) })
+    return { record, message: await renderMessage({ id, recipient, ...notice }, signLink) }
+  } catch {
+    return { record, message: null }
+  }
+}
+
+/** What became of a mail, in a word and in a sentence. */
+export function describeState({ sentAt, failedAt, attempts, lastError }: MailRecord): {
+  readonly state: 'sent' | 'waiting' | 'parked'
+  readonly detail: string
+} {
+  if (sentAt !== null) return { state: 'sent', detail: 'Accepted by the mail transport.' }
+  if (failedAt !== null) return { state: 'parked', detail: `Given up: ${lastError ?? 'no reason was noted'}.` }
+  if (attempts === 0 || lastError === null)
+    return { state: 'waiting', detail: 'On its way through the queue: a second or so.' }
+  return { state: 'waiting', detail: `Tried ${attempts} times, and will be again: ${lastError}.` }
+}

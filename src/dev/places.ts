@@ -1,0 +1,87 @@
+/**
+ * Places to pretend to be at. Where a request comes from is decided by Cloudflare's edge, so on one machine nobody ever
+ * moves: this puts another address, and what Cloudflare would know of it, in place of what `wrangler dev` fills in.
+ */
+
+import * as z from 'zod/mini'
+
+export const PlaceId = z.enum(['home', 'city', 'phone', 'abroad'])
+export type PlaceId = z.output<typeof PlaceId>
+
+/** The addresses are for documentation (RFC 5737, RFC 3849), and the networks for private use (RFC 6996). */
+interface Place {
+  readonly name: string
+  readonly address: string
+  readonly city: string
+  readonly country: string
+  readonly asn: number
+  readonly network: string
+}
+
+export type Where = PlaceId | 'thief'
+
+const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
+  city: {
+    name: 'Another city',
+    address: '203.0.113.80',
+    city: 'Dallas',
+    country: 'US',
+    // What `wrangler dev` says of home: one provider, two cities.
+    asn: 395747,
+    network: 'The same provider',
+  },
+  phone: {
+    name: 'A phone network',
+    address: '198.51.100.160',
+    city: 'Austin',
+    country: 'US',
+    asn: 64_512,
+    network: 'Example Mobile',
+  },
+  abroad: {
+    name: 'Another country',
+    address: '192.0.2.44',
+    city: 'Lisbon',
+    country: 'PT',
+    asn: 64_513,
+    network: 'Example Telecom',
+  },
+  thief: {
+    name: 'Somewhere else',
+    address: '2001:db8:66::1',
+    city: 'Reykjavík',
+    country: 'IS',
+    asn: 64_514,
+    network: 'Example Hosting',
+  },
+}
+
+const THIEF_AGENT = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/20100101 Firefox/146.0'
+
+/** A place in words, for people: its name, and what is known of it. */
+export function describePlace(where: Where): { readonly name: string; readonly detail: string } {
+  if (where === 'home') return { name: 'Home', detail: 'This machine, as wrangler dev sees it' }
+  const { name, address, city, country, network } = PLACES[where]
+  return { name, detail: `${city}, ${country} · ${network} · ${address}` }
+}
+
+export type IncomingRequest = Request<unknown, IncomingRequestCfProperties>
+
+/**
+ * The request as it would arrive from a place. An address that a caller set by hand stays: only the one that `wrangler
+ * dev` fills in, which is this machine's own, gives way.
+ */
+export function comeFrom(where: Where, request: IncomingRequest): IncomingRequest {
+  if (where === 'home' || !isOwnAddress(request.headers.get('CF-Connecting-IP'))) return request
+  const { address, city, country, asn, network } = PLACES[where]
+  const headers = new Headers(request.headers)
+  headers.set('CF-Connecting-IP', address)
+  if (where === 'thief') headers.set('User-Agent', THIEF_AGENT)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the properties of this machine, but for five
+  const cf = { ...request.cf, city, country, asn, asOrganization: network } as IncomingRequestCfProperties
+  return new Request(request, { headers, cf })
+}
+
+function isOwnAddress(address: string | null): boolean {
+  return address === null || /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/i.test(address)
+}

@@ -1,0 +1,70 @@
+/** What the tables hold, of every account alike: only the playground may ask for that. */
+
+import { desc, eq } from 'drizzle-orm'
+
+import { select } from '../db/query.ts'
+import { notifications, sessions, users } from '../db/schema.ts'
+import { aliased, prepare, runBatch, type Statement } from '../db/statement.ts'
+
+type Database = Env['DB']
+
+export type AccountRecord = RowOf<typeof accountQuery>
+export type SessionRecord = RowOf<typeof sessionQuery>
+export type MailRecord = RowOf<typeof mailQuery>
+
+type RowOf<Query extends (database: Database) => Statement<unknown>> =
+  ReturnType<Query> extends Statement<infer Row> ? Row : never
+
+export interface Records {
+  /** Oldest first: the demo accounts. */
+  readonly accounts: readonly AccountRecord[]
+  /** Newest first, ended ones too. */
+  readonly sessions: readonly SessionRecord[]
+  /** Newest first. */
+  readonly mails: readonly MailRecord[]
+}
+
+const MAX_ACCOUNTS = 20
+const MAX_SESSIONS = 50
+const MAX_MAILS = 20
+
+/** Everything that the page shows. Throws `unavailable`, above all where the database is not migrated. */
+export async function readRecords(database: Database): Promise<Records> {
+  const [accounts, listed, mails] = [accountQuery(database), sessionQuery(database), mailQuery(database)]
+  const results = await runBatch(database, [accounts.bind({}), listed.bind({}), mails.bind({})])
+  return { accounts: accounts.rows(results[0]), sessions: listed.rows(results[1]), mails: mails.rows(results[2]) }
+}
+
+function accountQuery(database: Database) {
+  const { id, guid, primaryEmail: email, isActive, confirmedAt } = users
+  return prepare(
+    database,
+    select(aliased({ id, guid, email, isActive, confirmedAt })).from(users).orderBy(users.id).limit(MAX_ACCOUNTS),
+  )
+}
+
+function sessionQuery(database: Database) {
+  const { sid, jti, issuedAt, expiresAt, createdAt, revokedAt, revokedReason, ip, country, city, userAgent } = sessions
+  const columns = { sid, jti, issuedAt, expiresAt, createdAt, revokedAt, revokedReason, ip, country, city, userAgent }
+  return prepare(
+    database,
+    select(aliased({ ...columns, email: users.primaryEmail, guid: users.guid }))
+      .from(sessions)
+      .leftJoin(users, eq(users.id, sessions.userId))
+      .orderBy(desc(sessions.issuedAt))
+      .limit(MAX_SESSIONS),
+  )
+}
+
+function mailQuery(database: Database) {
+  const { id, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError } = notifications
+  const { sessionsEndedAt, placeAllowedAt } = notifications
+  const columns = { id, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError }
+  return prepare(
+    database,
+    select(aliased({ ...columns, sessionsEndedAt, placeAllowedAt }))
+      .from(notifications)
+      .orderBy(desc(notifications.createdAt))
+      .limit(MAX_MAILS),
+  )
+}

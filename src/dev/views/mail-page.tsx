@@ -1,0 +1,59 @@
+/** One mail: what its owner sees, with links that work, and what became of it. */
+
+import { describeState, type RenderedMail } from '../mails.ts'
+import { Card, Frame } from './frame.tsx'
+import { MailState } from './mail-list.tsx'
+import { Away, describeMoment } from './time.tsx'
+
+interface MailPageProps {
+  readonly nonce: string | undefined
+  readonly now: number
+  readonly mail: RenderedMail
+}
+
+export function MailPage({ nonce, now, mail: { record, message } }: MailPageProps) {
+  const title = message?.subject ?? 'A mail that cannot be read'
+  return (
+    <Frame title={title} nonce={nonce}>
+      <p class="top">
+        <a href="/dev#mails">← Playground</a>
+      </p>
+      <h1>{title}</h1>
+      <div class="grid">
+        <Card id="mail" title={`To ${record.recipient}`} note={describeMoment(record.createdAt)}>
+          <div class="body">
+            <p>
+              <MailState record={record} /> <span class="quiet small">{describeState(record).detail}</span>
+            </p>
+            <LinkUse label="End all my sessions" at={record.sessionsEndedAt} now={now} />
+            <LinkUse label="That was me, allow this place" at={record.placeAllowedAt} now={now} />
+          </div>
+          {message !== null && (
+            <iframe
+              src={`/dev/mails/${record.id}/body`}
+              title="The mail"
+              sandbox="allow-popups allow-popups-to-escape-sandbox"
+            />
+          )}
+        </Card>
+        {message !== null && (
+          <Card id="text" title="Its plain text">
+            <div class="body">
+              <pre>{message.text}</pre>
+            </div>
+          </Card>
+        )}
+      </div>
+    </Frame>
+  )
+}
+
+function LinkUse({ label, at, now }: { readonly label: string; readonly at: number | null; readonly now: number }) {
+  return (
+    at !== null && (
+      <p class="small">
+        “{label}” was used <Away at={at} now={now} />.
+      </p>
+    )
+  )
+}

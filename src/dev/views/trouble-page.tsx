@@ -1,0 +1,15 @@
+/** When there is nothing to play with: why, and the way back. */
+
+import { Frame } from './frame.tsx'
+
+export function TroublePage({ nonce, reason }: { readonly nonce: string | undefined; readonly reason: string }) {
+  return (
+    <Frame title="Tessera cannot do this" nonce={nonce}>
+      <h1>Tessera cannot do this</h1>
+      <p class="notice bad">{reason}</p>
+      <p>
+        <a href="/dev">Playground</a>
+      </p>
+    </Frame>
+  )
+}

@@ -1,0 +1,52 @@
+/** Who is signed in in the browser that asks, as its access cookie says and as the database knows better. */
+
+import type { Services } from '../domain/ports.ts'
+import { endOf } from '../domain/session-end.ts'
+import type { AccessClaims } from '../domain/tokens.ts'
+import { readEitherOrNull } from '../domain/verify.ts'
+import { cookieValues } from '../http/cookies.ts'
+import type { Records, SessionRecord } from './records.ts'
+
+export interface Visitor {
+  readonly claims: Pick<AccessClaims, 'sid' | 'guid' | 'iat' | 'exp'>
+  /** The e-mail address of the account, or its guid. */
+  readonly name: string
+  /** `null`: its row was purged, or is not among those that were read. */
+  readonly session: SessionRecord | null
+  /** Why its session is over, or `null` while it lives. */
+  readonly end: string | null
+}
+
+/** Only the access token gets here, since the refresh token's cookie is for `/refresh`. Expired ones count, too. */
+export async function findVisitor(
+  services: Services,
+  request: Request,
+  { accounts, sessions }: Pick<Records, 'accounts' | 'sessions'>,
+): Promise<Visitor | null> {
+  const [token] = cookieValues(request.headers.get('Cookie') ?? '', 'access_token')
+  const claims = token === undefined ? null : await readEitherOrNull(services, token)
+  if (claims === null) return null
+  const session = sessions.find(({ sid }) => sid === claims.sid) ?? null
+  const end = session === null ? 'purged' : describeEnd(services, session)
+  const name = accounts.find(({ guid }) => guid === claims.guid)?.email ?? claims.guid
+  return { name, claims, session, end }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  location: 'used from elsewhere',
+  reuse: 'used twice',
+  inactive: 'account inactive',
+  signed_out: 'signed out',
+  revoked: 'revoked',
+  owner: 'ended by its owner’s link',
+}
+
+/** Why a session is over, in a few words, or `null` while it lives. */
+export function describeEnd(
+  { settings, now }: Pick<Services, 'settings' | 'now'>,
+  session: SessionRecord,
+): string | null {
+  const end = endOf(session, { settings, now: now() })
+  if (end !== 'revoked') return end
+  return REASONS[session.revokedReason ?? ''] ?? session.revokedReason ?? end
+}

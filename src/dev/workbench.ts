@@ -1,0 +1,28 @@
+/** What one request to the playground has to work with. */
+
+import type { Context } from 'hono'
+import type { SecureHeadersVariables } from 'hono/secure-headers'
+
+import type { Runtime } from '../services.ts'
+import type { IncomingRequest } from './places.ts'
+import type { Run } from './run.ts'
+
+export interface Workbench {
+  readonly run: Run
+  /** An error where the Worker cannot start from its configuration. */
+  readonly runtime: Runtime | Error
+  readonly now: () => number
+  readonly database: Env['DB']
+  /** Of the demo accounts, by e-mail address. */
+  readonly passwords: ReadonlyMap<string, string>
+  /** Asks the real Worker. */
+  readonly answer: (request: IncomingRequest) => Promise<Response>
+  readonly runCron: () => Promise<void>
+}
+
+export interface PlaygroundEnv {
+  Bindings: Workbench
+  Variables: SecureHeadersVariables
+}
+
+export type PlaygroundContext = Context<PlaygroundEnv>
