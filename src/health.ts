@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import { isMigrated } from './db/migration-check.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
+import { inTime } from './domain/in-time.ts'
 import type { LogEvent } from './domain/ports.ts'
 
 /** A part is well when its probe returns; what the probe throws says what is wrong, for the log. */
@@ -59,7 +60,7 @@ export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () 
     const ask = probes[part]
     if (ask === undefined) return 'unknown'
     try {
-      await inTime(ask)
+      await inTime((async () => ask())(), PATIENCE_MILLISECONDS)
       return 'ok'
     } catch (error) {
       log({ event: 'not_healthy', part, error: describeError(error) })
@@ -85,18 +86,4 @@ export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () 
 /** Types promise every binding; a deployment may lack one. */
 function isBound(binding: unknown): boolean {
   return binding !== undefined && binding !== null
-}
-
-async function inTime(ask: () => unknown): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const silence = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error('No answer in time'))
-    }, PATIENCE_MILLISECONDS)
-  })
-  try {
-    await Promise.race([(async () => ask())(), silence])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -19,6 +19,8 @@ const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400
 /** Some 5,000 row and index writes, a fraction of a second. */
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
+/** Nobody waits for a purge. A chunk that takes longer has met a D1 that does not answer. */
+const CHUNK_MILLISECONDS = 5000
 
 /** Deletes rows that are over at `now` (seconds since 1970), and logs how many went. There may be more. */
 export type Purge = (now: number) => Promise<void>
@@ -53,5 +55,6 @@ function prepareChunk(d1: D1Database, table: SQLiteTable, id: SQLiteColumn, sinc
     .where(lte(since, parameter('cutoff')))
     .limit(CHUNK_ROWS)
   const statement = prepare(d1, deleteFrom(table).where(inArray(id, over)))
-  return async (now: number) => (await run(statement.bind({ cutoff: now - keepSeconds }))).meta.changes
+  return async (now: number) =>
+    (await run(statement.bind({ cutoff: now - keepSeconds }), CHUNK_MILLISECONDS)).meta.changes
 }

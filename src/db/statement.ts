@@ -5,6 +5,7 @@
 
 import { type Column, type GetColumnData, is, Param, Placeholder, type Query, type SQL, sql } from 'drizzle-orm'
 
+import { inTime, NoAnswer } from '../domain/in-time.ts'
 import { TesseraError } from '../errors.ts'
 
 export type Value = string | number | null
@@ -22,9 +23,13 @@ interface BuiltQuery<Row> {
   readonly _: { readonly result: Row[] | D1Result }
 }
 
-/** Three tries and their pauses stay below the interval of a race, so a retry of our own never looks like reuse. */
+/**
+ * How long one round trip may take. A refresh that moved makes the longest chain: three tries of the rotation and their
+ * pauses, the end of the session, and the message about it (`mail/delivery.ts`) stay below 8 s, and the three tries
+ * below the interval of a race, so that a retry of our own never looks like reuse.
+ */
+const ROUND_TRIP_MILLISECONDS = 1750
 const ATTEMPTS = 3
-const PATIENCE_MILLISECONDS = 2500
 const PAUSE_MILLISECONDS = 50
 
 /** How long a caller should wait before asking again when D1 is down. */
@@ -58,19 +63,25 @@ export function prepare<Row = never>(d1: D1Database, query: BuiltQuery<Row>): St
   }
 }
 
-/** Runs statements as one transaction, in one round trip. Throws `unavailable` for every failure of D1. */
+/**
+ * Runs statements as one transaction, in one round trip. Throws `unavailable` for every failure of D1, its silence among
+ * them: after that the transaction may have happened, or may happen yet.
+ */
 export async function runBatch(d1: D1Database, statements: D1PreparedStatement[]): Promise<D1Result[]> {
   try {
-    return await d1.batch(statements)
+    return await inTime(d1.batch(statements), ROUND_TRIP_MILLISECONDS)
   } catch (cause) {
     throw unavailable(cause)
   }
 }
 
-/** Runs one statement. Throws `unavailable` for every failure of D1. */
-export async function run(statement: D1PreparedStatement): Promise<D1Result> {
+/** Runs one statement. Throws as `runBatch` does. */
+export async function run(
+  statement: D1PreparedStatement,
+  limitMilliseconds = ROUND_TRIP_MILLISECONDS,
+): Promise<D1Result> {
   try {
-    return await statement.run()
+    return await inTime(statement.run(), limitMilliseconds)
   } catch (cause) {
     throw unavailable(cause)
   }
@@ -82,7 +93,7 @@ export async function run(statement: D1PreparedStatement): Promise<D1Result> {
  */
 export async function untilAnswered<Result>(operation: () => Promise<Result>, attempt = 1): Promise<Result> {
   try {
-    return await inTime(operation())
+    return await operation()
   } catch (error) {
     if (!(error instanceof TesseraError) || attempt === ATTEMPTS) throw error
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MILLISECONDS * attempt))
@@ -90,27 +101,14 @@ export async function untilAnswered<Result>(operation: () => Promise<Result>, at
   }
 }
 
-/** Throws `unavailable` when there is no result in time. What was asked for may happen later. */
-async function inTime<Result>(result: Promise<Result>): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const silence = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new TesseraError('unavailable', { cause: 'D1 is silent', retryAfterSeconds: RETRY_AFTER_SECONDS }))
-    }, PATIENCE_MILLISECONDS)
-  })
-  try {
-    return await Promise.race([result, silence])
-  } finally {
-    clearTimeout(timer)
-  }
+function unavailable(cause: unknown): TesseraError {
+  return new TesseraError('unavailable', { cause: inWords(cause), retryAfterSeconds: RETRY_AFTER_SECONDS })
 }
 
-function unavailable(cause: unknown): TesseraError {
+function inWords(cause: unknown): unknown {
+  if (cause instanceof NoAnswer) return 'D1 is silent'
   const isNotMigrated = cause instanceof Error && cause.message.includes('no such table')
-  return new TesseraError('unavailable', {
-    cause: isNotMigrated ? 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' : cause,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  })
+  return isNotMigrated ? 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' : cause
 }
 
 function source(param: unknown): { readonly name: string | null; readonly value: unknown } {

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 
 import { describeError } from '../domain/describe-error.ts'
+import { inTime } from '../domain/in-time.ts'
 import { Notice, type Outbox, type OutboxRow, type StoredNotice } from '../domain/notice.ts'
 import type { LogEvent } from '../domain/ports.ts'
 import { renderMessage, type SignLink } from './message.ts'
@@ -28,14 +29,18 @@ const MAX_DELAY_SECONDS = 43_200
 const MAX_BACKOFF_SECONDS = 3600
 /** When another delivery holds the row: by then it has finished, or its lease has ended. */
 const BUSY_DELAY_SECONDS = 60
+/** A caller waits for this, after everything else that it waited for. */
+const SEND_MILLISECONDS = 750
+/** Nobody waits for a sweep. */
+const SEND_BATCH_MILLISECONDS = 5000
 /** One call of `sendBatch` takes 100 messages. */
 const SWEEP_BATCH = 100
 const MAX_SWEEP_BATCHES = 20
 
-/** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
+/** Hands a stored mail to the queue. Never throws, and never waits for long: the row stays, and the sweep finds it. */
 export async function announce({ queue, log }: Pick<DeliveryDeps, 'queue' | 'log'>, id: string): Promise<void> {
   try {
-    await queue.send({ id })
+    await inTime(queue.send({ id }), SEND_MILLISECONDS)
   } catch (error) {
     log({ event: 'mail_not_queued', id, error: describeError(error) })
   }
@@ -56,7 +61,8 @@ export async function sweep(deps: DeliveryDeps, batchesLeft = MAX_SWEEP_BATCHES)
   const { outbox, queue, now, log } = deps
   const ids = await outbox.takeDue(now(), SWEEP_BATCH)
   if (ids.length === 0) return
-  await queue.sendBatch(ids.map((id) => ({ body: { id } })))
+  const messages = ids.map((id) => ({ body: { id } }))
+  await inTime(queue.sendBatch(messages), SEND_BATCH_MILLISECONDS)
   log({ event: 'mail_requeued', count: ids.length })
   if (ids.length === SWEEP_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
 }

@@ -9,9 +9,10 @@ import { vi } from 'vitest'
  * - `before`: D1 never saw it
  * - `during`: D1 began it and rolled it back
  * - `after`: D1 committed it, and the answer was lost
+ * - `silent`: D1 never saw it, and there is never an answer
  */
-export type Fault = 'before' | 'during' | 'after'
-export const FAULTS: readonly Fault[] = ['before', 'during', 'after']
+export type Fault = (typeof FAULTS)[number] | 'silent'
+export const FAULTS = ['before', 'during', 'after'] as const
 
 export interface FaultyDatabase {
   readonly database: D1Database
@@ -38,6 +39,7 @@ export function faultyDatabase(d1: D1Database): FaultyDatabase {
     const fault = forGood ?? planned[count] ?? null
     count += 1
     if (fault === null) return run()
+    if (fault === 'silent') return new Promise<never>(() => {})
     if (fault === 'during') {
       // SQLite has no absolute value for this number. It says so after the statements before it have run.
       await d1.batch([...statements, d1.prepare('SELECT abs(-9223372036854775808)')])
@@ -94,7 +96,7 @@ export function faultyDatabase(d1: D1Database): FaultyDatabase {
 }
 
 /** What becomes of a message that is handed to the queue. */
-export type SendFault = 'throws' | 'lost' | 'doubled' | null
+export type SendFault = 'throws' | 'silent' | 'lost' | 'doubled' | null
 
 /** A message as it lies in the queue. */
 export interface QueuedMessage {
@@ -120,9 +122,10 @@ export function faultyQueue(consume: (batch: MessageBatch) => Promise<void>): Fa
   const messages: QueuedMessage[] = []
   let fault: SendFault = null
 
-  function accept(body: unknown): void {
+  async function accept(body: unknown): Promise<void> {
     if (fault === 'throws') throw new Error('Queue is overloaded')
-    const copies = { lost: 0, doubled: 2, none: 1 }[fault ?? 'none']
+    if (fault === 'silent') await new Promise<never>(() => {})
+    const copies = fault === 'lost' ? 0 : fault === 'doubled' ? 2 : 1
     for (let i = 0; i < copies; i++) messages.push({ body, attempts: 0 })
   }
 
@@ -131,11 +134,11 @@ export function faultyQueue(consume: (batch: MessageBatch) => Promise<void>): Fa
     messages,
     producer: {
       async send(body) {
-        accept(body)
+        await accept(body)
         return { metadata: { metrics } } as unknown as QueueSendResponse
       },
       async sendBatch(batch) {
-        for (const { body } of batch) accept(body)
+        await Promise.all(Array.from(batch, ({ body }) => accept(body)))
         return { metadata: { metrics } } as unknown as QueueSendBatchResponse
       },
     },
@@ -159,8 +162,10 @@ export function faultyQueue(consume: (batch: MessageBatch) => Promise<void>): Fa
   }
 }
 
-/** Makes pauses pass at once, so that a test of three tries does not take their time. */
+/** Makes pauses pass at once, so that a test of three tries does not take their time. Limits stay as long as they are. */
 export function skipPauses(): void {
   const callAfter = globalThis.setTimeout
-  vi.spyOn(globalThis, 'setTimeout').mockImplementation((callback: () => void) => callAfter(callback, 0))
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation((callback: () => void, milliseconds = 0) =>
+    callAfter(callback, milliseconds < 500 ? 0 : milliseconds),
+  )
 }

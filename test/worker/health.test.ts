@@ -118,7 +118,7 @@ describe('GET /healthz', () => {
 
     expect(asked).toEqual({
       got: health(503, { ...WELL, database: 'not ok', queue: 'not ok' }),
-      logged: ['not_healthy database: Error: No answer in time', 'not_healthy queue: Error: No answer in time'],
+      logged: ['not_healthy database: NoAnswer: after 2000 ms', 'not_healthy queue: NoAnswer: after 2000 ms'],
     })
     expect(delays).toContain(2000)
   })
