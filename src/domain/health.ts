@@ -1,6 +1,7 @@
 /** What works of a deployment, in words for strangers: names of parts, and ok or not. Why not stands in the log. */
 
-export type Part = 'configuration' | 'keys' | 'database' | 'queue' | 'sender'
+export const PARTS = ['configuration', 'keys', 'database', 'queue', 'sender'] as const
+export type Part = (typeof PARTS)[number]
 
 /** `unknown`: it cannot be told, because the configuration cannot be used. */
 export type Condition = 'ok' | 'not ok' | 'unknown'
