@@ -4,13 +4,10 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import setupWasm from 'argon2id/lib/setup.js'
-
-import { createPasswords } from '../src/domain/passwords.ts'
+import { writeNewFile } from './new-file.ts'
 import { root } from './wrangler.ts'
 
 export const KINDS = ['confirmed', 'unconfirmed', 'inactive'] as const
@@ -25,15 +22,35 @@ export type DemoAccounts = Readonly<Record<(typeof KINDS)[number], DemoAccount>>
 
 const file = join(root, '.wrangler/demo-accounts.json')
 
-/** The demo accounts of this checkout, made up on first use, and the SQL that puts them into a database. */
-export async function prepareDemoAccounts(): Promise<{ accounts: DemoAccounts; sql: string }> {
-  const isNew = !existsSync(file)
-  const accounts = isNew ? makeUp() : (JSON.parse(readFileSync(file, 'utf8')) as DemoAccounts)
-  if (isNew) {
-    mkdirSync(join(root, '.wrangler'), { recursive: true })
-    writeFileSync(file, `${JSON.stringify(accounts, null, 2)}\n`, { mode: 0o600 })
+/** The demo accounts of this checkout, made up where the file does not have them. */
+export function provideDemoAccounts(): DemoAccounts {
+  const known = readAccounts()
+  if (known !== undefined) return known
+  mkdirSync(join(root, '.wrangler'), { recursive: true })
+  const accounts = makeUp()
+  const text = `${JSON.stringify(accounts, null, 2)}\n`
+  // Another start may have written the file meanwhile, and its accounts are as good.
+  if (writeNewFile(file, text)) return accounts
+  const others = readAccounts()
+  if (others !== undefined) return others
+  console.log('.wrangler/demo-accounts.json could not be read: here are new accounts.')
+  writeFileSync(file, text, { mode: 0o600 })
+  return accounts
+}
+
+/** Undefined when there is no such file, or it is not what was written. */
+function readAccounts(): DemoAccounts | undefined {
+  try {
+    const accounts = JSON.parse(readFileSync(file, 'utf8')) as DemoAccounts
+    const isWhole = KINDS.map((kind) => accounts[kind]).every(
+      ({ guid, primary_email, password }) =>
+        // They become SQL and a line to paste into a shell.
+        /^[0-9a-f-]{36}$/.test(guid) && /^\w+@example\.com$/.test(primary_email) && /^[\w-]+$/.test(password),
+    )
+    return isWhole ? accounts : undefined
+  } catch {
+    return undefined
   }
-  return { accounts, sql: await insertion(accounts, isNew) }
 }
 
 function makeUp(): DemoAccounts {
@@ -52,14 +69,10 @@ function newAccount(name: string): DemoAccount {
   }
 }
 
-/** New accounts replace those of an older file; known ones are left as their database has them. */
-async function insertion(accounts: DemoAccounts, isNew: boolean): Promise<string> {
-  const passwords = createPasswords({
-    argon2id: await setupWasm(instantiate('simd.wasm'), instantiate('no-simd.wasm')).then(
-      (argon2id) => async (params) => argon2id(params),
-    ),
-    scrypt: () => Promise.reject(new Error('not needed here')),
-  })
+/** What puts the accounts into a database. It replaces those of an earlier file; known ones are left as the database has them. */
+export async function demoAccountsSql(accounts: DemoAccounts): Promise<string> {
+  const { createLocalPasswords } = await import('./local-passwords.ts')
+  const passwords = await createLocalPasswords()
   const now = Math.floor(Date.now() / 1000)
   const rows = await Promise.all(
     KINDS.map(async (kind) => {
@@ -70,14 +83,8 @@ async function insertion(accounts: DemoAccounts, isNew: boolean): Promise<string
       return `('${guid}', '${primary_email}', '${await passwords.hash(password)}', ${isActive}, ${confirmedAt}, ${now}, ${now})`
     }),
   )
-  const replacement =
-    'on conflict (primary_email collate nocase) do update set guid = excluded.guid, password_hash = excluded.password_hash'
   return `insert into users (guid, primary_email, password_hash, is_active, confirmed_at, created_at, updated_at)
 values ${rows.join(',\n')}
-${isNew ? replacement : 'on conflict do nothing'};\n`
-}
-
-function instantiate(name: string) {
-  const path = createRequire(import.meta.url).resolve(`argon2id/dist/${name}`)
-  return (imports: WebAssembly.Imports) => WebAssembly.instantiate(readFileSync(path), imports)
+on conflict (primary_email) do update set guid = excluded.guid, password_hash = excluded.password_hash
+where users.guid <> excluded.guid;\n`
 }

@@ -8,86 +8,133 @@
  * Usage: node scripts/launch.mjs 'COMMAND LINE' [ARGUMENT …]   the arguments go to its end, as npm itself does it
  */
 
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Older ones do not run TypeScript, which the scripts are written in. */
 const OLDEST_NODE = [22, 18]
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** Holds the process id of the launcher that installs: a second one in the same checkout waits for it. */
+const installLock = join(root, '.wrangler/install.lock')
 
 const [line, ...args] = process.argv.slice(2)
 if (line === undefined) fail("Usage: node scripts/launch.mjs 'COMMAND LINE' [ARGUMENT …]")
 
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
-if (!isInstalled()) install()
-run(line, args, dirname(findNode()))
+const bundledName = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
+const bundledNode = join(root, 'node_modules', bundledName, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
-/** npm writes down what it installed, last of all. Packages for other platforms are in the lock file alone. */
+// Known before anything is installed: this machine would have to run the scripts by itself.
+if (!(`node_modules/${bundledName}` in lock))
+  requireNewNode(`there is no bundled Node for ${process.platform} ${process.arch}`)
+if (!isInstalled()) await installOnce()
+const path = [dirname(findNode()), join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter)
+const env = { ...process.env, PATH: path }
+end(await run('sh', ['-c', `${line} "$@"`, 'sh', ...args], { stdio: 'inherit', env }))
+
+/** Whether everything that the lock file has for this machine stands there, in its version. */
 function isInstalled() {
+  // npm writes this record last of all, so an installation that was interrupted has none.
   const record = join(root, 'node_modules/.package-lock.json')
   if (!existsSync(record)) return false
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages
-  return Object.entries(lock).every(([path, { version, optional }]) => {
-    const found = installed[path]
-    return path === '' || (found === undefined ? optional === true : found.version === version)
+  return Object.entries(lock).every(([folder, entry]) => {
+    if (folder === '') return true
+    const found = installed[folder]
+    if (found === undefined) return entry.optional === true && !isForThisMachine(entry)
+    return found.version === entry.version && existsSync(join(root, folder, 'package.json'))
   })
+}
+
+/** Whether npm always installs this optional package here: a folder may have come from another system, or without its optional packages. */
+function isForThisMachine({ os, cpu, libc }) {
+  // Which C library a machine has is npm's to find out.
+  return libc === undefined && (os?.includes(process.platform) ?? false) && (cpu?.includes(process.arch) ?? false)
+}
+
+/** Installs, or waits until another launcher of this checkout has installed. */
+async function installOnce() {
+  let announced = false
+  while (!takeLock()) {
+    if (!announced) console.log(`Waiting for an installation that runs in this folder (${installLock}) …`)
+    announced = true
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  const ending = isInstalled() ? undefined : await install()
+  rmSync(installLock, { force: true })
+  if (ending !== undefined && ending.code !== 0) end(ending)
+}
+
+function takeLock() {
+  try {
+    mkdirSync(dirname(installLock), { recursive: true })
+    writeFileSync(installLock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') fail(`Nothing can be installed here: ${error.message}`)
+  }
+  try {
+    const owner = Number(readFileSync(installLock, 'utf8'))
+    // A launcher that was killed left its lock behind; in a container the next one may have its number.
+    if (owner === process.pid) rmSync(installLock)
+    process.kill(owner, 0)
+  } catch (error) {
+    if (error.code === 'ESRCH') rmSync(installLock, { force: true })
+  }
+  return false
 }
 
 function install() {
   console.log('Installing dependencies …')
-  // Nothing here needs an install script, so none gets to run: what a package does at installation is done as its user.
-  const command = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
-  // The npm that runs this script goes on; without one, the npm of the PATH.
+  // Nothing here needs an install script, so none gets to run. Both kinds of packages are needed, whatever npm is set to leave out.
+  const command = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']
+  // The npm that runs this script goes on; under another package manager, or none, the npm of the PATH.
   const npm = process.env['npm_execpath']
-  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }
-  const { status, error } =
-    npm !== undefined && /npm-cli\.c?js$/.test(npm)
-      ? spawnSync(process.execPath, [npm, ...command], options)
-      : spawnSync('npm', command, options)
-  if (error) fail(`npm did not start: ${error.message}`)
-  if (status !== 0) process.exit(status ?? 1)
+  const isNpm = npm !== undefined && /npm-cli\.c?js$/.test(npm)
+  const options = { stdio: ['ignore', 'inherit', 'inherit'] }
+  return isNpm ? run(process.execPath, [npm, ...command], options) : run('npm', command, options)
 }
 
-/** The Node of the lock file; where that has none for this platform, the machine's own, if it is new enough. */
+/** The Node of the lock file; where that has none for this platform, the machine's own. */
 function findNode() {
-  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
-  const path = `node_modules/${name}`
-  const bundled = join(root, path, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
-  if (existsSync(bundled)) return bundled
+  if (existsSync(bundledNode)) return bundledNode
+  if (`node_modules/${bundledName}` in lock) requireNewNode(`npm left out the package ${bundledName}`)
+  return process.execPath
+}
+
+function requireNewNode(reason) {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return process.execPath
-  const why =
-    path in lock
-      ? `the package ${name} is not installed`
-      : `the lock file has no Node for ${process.platform} ${process.arch}`
-  const remedy = path in lock ? 'Run `npm ci --include=optional`, or install Node 24.' : 'Install Node 24.'
-  return fail(
-    `Node ${process.versions.node} is too old: this needs ${OLDEST_NODE.join('.')} or newer, and ${why}. ${remedy}`,
-  )
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return
+  const oldest = OLDEST_NODE.join('.')
+  fail(`Node ${process.versions.node} is too old here, since ${reason}. Install Node ${oldest} or newer, best Node 24.`)
 }
 
-/** Becomes the command, as far as a parent can: its signals go to it, and its end is this one's. */
-function run(commandLine, commandArgs, nodeFolder) {
-  const env = {
-    ...process.env,
-    PATH: [nodeFolder, join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
+/** Runs a command to its end, and passes signals on to it. */
+function run(command, commandArgs, options) {
+  const child = spawn(command, commandArgs, { cwd: root, ...options })
+  const isTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)
+  const passOn = (name) => {
+    // A terminal sends Ctrl-C to the command by itself, and a second one has a meaning of its own.
+    if (name !== 'SIGINT' || !isTerminal) child.kill(name)
   }
-  const child = spawn('sh', ['-c', `${commandLine} "$@"`, 'sh', ...commandArgs], { cwd: root, stdio: 'inherit', env })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      // Ctrl-C in a terminal reaches the command by itself.
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  for (const name of SIGNALS) process.on(name, passOn)
+  return new Promise((resolve) => {
+    child.on('error', (error) => fail(`${command} did not start: ${error.message}`))
+    child.on('exit', (code, signal) => {
+      for (const name of SIGNALS) process.off(name, passOn)
+      resolve({ code, signal })
     })
-  }
-  child.on('error', (error) => fail(`sh did not start: ${error.message}`))
-  child.on('exit', (code, signal) => {
-    if (signal === null) process.exit(code ?? 1)
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name)
-    process.kill(process.pid, signal)
   })
+}
+
+/** Ends as the command did: with its code, or by its signal. */
+function end({ code, signal }) {
+  if (signal === null) process.exit(code ?? 1)
+  process.kill(process.pid, signal)
 }
 
 function fail(message) {

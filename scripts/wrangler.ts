@@ -8,11 +8,20 @@ import { dirname, join } from 'node:path'
 
 export const root = join(import.meta.dirname, '..')
 
-const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js')
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Starts wrangler in a process group of its own, so that everything it starts can be signalled together. */
-export function startWrangler(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-  return spawn(process.execPath, [wrangler, ...args], {
+/**
+ * Starts wrangler in a process group of its own, so that everything it starts can be signalled together. With `merged`, both
+ * its streams come as its standard output, in the order in which they were written.
+ */
+export function startWrangler(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  merged = false,
+): ChildProcess {
+  const command = [process.execPath, findWrangler(), ...args]
+  const [file = '', ...rest] = merged ? ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...command] : command
+  return spawn(file, rest, {
     cwd: root,
     detached: true,
     // No standard input: wrangler answers its own questions with their defaults.
@@ -21,14 +30,29 @@ export function startWrangler(args: readonly string[], env: Readonly<Record<stri
   })
 }
 
-export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+function findWrangler(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js')
+}
+
+/** Sends a signal to wrangler and to everything that it started. False when none of it is left. */
+export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return pid !== undefined && process.kill(-pid, signal)
+  } catch {
+    return false
+  }
+}
 
 /** Runs wrangler to its end; a signal, Ctrl-C above all, ends it and this process. Its output, both streams in one text, is also shown where `show` is set. */
-export async function runWrangler(args: readonly string[], show: boolean): Promise<{ ok: boolean; output: string }> {
-  const child = startWrangler(args)
+export async function runWrangler(
+  args: readonly string[],
+  show: boolean,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ ok: boolean; output: string }> {
+  const child = startWrangler(args, env)
   // Its commands may finish what they began in spite of a SIGINT, and nobody would be left to watch them.
   const stop = (signal: NodeJS.Signals) => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+    signalGroup(child, 'SIGKILL')
     process.exit(128 + constants.signals[signal])
   }
   for (const signal of SIGNALS) process.once(signal, stop)

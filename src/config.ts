@@ -91,6 +91,9 @@ const Config = z
 
 export type Config = z.output<typeof Config>
 
+/** The name of everything that can be set. */
+export const CONFIG_KEYS: readonly string[] = Object.keys(Config.shape)
+
 /** A configuration that cannot be used. The message is one line that names keys and reasons, never values. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'

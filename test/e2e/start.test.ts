@@ -1,18 +1,21 @@
 /**
  * The README's story, as a newcomer lives it: a fresh copy of this repository, `npm start`, and the curl lines that it
- * prints, pasted into a shell. Nothing here looks inside.
+ * and the README show, pasted into a shell. Nothing here looks inside.
  */
 
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+
+import { copyCheckout } from '../support/checkout.ts'
+import { type Command, commandLine, descendants, freePort, isAlive, portOf, runCommand } from '../support/command.ts'
 
 interface DemoAccount {
   readonly guid: string
@@ -20,101 +23,169 @@ interface DemoAccount {
   readonly password: string
 }
 
-const root = join(import.meta.dirname, '../..')
-/** The clone shares this installation, so `npm start` must not run its installer there. */
+const KINDS = ['confirmed', 'unconfirmed', 'inactive'] as const
+/** The copy shares this installation, so nothing may be installed into it. */
 const ENVIRONMENT = { ...process.env, CI: 'true', npm_config_ignore_scripts: 'true' }
+/** The last line of the introduction. */
+const INTRODUCED = 'Ctrl-C stops it.'
 let clone: string
-let running: ChildProcess | undefined
+let running: Command[] = []
 
 beforeAll(() => {
-  clone = mkdtempSync(join(tmpdir(), 'tessera-e2e-'))
-  const files = execFileSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
-  for (const file of files.split('\0').filter((name) => name !== '' && !name.startsWith('test/'))) {
-    cpSync(join(root, file), join(clone, file))
-  }
-  symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
-})
-
-afterEach(async () => {
-  await stop()
+  clone = copyCheckout('start', { installed: true })
 })
 
 afterAll(() => {
   rmSync(clone, { recursive: true, force: true })
 })
 
+async function stopAll(): Promise<void> {
+  const commands = running
+  running = []
+  await Promise.all(commands.map((command) => command.stop()))
+}
+
+test('before npm start, a bare wrangler dev answers 500 without content and says in one line what to run', async () => {
+  const port = await freePort()
+  const log = await run('npx', ['wrangler', 'dev', '--port', String(port)], 'Ready on')
+  const response = await fetch(`http://localhost:${port}/.well-known/jwks.json`)
+
+  expect([response.status, await response.text()]).toEqual([500, ''])
+  await log.shows('AUTH_SECRET is missing')
+  expect(
+    log
+      .text()
+      .split('\n')
+      .filter((line) => line.includes('npm start')),
+  ).toHaveLength(1)
+  await stopAll()
+})
+
+test('Ctrl-C while the database is prepared ends everything', async () => {
+  const command = start()
+  const preparing = () => descendants(command.child.pid).filter((pid) => commandLine(pid).includes(' d1 migrations '))
+  await expect.poll(() => preparing().length, { timeout: 20_000, interval: 50 }).toBeGreaterThan(0)
+  const processes = descendants(command.child.pid)
+  const code = await command.stop()
+
+  expect([code, processes.filter(isAlive)]).toEqual([130, []])
+})
+
 describe('npm start', () => {
-  test('before it, a bare wrangler dev answers 500 without content and says in one line what to run', async () => {
-    const port = await freePort()
-    const log = await run('npx', ['wrangler', 'dev', '--port', String(port)], 'Ready on')
-    const response = await fetch(`http://localhost:${port}/.well-known/jwks.json`)
+  let port: number
+  let origin: string
+  let log: Command
 
-    expect([response.status, await response.text()]).toEqual([500, ''])
-    await log.shows('AUTH_SECRET is missing')
-    expect(
-      log
-        .text()
-        .split('\n')
-        .filter((line) => line.includes('npm start')),
-    ).toHaveLength(1)
+  beforeAll(async () => {
+    port = await freePort()
+    origin = `http://localhost:${port}`
+    log = await run('npm', ['start', '--', '--port', String(port), '--var', 'LOCATION_POLICI:off'], 'LOCATION_POLICY?')
+  })
+  afterAll(stopAll)
+
+  test('says what runs where, in a dozen lines and nothing else, and points at a misspelled key', () => {
+    const { primary_email, password } = confirmed()
+    const accounts = KINDS.map((kind) => demoAccounts()[kind]).map(
+      (account) => `  ${account.primary_email.padEnd(23)}  ${account.password}  ${account.guid}`,
+    )
+    const said = log.text().split('\n')
+    // What npm says of the script that it runs goes before.
+    expect(said.slice(said.findLastIndex((line) => line.startsWith('> ')) + 1).join('\n')).toBe(`
+
+Tessera runs at ${origin}
+
+${accounts.join('\n')}
+
+Sign in, in another terminal:
+curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"primary_email":"${primary_email}","password":"${password}"}'
+
+A page to play on, with the mails that were sent: ${origin}/dev
+More to paste: README.md, under "Call it". How it works: docs/
+Ctrl-C stops it. Accounts and sessions stay for the next start.
+
+LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_POLICY?
+`)
   })
 
-  test('prints curl lines that work when pasted, and mails the owner of a blocked pair', async () => {
-    const port = await freePort()
-    const log = await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
-    const lines = curlLines(log.text())
-    const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('\n')], { cwd: clone })
+  test.each(shells())('has one line that signs in, pasted into %s', async (shell) => {
+    const line = /^curl .*$/m.exec(log.text())?.[0] ?? ''
+    const { stdout, stderr } = await paste(shell, line)
 
-    expect(stdout.match(/HTTP\/1\.1 [\w ]+/g)).toEqual([
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 401 Unauthorized',
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 200 OK',
-      'HTTP/1.1 200 OK',
-    ])
-    expect(stdout).toContain("You're location is blocked")
-    const sent = `http://localhost:${port}/cdn-cgi/local/explorer/api/local/email/sending`
-    await expect
-      .poll(async () => (await fetch(sent)).json(), { timeout: 20_000 })
-      .toMatchObject({
-        result: [{ to: [confirmed().primary_email], subject: 'We blocked a sign-in from another place' }],
+    expect(stdout).toMatch(/^\{"access":"ey.*"refresh":"ey.*\}\n$/)
+    expect(JSON.parse(stdout)).toMatchObject({ email: confirmed().primary_email, group: 'user' })
+    expect(stderr).not.toMatch(/not found|no matches|unmatched/)
+  })
+
+  test.each(shells())(
+    'serves every line of the README, pasted into %s, and mails the owner of a blocked pair',
+    async (shell) => {
+      const mails = `${origin}/cdn-cgi/local/explorer/api/local/email/sending`
+      const before = await countOf(mails)
+      const { stdout, stderr } = await paste(shell, readmeLines().replaceAll('localhost:8787', `localhost:${port}`))
+
+      const [ok, blocked, gone] = ['HTTP/1.1 200 OK', 'HTTP/1.1 401 Unauthorized', 'HTTP/1.1 204 No Content']
+      expect(stdout.match(/HTTP\/1\.1 [\w ]+/g)).toEqual([ok, ok, blocked, ok, ok, ok, ok, gone, ok])
+      expect(stdout).toContain("You're location is blocked\n")
+      expect(stderr).not.toMatch(/not found|no matches|unmatched/)
+      await expect.poll(() => countOf(mails), { timeout: 20_000 }).toBe(before + 1)
+      expect(await (await fetch(mails)).json()).toMatchObject({
+        result: expect.arrayContaining([
+          expect.objectContaining({
+            to: [confirmed().primary_email],
+            subject: 'We blocked a sign-in from another place',
+          }),
+        ]),
       })
+    },
+  )
+
+  test('shows what the Worker logs and each request, in their order and at once', async () => {
+    const before = log.text().length
+    await fetch(`${origin}/no-guid`)
+    await log.shows('GET /no-guid 400')
+
+    expect(log.text().slice(before)).toMatch(/▲ \[WARNING\] [^]*refused[^]*wrong_data_structure[^]*GET \/no-guid 400/)
   })
 
-  test('serves every curl line of the README', async () => {
-    const port = await freePort()
-    await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
-    const readme = readFileSync(join(clone, 'README.md'), 'utf8')
-    const block = /```sh\n(# Cookies:[\s\S]*?)```/.exec(readme)?.[1] ?? ''
-    const script = block.replaceAll('localhost:8787', `localhost:${port}`)
-    const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd: clone })
+  test('beside another one in the same folder, takes the next port and says so; both serve the same data', async () => {
+    // Somebody holds the usual port: this test, unless it is taken already.
+    const holder = createTcpServer().listen(8787, 'localhost')
+    await Promise.race([once(holder, 'listening'), once(holder, 'error')])
+    const second = await run('npm', ['start'], INTRODUCED)
+    const [, theirs = '', named] = /runs at (\S+) \(8787 is taken, so this one is on (\d+)\)/.exec(second.text()) ?? []
 
-    const [ok, blocked, gone] = ['HTTP/1.1 200 OK', 'HTTP/1.1 401 Unauthorized', 'HTTP/1.1 204 No Content']
-    expect(stdout.match(/HTTP\/1\.1 [\w ]+/g)).toEqual([ok, ok, blocked, ok, ok, ok, ok, gone, ok])
+    expect(new URL(theirs).port).toBe(named)
+    const { refresh } = await signIn(theirs, confirmed())
+    expect((await post(`${origin}/auth/token/refresh`, { refresh })).status).toBe(200)
+    holder.close()
   })
+})
 
-  test('again, keeps the data; only the confirmed account may sign in; a bare wrangler dev serves the same', async () => {
+describe('npm start, again,', () => {
+  afterEach(stopAll)
+
+  test('keeps the data and prepares nothing; only the confirmed account may sign in; a bare wrangler dev serves the same', async () => {
     const port = await freePort()
     const origin = `http://localhost:${port}`
-    const before = readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')
-    await run('npm', ['start', '--', '--port', String(port)], 'Ctrl-C stops it.')
-    expect(readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8')).toBe(before)
+    const kept = ['.wrangler/demo-accounts.json', '.dev.vars', '.wrangler/demo-accounts.sql']
+    const before = kept.map((file) => statSync(join(clone, file)).mtimeMs)
+    await run('npm', ['start', '--', '--port', String(port)], INTRODUCED)
+    // The last one is written by every preparation.
+    expect(kept.map((file) => statSync(join(clone, file)).mtimeMs)).toEqual(before)
 
     const { refresh, ...account } = await signIn(origin, confirmed())
     expect(account).toMatchObject({ email: confirmed().primary_email, user_id: 1, group: 'user' })
     for (const kind of ['unconfirmed', 'inactive'] as const) {
       expect(await signIn(origin, demoAccounts()[kind])).toMatchObject({ status: 401, code: 'no_active_account' })
     }
-    await stop()
+    await stopAll()
 
     await run('npx', ['wrangler', 'dev', '--port', String(port)], 'Ready on')
     const response = await post(`${origin}/auth/token/refresh`, { refresh })
     expect(response.status).toBe(200)
   })
 
-  test('passes its arguments on to wrangler dev, and Ctrl-C leaves no process behind', async () => {
+  test('replaces a file of accounts that cannot be read, passes its arguments on, and Ctrl-C leaves no process behind', async () => {
     const received: { headers: IncomingHttpHeaders; body: string }[] = []
     const api = createServer((request, response) => {
       let body = ''
@@ -125,14 +196,11 @@ describe('npm start', () => {
       })
     }).listen(0, '127.0.0.1')
     await once(api, 'listening')
+    writeFileSync(join(clone, '.wrangler/demo-accounts.json'), '{"confirmed":')
     const apiUrl = `http://127.0.0.1:${portOf(api.address())}/emails`
     const port = await freePort()
     const vars = ['MAIL_TRANSPORT:api', `MAIL_API_URL:${apiUrl}`, 'MAIL_API_KEY:key-of-the-api']
-    await run(
-      'npm',
-      ['start', '--', '--port', String(port), ...vars.flatMap((value) => ['--var', value])],
-      'Ctrl-C stops it.',
-    )
+    const command = await run('npm', ['start', '--', '--port', String(port), '--var', ...vars], INTRODUCED)
 
     const { refresh } = await signIn(`http://localhost:${port}`, confirmed())
     const moved = { 'CF-Connecting-IP': '198.51.100.23' }
@@ -146,51 +214,85 @@ describe('npm start', () => {
     })
     api.close()
 
-    const processes = descendants(running?.pid)
+    const processes = descendants(command.child.pid)
     // npm's shell became our script (exec), which started wrangler, which started workerd.
     expect(processes.length).toBeGreaterThanOrEqual(3)
-    await stop()
-    await expect.poll(() => processes.filter(isAlive), { timeout: 10_000 }).toEqual([])
+    // Whoever waits for npm, as a shell does before it shows its prompt, finds everything ended.
+    expect([await command.stop(), processes.filter(isAlive)]).toEqual([0, []])
+  })
+
+  test('makes a database that was deleted anew; a second Ctrl-C ends a wrangler that does not answer the first', async () => {
+    rmSync(join(clone, '.wrangler/state'), { recursive: true })
+    const port = await freePort()
+    const command = await run('npm', ['start', '--', '--port', String(port)], INTRODUCED)
+    expect(await signIn(`http://localhost:${port}`, confirmed())).toHaveProperty('refresh')
+
+    const processes = descendants(command.child.pid)
+    for (const pid of processes.filter((one) => commandLine(one).includes('wrangler'))) process.kill(pid, 'SIGSTOP')
+    command.press()
+    await sleep(1000)
+    expect(processes.filter(isAlive)).not.toEqual([])
+    const began = Date.now()
+    await command.stop()
+    expect([processes.filter(isAlive), Date.now() - began < 2000]).toEqual([[], true])
+  })
+
+  test('ends in a line that names the key when the configuration cannot be used, before anything is served', async () => {
+    const file = join(clone, '.dev.vars')
+    const before = readFileSync(file, 'utf8')
+    appendFileSync(file, 'REFRESH_REUSE_SECONDS=90\nMAIL_FORM=a@example.com\n')
+    const command = start()
+    const code = await command.ended()
+    writeFileSync(file, before)
+
+    expect(code).toBe(1)
+    expect(command.text().trimEnd().split('\n').slice(-2)).toEqual([
+      'MAIL_FORM in .dev.vars is no key of the configuration: did you mean MAIL_FROM?',
+      'Configuration: REFRESH_REUSE_SECONDS must be at most 60 (set in .dev.vars)',
+    ])
   })
 })
 
+function start(...args: readonly string[]): Command {
+  const command = runCommand('npm', ['start', '--', ...args], { cwd: clone, env: ENVIRONMENT })
+  running.push(command)
+  return command
+}
+
 /** Starts a command in the clone and resolves once it has printed `until`. */
-async function run(command: string, args: readonly string[], until: string) {
-  let text = ''
-  const child = spawn(command, args, { cwd: clone, detached: true, env: ENVIRONMENT })
-  running = child
-  const shows = (expected: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => text.includes(expected) && resolve()
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', look)
-      child.on('exit', () => reject(new Error(`${command} ended before it printed «${expected}»:\n${text}`)))
-      look()
-    })
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  }
-  await shows(until)
-  return { shows, text: () => text }
+async function run(name: string, args: readonly string[], until: string): Promise<Command> {
+  const command = runCommand(name, args, { cwd: clone, env: ENVIRONMENT })
+  running.push(command)
+  await command.shows(until)
+  return command
 }
 
-/** What Ctrl-C does: the whole process group of the terminal gets the signal. */
-async function stop(): Promise<void> {
-  const child = running
-  running = undefined
-  if (child?.pid === undefined || child.exitCode !== null) return
-  const exited = once(child, 'exit')
-  process.kill(-child.pid, 'SIGINT')
-  await exited
+/** Those of both shells that people paste into which this machine has. */
+function shells(): readonly string[] {
+  return ['bash', ...['/bin/zsh', '/usr/bin/zsh'].filter((path) => existsSync(path)).slice(0, 1)]
 }
 
-function curlLines(log: string): readonly string[] {
-  return log
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^(curl|REFRESH=)/.test(line))
+/** Gives lines to an interactive shell, as a paste does: comments are commands to zsh there, and an exclamation mark is history to bash. */
+function paste(shell: string, lines: string): Promise<{ stdout: string; stderr: string }> {
+  const child = promisify(execFile)(shell, shell === 'bash' ? ['--norc', '-i'] : ['-f', '-i'], {
+    cwd: clone,
+    env: { ...ENVIRONMENT, PS1: '', PS2: '', PROMPT: '', PROMPT2: '', HISTFILE: '/dev/null' },
+  })
+  child.child.stdin?.end(`${lines}\n`)
+  return child
 }
 
-function demoAccounts(): Readonly<Record<'confirmed' | 'unconfirmed' | 'inactive', DemoAccount>> {
+function readmeLines(): string {
+  const section = /^## Call it$([^]*?)^## /m.exec(readFileSync(join(clone, 'README.md'), 'utf8'))?.[1] ?? ''
+  return [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, lines]) => lines).join('')
+}
+
+async function countOf(mails: string): Promise<number> {
+  const { result } = (await (await fetch(mails)).json()) as { result: readonly unknown[] }
+  return result.length
+}
+
+function demoAccounts(): Readonly<Record<(typeof KINDS)[number], DemoAccount>> {
   return JSON.parse(readFileSync(join(clone, '.wrangler/demo-accounts.json'), 'utf8'))
 }
 
@@ -209,37 +311,4 @@ function post(url: string, body: unknown, headers: Record<string, string> = {}):
     headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
   })
-}
-
-/** All processes that a process started, and those that they started. */
-function descendants(ancestor: number | undefined): readonly number[] {
-  const processes = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-  const children = (parent: number): number[] =>
-    processes.filter(([, ppid]) => ppid === parent).flatMap(([pid = 0]) => [pid, ...children(pid)])
-  return ancestor === undefined ? [] : children(ancestor)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server.address())
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-function portOf(address: AddressInfo | string | null): number {
-  if (address === null || typeof address === 'string') throw new Error('not listening')
-  return address.port
 }

@@ -1,0 +1,59 @@
+/** What is wrong with values of the configuration, in lines that a person can act on. Values are never shown: some are secrets. */
+
+import { CONFIG_KEYS, ConfigError, parseConfig } from '../src/config.ts'
+
+/** Values by their keys, by where they come from, as a person calls it. Later sources go before earlier ones. */
+export type Sources = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+/** Why these values cannot be used, in one line that names keys and where they are set. Undefined when they can. */
+export function findProblem(sources: Sources): string | undefined {
+  const merged: object = Object.assign({}, ...Object.values(sources))
+  // The Worker's own advice is to run `npm start`, which is what happens here.
+  if (!('AUTH_SECRET' in merged && merged.AUTH_SECRET !== '')) {
+    return 'Configuration: AUTH_SECRET is missing in .dev.vars. Delete that file, and npm start writes a new one.'
+  }
+  try {
+    parseConfig(merged)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const places = CONFIG_KEYS.filter((key) => new RegExp(`\\b${key}\\b`).test(error.message)).flatMap((key) =>
+      Object.keys(sources)
+        .filter((source) => key in (sources[source] ?? {}))
+        .slice(-1),
+    )
+    return `${error.message} (set in ${[...new Set(places)].join(' and ')})`
+  }
+}
+
+/** A line for each key that Tessera does not know, with the one that was probably meant. */
+export function findStrangers(sources: Sources): readonly string[] {
+  return Object.entries(sources).flatMap(([source, values]) =>
+    Object.keys(values)
+      .filter((key) => !CONFIG_KEYS.includes(key))
+      .map((key) => {
+        const near = nearestKey(key)
+        return `${key} in ${source} is no key of the configuration${near === undefined ? '.' : `: did you mean ${near}?`}`
+      }),
+  )
+}
+
+function nearestKey(key: string): string | undefined {
+  const distances = CONFIG_KEYS.map((known) => ({ known, distance: editDistance(key.toUpperCase(), known) }))
+  const [nearest] = distances.toSorted((a, b) => a.distance - b.distance)
+  // A third of the letters may be wrong; beyond that any guess is as good.
+  return nearest !== undefined && nearest.distance * 3 <= key.length ? nearest.known : undefined
+}
+
+/** How many letters must be inserted, left out or replaced to get from one word to the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i)
+  for (const [i, letter] of from.split('').entries()) {
+    const next = [i + 1]
+    for (const [j, other] of to.split('').entries()) {
+      next.push(Math.min((row[j] ?? 0) + (letter === other ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}

@@ -1,0 +1,65 @@
+/**
+ * The configuration of a local Tessera, checked before the Worker meets it. wrangler itself reads it, so what is found here
+ * is what the Worker will get.
+ */
+
+import { relative, resolve } from 'node:path'
+
+import { unstable_getVarsForDev, unstable_readConfig } from 'wrangler'
+
+import { findProblem, findStrangers, type Sources } from './configuration-problems.ts'
+import { valueOf, valuesOf } from './dev-options.ts'
+import { root } from './wrangler.ts'
+
+/** What `wrangler dev` serves when nothing says otherwise. */
+const DEFAULT_PORT = 8787
+
+export interface CheckedConfiguration {
+  /** Why it cannot be used, in one line; undefined when it can. */
+  readonly problem: string | undefined
+  /** Keys that mean nothing here, and what was probably meant: a line each. */
+  readonly hints: readonly string[]
+  /** The port that is served unless it is taken. */
+  readonly port: number
+}
+
+/** Checks what `wrangler dev` with these arguments would give to the Worker. */
+export function checkConfiguration(args: readonly string[]): CheckedConfiguration {
+  const config = valueOf(args, '--config', '-c') ?? 'wrangler.toml'
+  const port = valueOf(args, '--port')
+  try {
+    const { sources, configuredPort } = readSources(args, resolve(root, config))
+    return {
+      problem: findProblem(sources),
+      hints: findStrangers(sources),
+      port: Number(port ?? configuredPort ?? DEFAULT_PORT),
+    }
+  } catch (error) {
+    // wrangler refuses a file that it cannot read, and says why.
+    if (!(error instanceof Error)) throw error
+    return { problem: `${config}: ${error.message}`, hints: [], port: DEFAULT_PORT }
+  }
+}
+
+function readSources(
+  args: readonly string[],
+  configPath: string,
+): { sources: Sources; configuredPort: number | undefined } {
+  const env = valueOf(args, '--env', '-e')
+  const envFiles = valuesOf(args, '--env-file')
+  const { vars, dev } = unstable_readConfig({ config: configPath, env }, { hideWarnings: true })
+  const secrets = unstable_getVarsForDev(configPath, [...envFiles], {}, env, true)
+  const sources = {
+    [relative(root, configPath)]: vars,
+    [envFiles.join(', ') || '.dev.vars']: Object.fromEntries(
+      Object.entries(secrets).map(([key, binding]) => [key, 'value' in binding ? binding.value : binding]),
+    ),
+    '--var': Object.fromEntries(valuesOf(args, '--var').map(splitAtColon)),
+  }
+  return { sources, configuredPort: dev.port }
+}
+
+function splitAtColon(text: string): [string, string] {
+  const [key = '', ...value] = text.split(':')
+  return [key, value.join(':')]
+}

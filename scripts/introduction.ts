@@ -1,0 +1,28 @@
+/** What `npm start` says once it serves: where, as whom, one line to paste, and where to go on. */
+
+import { type DemoAccounts, KINDS } from './demo-accounts.ts'
+
+/** The introduction, of a dozen lines. `wantedPort` is the one that should have been served. */
+export function introduction(origin: string, accounts: DemoAccounts, wantedPort: number): string {
+  const { primary_email, password } = accounts.confirmed
+  const { port, protocol } = new URL(origin)
+  const isMoved = port !== '' && Number(port) !== wantedPort
+  // The certificate of a local https is nobody's.
+  const curl = protocol === 'https:' ? 'curl -k' : 'curl'
+  return `
+Tessera runs at ${origin}${isMoved ? ` (${wantedPort} is taken, so this one is on ${port})` : ''}
+
+${KINDS.map((kind) => accountLine(accounts[kind])).join('\n')}
+
+Sign in, in another terminal:
+${curl} -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '${JSON.stringify({ primary_email, password })}'
+
+A page to play on, with the mails that were sent: ${origin}/dev
+More to paste: README.md, under "Call it". How it works: docs/
+Ctrl-C stops it. Accounts and sessions stay for the next start.
+`
+}
+
+function accountLine({ primary_email, password, guid }: DemoAccounts['confirmed']): string {
+  return `  ${primary_email.padEnd(23)}  ${password}  ${guid}`
+}

@@ -1,0 +1,90 @@
+/**
+ * The local D1 that `wrangler dev` will serve. wrangler migrates and fills it, which takes seconds; so a later start looks
+ * into its file first, whether there is anything to do.
+ */
+
+import { createHash, createHmac } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { type DemoAccounts, demoAccountsSql, KINDS } from './demo-accounts.ts'
+import { valueOf } from './dev-options.ts'
+import { root, runWrangler } from './wrangler.ts'
+
+/** For how long another `npm start` in this folder may take to prepare the same database. */
+const OTHER_START_SECONDS = 15
+
+/** Whether every migration and every demo account is in the database. In doubt it says no: preparing twice does no harm. */
+export async function isPrepared(args: readonly string[], accounts: DemoAccounts): Promise<boolean> {
+  // Another configuration may name another database.
+  if (valueOf(args, '--config', '-c', '--env', '-e', '--cwd') !== undefined) return false
+  const id = readDatabaseId()
+  if (id === undefined) return false
+  const folder = join(resolve(root, valueOf(args, '--persist-to') ?? '.wrangler/state'), `v3/d1/${OBJECT}`)
+  try {
+    const { DatabaseSync } = await import('node:sqlite')
+    const database = new DatabaseSync(join(folder, `${objectId(id)}.sqlite`), { readOnly: true })
+    const migrations = database.prepare('select name from d1_migrations').all()
+    const users = database.prepare('select guid, primary_email from users where primary_email is not null').all()
+    database.close()
+    const applied = new Set(migrations.map(({ name }) => name))
+    return (
+      readdirSync(join(root, 'migrations'))
+        .filter((name) => name.endsWith('.sql'))
+        .every((name) => applied.has(name)) &&
+      KINDS.map((kind) => accounts[kind]).every((account) =>
+        users.some((user) => user['guid'] === account.guid && user['primary_email'] === account.primary_email),
+      )
+    )
+  } catch {
+    return false
+  }
+}
+
+/** Migrates the database and puts the demo accounts into it. Returns what wrangler said when that fails. */
+export async function prepareDatabase(args: readonly string[], accounts: DemoAccounts): Promise<string | undefined> {
+  const seed = join(root, '.wrangler/demo-accounts.sql')
+  const where = ['--local', ...passOn(args)]
+  const migrating = runWrangler(['d1', 'migrations', 'apply', 'DB', ...where], false)
+  mkdirSync(join(root, '.wrangler'), { recursive: true })
+  writeFileSync(seed, await demoAccountsSql(accounts), { mode: 0o600 })
+  const migrated = await migrating
+  const filled = migrated.ok ? await runWrangler(['d1', 'execute', 'DB', '--file', seed, ...where], false) : migrated
+  if (filled.ok) return undefined
+  // Of two that migrate at the same time one fails, and all is well.
+  for (let second = 0; second < OTHER_START_SECONDS; second++) {
+    if (await isPrepared(args, accounts)) return undefined
+    await sleep(1000)
+  }
+  return filled.output
+}
+
+/** The options that decide which database it is. */
+function passOn(args: readonly string[]): readonly string[] {
+  return [['--persist-to'], ['--config', '-c'], ['--env', '-e']].flatMap((names) => {
+    const value = valueOf(args, ...names)
+    return value === undefined ? [] : [...names.slice(0, 1), value]
+  })
+}
+
+const OBJECT = 'miniflare-D1DatabaseObject'
+
+/** The id under which wrangler keeps the one database of wrangler.toml. Undefined when that says it in another way than ours does. */
+function readDatabaseId(): string | undefined {
+  const [, table, ...others] = readFileSync(join(root, 'wrangler.toml'), 'utf8').split(/^\[\[d1_databases\]\]$/m)
+  if (table === undefined || others.length > 0) return undefined
+  const lines = (table.split(/^\[/m)[0] ?? '').matchAll(/^(\w+) *= *"([^"\\]*)"/gm)
+  const { preview_database_id, database_id, binding } = Object.fromEntries(
+    [...lines].map(([, key, text]) => [key, text]),
+  )
+  return preview_database_id ?? database_id ?? binding
+}
+
+/** The name of the file: workerd's id of the Durable Object that miniflare keeps the database in. */
+function objectId(name: string): string {
+  const key = createHash('sha256').update(OBJECT).digest()
+  const sign = (data: string | Buffer) => createHmac('sha256', key).update(data).digest().subarray(0, 16)
+  const id = sign(name)
+  return Buffer.concat([id, sign(id)]).toString('hex')
+}

@@ -1,0 +1,94 @@
+/** Runs a command as a person does at a terminal: its output is read while it runs, and Ctrl-C reaches all of it. */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+
+export interface Command {
+  readonly child: ChildProcess
+  /** Everything that it printed so far, both streams in one. */
+  text(): string
+  /** Resolves once it has printed this, and fails when it ends without. */
+  shows(expected: string): Promise<void>
+  /** What Ctrl-C does: its whole process group gets the signal. */
+  press(): void
+  /** Presses Ctrl-C and resolves to the exit code. */
+  stop(): Promise<number | null>
+  /** Resolves to the exit code. */
+  ended(): Promise<number | null>
+}
+
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  { cwd, env = process.env }: { cwd: string; env?: NodeJS.ProcessEnv },
+): Command {
+  let text = ''
+  const child = spawn(command, args, { cwd, detached: true, env })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  }
+  const exit = once(child, 'close').then(([code]) => code as number | null)
+  const press = () => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGINT')
+  }
+  return {
+    child,
+    text: () => text,
+    shows: (expected) =>
+      new Promise((resolve, reject) => {
+        const look = () => text.includes(expected) && resolve()
+        for (const stream of [child.stdout, child.stderr]) stream.on('data', look)
+        void exit.then(() => reject(new Error(`${command} ended before it printed «${expected}»:\n${text}`)))
+        look()
+      }),
+    press,
+    stop: () => {
+      press()
+      return exit
+    },
+    ended: () => exit,
+  }
+}
+
+/** All processes that a process started, and those that they started. */
+export function descendants(ancestor: number | undefined): readonly number[] {
+  const processes = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  const children = (parent: number): number[] =>
+    processes.filter(([, ppid]) => ppid === parent).flatMap(([pid = 0]) => [pid, ...children(pid)])
+  return ancestor === undefined ? [] : children(ancestor)
+}
+
+/** The command line of a process; empty when it has ended. */
+export function commandLine(pid: number): string {
+  try {
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+  } catch {
+    return ''
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const port = portOf(server.address())
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return address.port
+}
