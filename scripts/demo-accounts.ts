@@ -85,6 +85,6 @@ export async function demoAccountsSql(accounts: DemoAccounts): Promise<string> {
   )
   return `insert into users (guid, primary_email, password_hash, is_active, confirmed_at, created_at, updated_at)
 values ${rows.join(',\n')}
-on conflict (primary_email) do update set guid = excluded.guid, password_hash = excluded.password_hash
+on conflict (primary_email collate nocase) do update set guid = excluded.guid, password_hash = excluded.password_hash
 where users.guid <> excluded.guid;\n`
 }

@@ -1,11 +1,10 @@
 /** `wrangler dev` as a child: it prints what is worth reading, says when it serves, and leaves no process behind. */
 
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 
 import { createDevOutput } from './dev-output.ts'
-import { SIGNALS, signalGroup, startWrangler } from './wrangler.ts'
+import { groupEnded, SIGNALS, signalGroup, startWrangler } from './wrangler.ts'
 
 /** One Ctrl-C arrives several times: from the terminal, and from npm, which passes it on. */
 const ONE_PRESS_MS = 400
@@ -44,8 +43,7 @@ export async function runDevServer(args: readonly string[], onReady: (origin: st
   process.stdout.on('error', () => stop('SIGTERM'))
 
   const [code] = await once(child, 'exit')
-  // The prompt should come back after the last process, and workerd ends after wrangler.
-  for (let waited = 0; waited < PATIENCE_MS && signalGroup(child, 0); waited += 20) await sleep(20)
+  await groupEnded(child, PATIENCE_MS)
   output.end()
   return askedAt === undefined ? (code ?? 1) : 0
 }

@@ -2,8 +2,13 @@
 
 import { type DemoAccounts, KINDS } from './demo-accounts.ts'
 
-/** The introduction, of a dozen lines. `wantedPort` is the one that should have been served. */
-export function introduction(origin: string, accounts: DemoAccounts, wantedPort: number): string {
+/** The introduction, of a dozen lines. `wantedPort` is the one that should have been served; hints about the configuration go last. */
+export function introduction(
+  origin: string,
+  accounts: DemoAccounts,
+  wantedPort: number,
+  hints: readonly string[],
+): string {
   const { primary_email, password } = accounts.confirmed
   const { port, protocol } = new URL(origin)
   const isMoved = port !== '' && Number(port) !== wantedPort
@@ -20,7 +25,7 @@ ${curl} -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '${
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: README.md, under "Call it". How it works: docs/
 Ctrl-C stops it. Accounts and sessions stay for the next start.
-`
+${hints.map((hint) => `${hint}\n`).join('')}`
 }
 
 function accountLine({ primary_email, password, guid }: DemoAccounts['confirmed']): string {

@@ -27,11 +27,10 @@ try {
 async function start(): Promise<number> {
   writeDevVars()
   const accounts = provideDemoAccounts()
-  // Reading the configuration loads wrangler, which takes a second; the server starts beside it.
+  // Reading the configuration loads wrangler, which takes a second; everything else goes on beside it, and ends with it.
   const checking = checkConfiguration()
   if (!(await isPrepared(args, accounts))) {
-    await checking
-    const failure = await prepareDatabase(args, accounts)
+    const [failure] = await Promise.all([prepareDatabase(args, accounts), checking])
     if (failure !== undefined) {
       fail(
         `${failure}\nThe local database is not usable. Without the folder .wrangler/state, npm start makes a new one.`,
@@ -39,9 +38,7 @@ async function start(): Promise<number> {
     }
   }
   return runDevServer(args, (origin) => {
-    void checking.then(({ hints, port }) =>
-      console.log(introduction(origin, accounts, port) + hints.map((hint) => `${hint}\n`).join('')),
-    )
+    void checking.then(({ hints, port }) => console.log(introduction(origin, accounts, port, hints)))
   })
 }
 

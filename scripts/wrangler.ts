@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export const root = join(import.meta.dirname, '..')
 
@@ -43,6 +44,11 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): 
   }
 }
 
+/** Resolves when nothing of wrangler is left, or after this time. A prompt should not come back before. */
+export async function groupEnded(child: ChildProcess, patienceMs: number): Promise<void> {
+  for (let waited = 0; waited < patienceMs && signalGroup(child, 0); waited += 20) await sleep(20)
+}
+
 /** Runs wrangler to its end; a signal, Ctrl-C above all, ends it and this process. Its output, both streams in one text, is also shown where `show` is set. */
 export async function runWrangler(
   args: readonly string[],
@@ -50,12 +56,15 @@ export async function runWrangler(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ ok: boolean; output: string }> {
   const child = startWrangler(args, env)
-  // Its commands may finish what they began in spite of a SIGINT, and nobody would be left to watch them.
+  let ending: Promise<never> | undefined
   const stop = (signal: NodeJS.Signals) => {
+    // Its commands may finish what they began in spite of a SIGINT, and nobody would be left to watch them.
     signalGroup(child, 'SIGKILL')
-    process.exit(128 + constants.signals[signal])
+    ending ??= groupEnded(child, 2000).then(() => process.exit(128 + constants.signals[signal]))
   }
-  for (const signal of SIGNALS) process.once(signal, stop)
+  const abandon = () => signalGroup(child, 'SIGKILL')
+  process.on('exit', abandon)
+  for (const signal of SIGNALS) process.on(signal, stop)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -64,6 +73,8 @@ export async function runWrangler(
     })
   }
   const [code] = await once(child, 'close')
+  await ending
+  process.off('exit', abandon)
   for (const signal of SIGNALS) process.off(signal, stop)
   return { ok: code === 0, output }
 }

@@ -102,8 +102,8 @@ curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"pri
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: README.md, under "Call it". How it works: docs/
 Ctrl-C stops it. Accounts and sessions stay for the next start.
-
 LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_POLICY?
+
 `)
   })
 
