@@ -37,7 +37,9 @@ async function start(): Promise<number> {
       )
     }
   }
-  return runDevServer(args, (origin) => {
+  // The playground around the Worker signs in with the accounts.
+  const playground = ['src/dev/index.ts', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
+  return runDevServer([...playground, ...args], (origin) => {
     void checking.then(({ hints, port }) => console.log(introduction(origin, accounts, port, hints)))
   })
 }
