@@ -39,21 +39,25 @@ export interface TestWorker {
 
 /**
  * A Worker of its own: its configuration is parsed and its keys are derived once, at the first call. `descriptors` are
- * for tests that want to see a binding being read.
+ * for tests that want to see a binding being read; `entry` is for those of another entry point.
  */
-export function startWorker(overrides: Overrides = {}, descriptors: PropertyDescriptorMap = {}): TestWorker {
+export function startWorker(
+  overrides: Overrides = {},
+  descriptors: PropertyDescriptorMap = {},
+  entry: Pick<typeof worker, 'fetch' | 'queue' | 'scheduled'> = worker,
+): TestWorker {
   const bindings = Object.defineProperties({ ...env, ...overrides } as Env, descriptors)
 
   return {
     bindings,
     async call(path, options = {}) {
       const ctx = createExecutionContext()
-      const response = await worker.fetch(request(path, options), bindings, ctx)
+      const response = await entry.fetch(request(path, options), bindings, ctx)
       await waitOnExecutionContext(ctx)
       return response
     },
-    queue: (batch) => worker.queue(batch, bindings),
-    scheduled: () => worker.scheduled({ cron: '*/5 * * * *', scheduledTime: Date.now(), noRetry() {} }, bindings),
+    queue: (batch) => entry.queue(batch, bindings),
+    scheduled: () => entry.scheduled({ cron: '*/5 * * * *', scheduledTime: Date.now(), noRetry() {} }, bindings),
   }
 }
 
