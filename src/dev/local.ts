@@ -1,6 +1,7 @@
 /**
  * Who may see the playground: a browser or a shell on this machine, and nobody else. It shows passwords and signs
- * anybody in, so whatever speaks against "local" is enough to make it disappear.
+ * anybody in, so whatever speaks against "local" is enough to make it disappear. Its weakness: a Worker does not learn who
+ * its peer is, so with `--ip 0.0.0.0` anybody of the same network may claim to be local.
  */
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/

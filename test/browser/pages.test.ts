@@ -3,17 +3,15 @@
  * by what a screen reader is told. `SCREENSHOTS=folder` keeps a picture of each.
  */
 
-import { join } from 'node:path'
-
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 
 import { blockSession, type Links } from './blocked-mail.ts'
 import { startChromium } from './chromium.ts'
+import { expectReadable, SIZES, takePicture } from './readable.ts'
 
 const IPHONE =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1'
-const MINIMUM_CONTRAST = 4.5
 /** WCAG 2.2, 2.5.5: what a thumb hits. */
 const MINIMUM_TARGET_PIXELS = 44
 
@@ -27,7 +25,6 @@ beforeAll(async () => {
 
 afterAll(() => browser.close())
 
-const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 } } as const
 const SCHEMES = ['light', 'dark'] as const
 
 const DETAILS = `
@@ -84,48 +81,16 @@ const BROKEN = `
   - heading "This link does not work" [level=1]
   - paragraph: It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.`
 
-/**
- * In the page: the lowest contrast (WCAG 2.2, 1.4.3) of any of its texts against what is behind it. Text, since the types
- * of this repository are a Worker's, which knows no document.
- */
-const LOWEST_CONTRAST = `(() => {
-  const channels = (color) => color.match(/[\\d.]+/g).map(Number)
-  const luminance = (color) => {
-    const [r, g, b] = channels(color).slice(0, 3).map((channel) => {
-      const c = channel / 255
-      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
-    })
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-  }
-  const behind = (element) => {
-    if (element === null) return 'rgb(255, 255, 255)'
-    const { backgroundColor } = getComputedStyle(element)
-    return (channels(backgroundColor)[3] ?? 1) > 0 ? backgroundColor : behind(element.parentElement)
-  }
-  const texts = [...document.body.querySelectorAll('*')].filter((element) =>
-    [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== ''))
-  return Math.min(...texts.map((element) => {
-    const [low, high] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => a - b)
-    return (high + 0.05) / (low + 0.05)
-  }))
-})()`
-
 /** What everybody needs of a page: it fits, it is told in words, it can be read, and the browser complains of nothing. */
 async function expectGoodPage(page: Page, expected: string, picture: string): Promise<void> {
   await expectAria(page, expected)
-  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
-  expect(await page.evaluate(LOWEST_CONTRAST)).toBeGreaterThanOrEqual(MINIMUM_CONTRAST)
+  await expectReadable(page)
   expect(await page.evaluate('[document.compatMode, document.documentElement.lang, document.title]')).toEqual([
     'CSS1Compat',
     'en',
     await page.getByRole('heading', { level: 1 }).textContent(),
   ])
   await takePicture(page, picture)
-}
-
-async function takePicture(page: Page, name: string): Promise<void> {
-  const folder = process.env['SCREENSHOTS']
-  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }
 
 /** The page in the words of a screen reader; a definition written as /…/ is a pattern. */

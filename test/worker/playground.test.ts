@@ -67,6 +67,7 @@ describe('the playground', () => {
     ['under a public name', { origin: 'https://auth.example.com' }],
     ['under a private address', { origin: 'http://192.168.1.7:8787' }],
     ['under a name that only begins like ours', { origin: 'http://localhost.example.com:8787' }],
+    ['under a name that only ends like ours', { origin: 'http://not-localhost:8787' }],
     ['for a foreign Host (DNS rebinding)', { headers: { Host: 'evil.example:8787' } }],
     ['through the network of Cloudflare', { headers: { 'CF-Ray': '8c1d2e3f4a5b6c7d-FRA' } }],
   ])('is not there %s: the real Worker answers', async (_name, options) => {
@@ -85,10 +86,12 @@ describe('the playground', () => {
   })
 
   test('is not there where PUBLIC_URL is public, and is where that is this machine', async () => {
-    const isThere = async (url: string) => (await (await start({ PUBLIC_URL: url }).call('/dev')).text()).includes(PAGE)
+    const [elsewhere, here] = ['https://auth.example.com', 'http://localhost:8787'].map((url) =>
+      start({ PUBLIC_URL: url }),
+    )
 
-    expect(await isThere('https://auth.example.com')).toBe(false)
-    expect(await isThere('http://localhost:8787')).toBe(true)
+    expect(await (await elsewhere?.call('/dev'))?.text()).toBe('Wrong data structure')
+    expect(await (await here?.call('/dev'))?.text()).toContain(PAGE)
   })
 
   test.each([
@@ -225,6 +228,18 @@ describe('an action', () => {
     expect(await body.text()).toMatch(
       /<base target="_blank" \/>[\s\S]*http:\/\/localhost:8787\/links\/allow-place\?token=/,
     )
+  })
+
+  test('of a thief who gets through gives this browser nothing either: the pair is the thief’s', async () => {
+    const { guid } = await createAccount(env.DB)
+    const lax = start({ LOCATION_POLICY: 'off' })
+    const cookies = pairOf(await lax.call(`/${guid}`))
+    const body = new URLSearchParams({ how: 'steal' })
+    const answered = await lax.call('/refresh/dev', { method: 'POST', body, cookies })
+
+    expect(answered.headers.getSetCookie()).toEqual([])
+    expect(await (await lax.call('/dev', { cookies })).text()).toMatch(/Use the pair from elsewhere[\s\S]*200 OK/)
+    expect((await lax.call('/refresh', { cookies })).status).toBe(401)
   })
 
   test('that presents the previous pair is a race at first, and theft after six minutes', async () => {

@@ -151,7 +151,7 @@ function LastAction({ title, exchange, events }: Action) {
       {exchange !== null && exchange.tokens.length > 0 && (
         <details>
           <summary>What the tokens say</summary>
-          <div class="fields">
+          <div class="pair">
             {exchange.tokens.map(({ name, claims }) => (
               <div class="wire">
                 <h3>{name}</h3>

@@ -58,7 +58,7 @@ summary{cursor:pointer;color:var(--action);font-size:.875rem;padding:.2rem 0}
 details[open]>summary{margin-bottom:.5rem}
 label{display:grid;gap:.2rem;font-size:.8125rem;color:var(--quiet)}
 input{width:100%;min-height:2.75rem;padding:.35rem .6rem;border:1px solid var(--line);border-radius:.45rem;background:var(--card);color:var(--text);font:inherit;font-size:1rem}
-.fields{display:grid;gap:.6rem}
+.fields,.pair{display:grid;gap:.6rem}
 .events{list-style:none;margin:0;padding:0;font-family:var(--mono);font-size:.8125rem;line-height:1.5;overflow-wrap:anywhere}
 .events>li+li{margin-top:.35rem}
 .events b{font-weight:600}
@@ -71,6 +71,7 @@ button{padding-inline:.85rem}
 .buttons button{width:auto}
 .world{grid-template-columns:1fr 1fr;gap:2rem}
 .fields{grid-template-columns:1fr 1fr auto;align-items:end}
+.pair{grid-template-columns:1fr 1fr;align-items:start}
 iframe{height:41rem}
 }
 @media (min-width:64rem){
