@@ -172,11 +172,14 @@ describe('npm run doctor', () => {
       lines: [`ok Node ${process.versions.node}`, 'ok wrangler.toml', 'ok .dev.vars', 'ok local database migrated'],
     })
 
-    writeDevVars('LOCATION_POLICY=planet\n')
+    writeDevVars('LOCATION_POLICY=planet\nREFRESH_REUSE_SECOND=10\n')
     const { code, lines } = await examine()
     writeDevVars()
     expect(code).toBe(1)
-    expect(lines[2]).toMatch(/^WRONG \.dev\.vars LOCATION_POLICY Invalid option: /)
+    expect(lines[2]).toMatch(/^WRONG \.dev\.vars LOCATION_POLICY Invalid option: .* \(set in \.dev\.vars\)$/)
+    expect(lines[3]).toBe(
+      'WRONG .dev.vars REFRESH_REUSE_SECOND in .dev.vars is no key of the configuration: did you mean REFRESH_REUSE_SECONDS?',
+    )
     expect(lines.join('\n')).not.toMatch(/planet|jB1w0c/)
   })
 
