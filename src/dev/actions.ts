@@ -1,6 +1,6 @@
 /**
- * What the buttons of the playground do. Nearly each asks the real Worker, with what this browser holds, and hands on the
- * cookies of its answer: the page shows what went over the wire, and nothing is imitated.
+ * What the buttons of the playground do. All but the last three ask the real Worker, with what this browser holds, and
+ * hand on the cookies of its answer: the page shows what went over the wire, and nothing is imitated.
  *
  * - POST /dev/sign-in, /dev/open, /dev/sign-out
  * - POST /refresh/dev   a browser sends the cookie of the refresh token below `/refresh` only
