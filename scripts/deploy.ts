@@ -1,26 +1,31 @@
 /**
- * `npm run deploy`: the first time it brings up the Worker, its D1 and its queues; every time it migrates.
- *
- * The schema goes before the code that needs it. Only the very first time that cannot be: the database appears with
- * the Worker. Answers nothing for anyone: log in first (`npx wrangler login`), or set CLOUDFLARE_API_TOKEN.
+ * `npm run deploy`: brings Tessera into a Cloudflare account, and every later version after it. It asks what it has to know
+ * and keeps the answers; killed at any point, it goes on where it was. See docs/deploy.md.
  */
 
-import { runWrangler } from './wrangler.ts'
+import * as http from 'node:http'
 
-const MIGRATE = ['d1', 'migrations', 'apply', 'DB', '--remote']
-const deploy = ['deploy', '--minify', ...process.argv.slice(2)]
+import { bringUp } from './deploy/bring-up.ts'
+import { explain } from './deploy/cloudflare.ts'
+import { close } from './deploy/closing.ts'
+import { HELP, readOptions } from './deploy/options.ts'
+import { makePlan } from './deploy/plan.ts'
+import { openPrompt } from './deploy/prompt.ts'
 
-const migrated = await runWrangler(MIGRATE, true)
-const isFirst = !migrated.ok && /couldn't find .*D1 DB/i.test(migrated.output)
-if (!migrated.ok && !isFirst) process.exit(1)
-if (isFirst) console.log('\nNo database yet: the first deploy creates it.\n')
-if (!(await runWrangler(deploy, true)).ok) process.exit(1)
-if (isFirst && !(await runWrangler(MIGRATE, true)).ok) process.exit(1)
-if (isFirst) {
-  console.log(`
-Deployed. Without its secrets Tessera answers 500; set them once:
+// Wrangler goes through the proxy that the environment names; so does this, where Node can (from 24.14).
+if ('setGlobalProxyFromEnv' in http) http.setGlobalProxyFromEnv()
 
-  openssl rand -base64 32 | npx wrangler secret put AUTH_SECRET
-  openssl rand -base64 32 | npx wrangler secret put SERVICE_KEY
-`)
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options === null) console.log(HELP)
+  else {
+    const plan = await makePlan(options, openPrompt())
+    await bringUp(plan)
+    await close(plan)
+  }
+} catch (error) {
+  const line = explain(error)
+  if (line === null) throw error
+  console.error(line)
+  process.exitCode = 1
 }

@@ -8,8 +8,8 @@ import { answerUnconfigured } from './unconfigured.ts'
 
 const app = createApp()
 
-/** As wrangler.toml names it. */
-const DEAD_LETTER_QUEUE = 'tessera-mail-dead'
+/** How the name of the dead letter queue ends; what stands before it is a deployment's own. */
+const DEAD_LETTER_SUFFIX = '-dead'
 
 export default {
   async fetch(request, env, ctx) {
@@ -20,7 +20,7 @@ export default {
 
   async queue(batch, env) {
     const { delivery } = await runtimeFor(env)
-    await (batch.queue === DEAD_LETTER_QUEUE ? giveUp : deliver)(delivery, batch)
+    await (batch.queue.endsWith(DEAD_LETTER_SUFFIX) ? giveUp : deliver)(delivery, batch)
   },
 
   async scheduled(_event, env) {

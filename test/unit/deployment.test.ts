@@ -22,8 +22,9 @@ function values(table: string, key: string): readonly (string | undefined)[] {
 
 describe('wrangler.toml', () => {
   test('consumes both queues, and the dead letters where the Worker expects them', () => {
-    const dead = /DEAD_LETTER_QUEUE = '(.+)'/.exec(entry)?.[1]
-    expect(dead).toBeDefined()
+    const suffix = /DEAD_LETTER_SUFFIX = '(.+)'/.exec(entry)?.[1]
+    expect(suffix).toBeDefined()
+    const dead = `tessera-mail${suffix}`
     expect(values('[[queues.consumers]]', 'queue')).toEqual(['tessera-mail', dead])
     expect(values('[[queues.consumers]]', 'dead_letter_queue')).toEqual([dead, undefined])
     // A queue that is only consumed is not created by the first deploy.

@@ -1,0 +1,78 @@
+/** Where a deployment answers: on a domain of the account, or on the address that Cloudflare gives to every Worker. */
+
+import { lookup } from 'node:dns/promises'
+
+import * as z from 'zod/mini'
+
+import { type Cloudflare, CloudflareError } from './cloudflare.ts'
+import { DeployProblem } from './problem.ts'
+import { WORKERS_DEV } from './settings.ts'
+import { findZone } from './zone.ts'
+
+/** Only letters, digits and hyphens: an international name goes in as it stands in DNS, xn--. */
+const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/
+
+/** A host, however it was pasted. Throws `DeployProblem`. */
+export function parseDomain(text: string): string {
+  const host = text.trim().toLowerCase().replace(/^https?:\/\//, '').replace(/\/$/, '') // prettier-ignore
+  if (host === WORKERS_DEV) return host
+  if (!HOST.test(host)) throw new DeployProblem(`${text} is no domain: auth.example.com is one.`)
+  if (host.endsWith(`.${WORKERS_DEV}`)) {
+    throw new DeployProblem(`Cloudflare gives addresses on workers.dev itself: answer ${WORKERS_DEV}.`)
+  }
+  return host
+}
+
+export type DomainState = 'attached' | 'free' | 'points elsewhere'
+
+/** What a domain serves today. Throws `DeployProblem` when this account cannot have it, or another Worker does. */
+export async function checkDomain(
+  cloudflare: Cloudflare,
+  account: string,
+  domain: string,
+  worker: string,
+): Promise<DomainState> {
+  const zone = await findZone(cloudflare, account, domain)
+  if (zone === null) {
+    throw new DeployProblem(
+      `${domain} is on no domain of this account: add that at https://dash.cloudflare.com/${account}/add-site, or answer ${WORKERS_DEV}.`,
+    )
+  }
+  if (zone.status !== 'active') {
+    throw new DeployProblem(
+      `${zone.name} is not active yet (${zone.status}): point its name servers to Cloudflare first.`,
+    )
+  }
+  const Domains = z.array(z.object({ hostname: z.string(), service: z.string() }))
+  const path = `/accounts/${account}/workers/domains`
+  const domains = await cloudflare.ask(Domains, path, { query: { hostname: domain } })
+  const owner = domains.find(({ hostname }) => hostname === domain)?.service
+  if (owner === worker) return 'attached'
+  if (owner !== undefined) {
+    throw new DeployProblem(`${domain} belongs to the Worker ${owner}: take it away there, or choose another domain.`)
+  }
+  // Without a terminal of its own wrangler replaces the records of a domain, whatever they are for.
+  return (await resolves(domain)) ? 'points elsewhere' : 'free'
+}
+
+/** A name server that does not answer is no reason to stop. */
+function resolves(host: string): Promise<boolean> {
+  return lookup(host).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** `NAME.SUBDOMAIN.workers.dev`. Throws `DeployProblem` for an account that has no such subdomain yet. */
+export async function workersDevHost(cloudflare: Cloudflare, account: string, worker: string): Promise<string> {
+  const Subdomain = z.object({ subdomain: z.string() })
+  try {
+    const { subdomain } = await cloudflare.ask(Subdomain, `/accounts/${account}/workers/subdomain`)
+    return `${worker}.${subdomain}.${WORKERS_DEV}`
+  } catch (error) {
+    if (!(error instanceof CloudflareError) || error.code !== 10007) throw error
+    throw new DeployProblem(
+      `The account has no workers.dev subdomain yet: choose one at https://dash.cloudflare.com/${account}/workers/onboarding, or give a domain.`,
+    )
+  }
+}

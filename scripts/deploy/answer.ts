@@ -1,0 +1,36 @@
+/** One question, whoever answers it: a flag, an earlier run, or somebody at the terminal. */
+
+import { explain } from './cloudflare.ts'
+import { DeployProblem } from './problem.ts'
+import type { Prompt } from './prompt.ts'
+
+export interface Question<T> {
+  /** `--domain DOMAIN`: what to say where nobody can be asked. */
+  readonly flag: string
+  readonly given: string | undefined
+  /** What was answered before. */
+  readonly kept: string | undefined
+  readonly text: string
+  /** What an empty answer means; without it there must be one. */
+  readonly empty?: string
+  /** Checks an answer. A `DeployProblem` that it throws is shown, and the question asked again. */
+  readonly parse: (text: string) => T | Promise<T>
+}
+
+/** The checked answer. Throws `DeployProblem` for a flag that will not do, or for want of one. */
+export async function answer<T>(prompt: Prompt | null, question: Question<T>): Promise<T> {
+  const known = question.given ?? question.kept
+  if (known !== undefined) return question.parse(known)
+  if (prompt === null) throw new DeployProblem(`Nobody to ask here: give ${question.flag}.`)
+  for (;;) {
+    const text = (await prompt.ask(question.text)) || question.empty
+    if (text === undefined) continue
+    try {
+      return await question.parse(text)
+    } catch (error) {
+      const line = explain(error)
+      if (line === null) throw error
+      console.log(`  ${line}`)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * A plan, carried out. Each step looks at what is there and adds what is missing, so the next run finishes what this one
+ * could not. The schema goes before the code that needs it, and the secrets go with the first code.
+ */
+
+import { join } from 'node:path'
+
+import { checkConfiguration, configure } from './configuration.ts'
+import { createFirstAccount } from './first-account.ts'
+import { keepFile } from './kept-file.ts'
+import type { Plan } from './plan.ts'
+import { createDatabase, ensureQueue } from './resources.ts'
+import { fingerprint, makeSecrets, readSecrets, type Secrets, secretsFile, secretsOfEnvironment } from './secrets.ts'
+import { folderOf, keepSettings, type Settings } from './settings.ts'
+import { shown, step, wrangle } from './steps.ts'
+
+/** Brings everything up that the plan names. Throws `DeployProblem`. */
+export async function bringUp(plan: Plan): Promise<void> {
+  const { name, account, cloudflare, environment, resources } = plan
+  let settings = plan.settings
+  const keep = (news: Settings) => keepSettings(name, (settings = { ...settings, ...news }))
+
+  const { secrets } = await step('Secrets', async () => findSecrets(plan))
+  if (plan.address !== null) checkConfiguration(plan.template, plan, plan.worker, secrets)
+  const { id: databaseId } = await step('Database', async () => {
+    if (plan.databaseId !== null) return { id: plan.databaseId, said: resources.database }
+    const id = await createDatabase(cloudflare, account, resources.database, plan.location)
+    return { id, said: `${resources.database}, created${plan.location === undefined ? '' : ` in ${plan.location}`}` }
+  })
+  await step('Queues', async () => {
+    const names = [resources.queue, resources.deadLetters]
+    let created = false
+    for (const queue of names) created = (await ensureQueue(cloudflare, account, queue, name)) || created
+    return { said: `${names.join(' and ')}${created ? ', created' : ''}` }
+  })
+
+  const config = join(folderOf(name), 'wrangler.json')
+  const { address, mailFrom } = plan
+  keepFile(config, configure(plan.template, { name, account, resources, databaseId, address, mailFrom }))
+  await step('Schema', async () => {
+    const output = await wrangle(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', config], environment)
+    const applied = new Set(output.match(/\b\d{4}_[\w-]+\.sql\b/g))
+    return {
+      said:
+        applied.size === 0
+          ? 'up to date'
+          : `${applied.size} ${applied.size === 1 ? 'migration' : 'migrations'} applied`,
+    }
+  })
+  await step('Worker', async () => {
+    const uploads = secrets !== null && needsUpload(secrets, plan)
+    const withSecrets = uploads ? ['--secrets-file', secretsFile(name)] : []
+    await wrangle(['deploy', '--minify', '--config', config, ...withSecrets], environment)
+    if (uploads) keep({ uploadedSecrets: fingerprint(secrets) })
+    return { said: uploads ? 'deployed with its secrets' : 'deployed' }
+  })
+
+  const email = plan.firstAccount
+  if (email === null) return
+  await step('Account', async () => {
+    const outcome = await createFirstAccount(cloudflare, { account, databaseId, name }, email, plan.password)
+    keep({ firstAccount: null })
+    return { said: outcome === 'created' ? `${email}, created` : `${email} exists, and stays as it is` }
+  })
+}
+
+function findSecrets(plan: Plan): { secrets: Secrets | null; said: string } {
+  const { name, worker } = plan
+  const file = shown(secretsFile(name))
+  const known = readSecrets(name)
+  if (known !== null) return { secrets: known, said: file }
+  if (worker?.secrets.includes('AUTH_SECRET') === true) {
+    return { secrets: null, said: 'kept as deployed; this machine does not know them' }
+  }
+  if (process.env['CI'] === undefined) return { secrets: makeSecrets(name), said: `made, in ${file}` }
+  // What a build made up would be gone with it.
+  const given = secretsOfEnvironment(name, process.env)
+  return given === null
+    ? { secrets: null, said: 'none: until AUTH_SECRET is set, Tessera answers 500' }
+    : { secrets: given, said: 'from the environment' }
+}
+
+/** Unless they were uploaded from here as they are: they may have been rotated in the dashboard since. */
+function needsUpload(secrets: Secrets, { worker, settings }: Plan): boolean {
+  const isThere = Object.keys(secrets).every((key) => worker?.secrets.includes(key) === true)
+  return !isThere || settings.uploadedSecrets !== fingerprint(secrets)
+}

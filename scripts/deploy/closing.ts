@@ -1,0 +1,68 @@
+/** How a deploy ends: with a Worker that was seen to answer, and a line to paste. */
+
+import { existsSync } from 'node:fs'
+
+import { accountFile, type KeptAccount } from './first-account.ts'
+import { readKept } from './kept-file.ts'
+import { signIn, waitForAnswer } from './origin.ts'
+import type { Plan } from './plan.ts'
+import { DeployProblem } from './problem.ts'
+import { secretsFile } from './secrets.ts'
+import { senderWarning } from './sender.ts'
+import { shown, step } from './steps.ts'
+
+/** A new domain mostly has its record and its certificate by then. */
+const PATIENCE_SECONDS = { new: 300, known: 30 }
+
+/** Waits for the first answer, tries a password, and prints what is left to do. Throws `DeployProblem` for a Worker that is not well. */
+export async function close(plan: Plan): Promise<void> {
+  const { address, name } = plan
+  if (address === null) return
+  const origin = `https://${address.host}`
+  const { unwell } = await step('Address', async () => {
+    if (address.isNew) process.stdout.write('new, so it may take some minutes … ')
+    const found = await waitForAnswer(origin, address.isNew ? PATIENCE_SECONDS.new : PATIENCE_SECONDS.known)
+    return { unwell: found, said: `${origin} ${found === null ? 'does not answer yet' : 'answers'}` }
+  })
+  // What is to be said about a sender, the line about mails says.
+  const broken = unwell?.filter((part) => part !== 'sender') ?? []
+  if (broken.length > 0) {
+    throw new DeployProblem(`Not well: ${broken.join(', ')}. Why: npm run doctor -- --remote --name ${name}`)
+  }
+  for (const line of [unwell === null ? null : await passwordWarning(plan, origin), await mailWarning(plan)]) {
+    if (line !== null) console.log(line)
+  }
+  console.log(`\n  ${curl(plan, origin)}\n`)
+  if (plan.worker === null && existsSync(secretsFile(name))) {
+    console.log(`Keep a copy of ${shown(secretsFile(name))}: nobody else knows these secrets.`)
+  }
+}
+
+/** Only trying shows what the plan of an account grants: hashing takes some 70 ms of CPU, the Free plan has 10. */
+async function passwordWarning(plan: Plan, origin: string): Promise<string | null> {
+  if (plan.worker !== null && plan.firstAccount === null) return null
+  const nobody = { primary_email: 'nobody@tessera.invalid', password: 'nobody has this password' }
+  if ((await signIn(origin, credentialsOf(plan) ?? nobody)) !== 'too little CPU') return null
+  return `Passwords  take more CPU than this plan grants (1102): Workers Paid, https://dash.cloudflare.com/${plan.account}/workers/plans`
+}
+
+async function mailWarning({ cloudflare, account, template, mailFrom, worker }: Plan): Promise<string | null> {
+  const transport = template.vars?.['MAIL_TRANSPORT'] ?? worker?.vars['MAIL_TRANSPORT']
+  if (transport === 'api') return null
+  if (mailFrom === null) return 'Mails      have no sender yet and wait for one: npm run deploy -- --mail-from SENDER'
+  const warning = await senderWarning(cloudflare, account, mailFrom)
+  return warning === null ? null : `Mails      ${warning}`
+}
+
+/** Of the account that was asked for, as far as they are known. */
+function credentialsOf({ name, firstAccount, password }: Plan): { primary_email: string; password: string } | null {
+  if (firstAccount === null) return null
+  if (password !== null) return { primary_email: firstAccount, password }
+  return readKept(accountFile(name, firstAccount)) as KeptAccount | null
+}
+
+function curl({ name, firstAccount }: Plan, origin: string): string {
+  const file = firstAccount === null ? null : accountFile(name, firstAccount)
+  if (file === null || !existsSync(file)) return `curl -w '\\n' ${origin}/healthz`
+  return `curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d @${shown(file)}`
+}

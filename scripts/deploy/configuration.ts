@@ -1,0 +1,117 @@
+/**
+ * The configuration that is deployed: wrangler.toml, under the name of this deployment, with its own database, queues and
+ * address. It stands in `.deploy/NAME/wrangler.json`, so a fork carries no ids, and two deployments share nothing.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+
+import type { Unstable_RawConfig } from 'wrangler'
+
+import { parseConfig } from '../../src/config.ts'
+import { root } from '../wrangler.ts'
+import { DeployProblem } from './problem.ts'
+import type { DeployedWorker } from './worker.ts'
+
+/** As wrangler.toml says it. */
+export type Template = Unstable_RawConfig & { readonly name: string }
+
+/** From `.deploy/NAME` to the files that wrangler.toml names. */
+const UP = '../../'
+
+export async function readTemplate(): Promise<Template> {
+  // Loaded late: it takes a second.
+  const { experimental_readRawConfig: readRawConfig } = await import('wrangler')
+  const { rawConfig } = readRawConfig({ config: join(root, 'wrangler.toml') })
+  return { ...rawConfig, name: rawConfig.name ?? 'tessera' }
+}
+
+export interface ResourceNames {
+  readonly database: string
+  readonly queue: string
+  readonly deadLetters: string
+}
+
+/** What a deployment of that name calls its own; what a Worker has already, it keeps. */
+export function resourceNames(template: Template, name: string, worker: DeployedWorker | null): ResourceNames {
+  const own = (text: string) =>
+    text.startsWith(template.name) ? name + text.slice(template.name.length) : `${name}-${text}`
+  const producer = (binding: string) =>
+    template.queues?.producers?.find((candidate) => candidate.binding === binding)?.queue ?? template.name
+  return {
+    database: own(template.d1_databases?.[0]?.database_name ?? template.name),
+    queue: worker?.queues['MAIL_QUEUE'] ?? own(producer('MAIL_QUEUE')),
+    deadLetters: worker?.queues['MAIL_DEAD_LETTERS'] ?? own(producer('MAIL_DEAD_LETTERS')),
+  }
+}
+
+export interface Deployment {
+  readonly name: string
+  readonly account: string
+  readonly resources: ResourceNames
+  readonly databaseId: string
+  /** Where it answers; `null` leaves that to wrangler.toml and to the dashboard. */
+  readonly address: { readonly host: string; readonly isDomain: boolean } | null
+  /** `null` leaves it likewise. */
+  readonly mailFrom: string | null
+}
+
+/** The whole configuration, as wrangler reads it from `.deploy/NAME`. */
+export function configure(template: Template, deployment: Deployment): object {
+  const { name, account, resources, databaseId, address } = deployment
+  const queueNames = new Map<string | undefined, string>([
+    [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_QUEUE')?.queue, resources.queue],
+    [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_DEAD_LETTERS')?.queue, resources.deadLetters],
+  ])
+  const renamed = (queue: string | undefined) => queueNames.get(queue) ?? queue
+  return {
+    ...template,
+    name,
+    account_id: account,
+    main: `${UP}${template.main ?? 'src/index.ts'}`,
+    vars: varsOf(template, deployment),
+    d1_databases: template.d1_databases?.map((database) => ({
+      ...database,
+      database_name: resources.database,
+      database_id: databaseId,
+      migrations_dir: `${UP}${database.migrations_dir ?? 'migrations'}`,
+    })),
+    queues: {
+      producers: template.queues?.producers?.map((producer) => ({ ...producer, queue: renamed(producer.queue) })),
+      consumers: template.queues?.consumers?.map((consumer) => ({
+        ...consumer,
+        queue: renamed(consumer.queue),
+        ...(consumer.dead_letter_queue !== undefined && { dead_letter_queue: renamed(consumer.dead_letter_queue) }),
+      })),
+    },
+    ...(address && {
+      routes: address.isDomain ? [{ pattern: address.host, custom_domain: true }] : [],
+      workers_dev: !address.isDomain,
+      preview_urls: false,
+    }),
+  }
+}
+
+function varsOf(template: Template, { address, mailFrom }: Pick<Deployment, 'address' | 'mailFrom'>): object {
+  return {
+    ...template.vars,
+    ...(address && { PUBLIC_URL: `https://${address.host}` }),
+    ...(mailFrom !== null && { MAIL_FROM: mailFrom }),
+  }
+}
+
+/** Reads what will be deployed as the Worker will. Throws `DeployProblem` with the line that the Worker would log. */
+export function checkConfiguration(
+  template: Template,
+  deployment: Pick<Deployment, 'address' | 'mailFrom'>,
+  worker: DeployedWorker | null,
+  secrets: object | null,
+): void {
+  // Secrets that this machine does not know are taken for good ones.
+  const known = secrets ?? { AUTH_SECRET: randomBytes(32).toString('base64') }
+  try {
+    parseConfig({ ...worker?.vars, ...varsOf(template, deployment), ...known })
+  } catch (error) {
+    throw new DeployProblem(error instanceof Error ? error.message : String(error))
+  }
+}

@@ -1,0 +1,90 @@
+/** All that a deploy has to know before it changes anything: what was answered, and what is there already. */
+
+import { existsSync } from 'node:fs'
+
+import { type Cloudflare, createCloudflare, findCredential, wranglerEnvironment } from './cloudflare.ts'
+import { type ResourceNames, readTemplate, resourceNames, type Template } from './configuration.ts'
+import { accountFile } from './first-account.ts'
+import type { Options } from './options.ts'
+import type { Prompt } from './prompt.ts'
+import * as questions from './questions.ts'
+import { findDatabase } from './resources.ts'
+import { keepSettings, knownNames, type Location, readSettings, type Settings, WORKERS_DEV } from './settings.ts'
+import { type DeployedWorker, findWorker } from './worker.ts'
+
+export interface Plan {
+  readonly name: string
+  readonly account: string
+  readonly cloudflare: Cloudflare
+  /** What wrangler is started with, to act as the same user. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly template: Template
+  readonly resources: ResourceNames
+  /** As it was before this run. */
+  readonly worker: DeployedWorker | null
+  readonly databaseId: string | null
+  readonly location: Location | undefined
+  /** `null` leaves it to wrangler.toml and the dashboard. */
+  readonly address: questions.Address | null
+  readonly mailFrom: string | null
+  readonly firstAccount: string | null
+  /** `null`: made up. */
+  readonly password: string | null
+  readonly settings: Settings
+}
+
+/** Looks, and asks for what it cannot see. Every answer is kept as soon as it is given. Throws `DeployProblem`. */
+export async function makePlan(options: Options, prompt: Prompt | null): Promise<Plan> {
+  // A build of a connected repository has a Worker of its own, and nobody to ask: what is not given, stays as it is.
+  const isBuild = process.env['WORKERS_CI'] === '1'
+  const builtName = isBuild ? process.env['WRANGLER_CI_OVERRIDE_NAME'] : undefined
+  const [template, credential] = await Promise.all([readTemplate(), findCredential()])
+  const name = await questions.askName(
+    prompt,
+    { ...options, name: options.name ?? builtName },
+    knownNames(),
+    template.name,
+  )
+  const cloudflare = createCloudflare(credential)
+  let settings = readSettings(name)
+  const keep = (answers: Settings) => keepSettings(name, (settings = { ...settings, ...answers }))
+
+  const account = await questions.askAccount(prompt, options, settings, cloudflare)
+  const worker = await findWorker(cloudflare, account, name)
+  const resources = resourceNames(template, name, worker)
+  const databaseId = worker?.databaseId ?? (await findDatabase(cloudflare, account, resources.database))
+  keep({ account })
+
+  const domain = settings.domain ?? domainOf(worker?.vars['PUBLIC_URL'])
+  const isLeft = isBuild && options.domain === undefined && settings.domain === undefined
+  const address = isLeft ? null : await questions.askAddress(prompt, options, domain, { cloudflare, account, name })
+  if (address !== null) keep({ domain: address.isDomain ? address.host : WORKERS_DEV })
+
+  const needsLocation = databaseId === null && !(isBuild && options.location === undefined)
+  const location = needsLocation ? await questions.askLocation(prompt, options, settings.location) : undefined
+  if (location !== undefined) keep({ location })
+
+  const sender = settings.mailFrom ?? worker?.vars['MAIL_FROM'] ?? settings.mailFrom
+  const mailFrom =
+    isBuild && options['mail-from'] === undefined
+      ? (sender ?? null)
+      : await questions.askSender(prompt, options, sender)
+  keep({ mailFrom })
+
+  // Where a Worker is, there are accounts.
+  const pending = settings.firstAccount ?? (worker === null ? settings.firstAccount : null)
+  const firstAccount = await questions.askFirstAccount(prompt, options, pending)
+  keep({ firstAccount })
+  const isKept = firstAccount !== null && existsSync(accountFile(name, firstAccount))
+  const password = firstAccount === null || isKept ? null : await questions.askPassword(prompt)
+
+  const environment = wranglerEnvironment(credential)
+  return { name, account, cloudflare, environment, template, resources, worker, databaseId, location, address, mailFrom, firstAccount, password, settings } // prettier-ignore
+}
+
+/** The domain that a Worker was told to be at. */
+function domainOf(publicUrl: string | undefined): string | undefined {
+  if (publicUrl === undefined) return undefined
+  const host = publicUrl.replace(/^https?:\/\//, '').replace(/\/.*$/, '')
+  return host.endsWith(`.${WORKERS_DEV}`) ? WORKERS_DEV : host
+}
