@@ -24,14 +24,18 @@ const Secret = z.string().check(
   z.refine((text) => new Set(text).size >= 12, 'is not random'),
 )
 
-const WholeSeconds = z.pipe(
-  z.string().check(z.regex(/^\d{1,9}$/, 'must be a whole number of seconds')),
-  z.transform(Number),
-)
-
 function seconds(min: number, max: number, fallback: string) {
+  return whole('must be a whole number of seconds', min, max, fallback)
+}
+
+function count(min: number, max: number, fallback: string) {
+  return whole('must be a whole number', min, max, fallback)
+}
+
+function whole(message: string, min: number, max: number, fallback: string) {
+  const parsed = z.pipe(z.string().check(z.regex(/^\d{1,9}$/, message)), z.transform(Number))
   const bounded = z.number().check(z.minimum(min, `must be at least ${min}`), z.maximum(max, `must be at most ${max}`))
-  return z.prefault(z.pipe(WholeSeconds, bounded), fallback)
+  return z.prefault(z.pipe(parsed, bounded), fallback)
 }
 
 const TrustworthyUrl = z.string().check(z.refine(isTrustworthyUrl, { message: 'must be an https URL', abort: true }))
@@ -66,6 +70,8 @@ const Config = z
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
     SESSION_MAX_SECONDS: seconds(60, 315_360_000, '7776000'),
+    // Every sign-in reads as many rows of its account.
+    SESSIONS_MAX: count(1, 1000, '100'),
     REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),

@@ -39,7 +39,7 @@ export const ERRORS = {
   location_blocked: {
     status: 401,
     details: ["You're location is blocked"],
-    when: 'the pair came from another place than it was issued to',
+    when: 'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
   },
   no_active_account: {
     status: 401,

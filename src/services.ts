@@ -84,6 +84,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
     signLink: (purpose, notice) => signLink({ tokens }, purpose, notice),
+    locationPolicy: config.LOCATION_POLICY,
     now,
     log,
   }
@@ -95,6 +96,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
       accessTtlSeconds: config.ACCESS_TTL_SECONDS,
       refreshTtlSeconds: config.REFRESH_TTL_SECONDS,
       sessionMaxSeconds: config.SESSION_MAX_SECONDS,
+      sessionsMax: config.SESSIONS_MAX,
       refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
       locationPolicy: config.LOCATION_POLICY,
     },

@@ -1,4 +1,4 @@
-/** The floor of `GET /{guid}`: its two statements in one `batch()`, and both signatures. */
+/** The floor of `GET /{guid}`: its statements in one `batch()`, and both signatures. */
 
 import { Hono } from 'hono'
 

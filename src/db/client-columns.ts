@@ -19,3 +19,23 @@ export function clientValues(client: Client): Readonly<Record<string, Value>> {
   const { address, asn, country, city, network, userAgent } = client
   return { address, asn, country, city, network, userAgent }
 }
+
+/** The columns of a visit, as the same parameters. */
+export function visitParameters() {
+  return {
+    visitIp: parameter('address'),
+    visitCountry: parameter('country'),
+    visitCity: parameter('city'),
+    visitNetwork: parameter('network'),
+    visitUserAgent: parameter('userAgent'),
+  }
+}
+
+/** The columns of a visit in the row of a session that is at home. */
+export const noVisit = {
+  visitIp: null,
+  visitCountry: null,
+  visitCity: null,
+  visitNetwork: null,
+  visitUserAgent: null,
+} as const

@@ -5,10 +5,10 @@
  * finished, because the queue lost it or an isolate died, becomes due again, and the sweep re-queues it.
  */
 
-import { and, eq, isNull, lte, sql } from 'drizzle-orm'
+import { and, eq, isNull, lte, ne, type SQL, sql } from 'drizzle-orm'
 
 import type { Notice, Outbox } from '../domain/notice.ts'
-import type { SessionEnd } from '../domain/ports.ts'
+import type { Reuse, SessionEnd } from '../domain/ports.ts'
 import { insertInto, select, update } from './query.ts'
 import { notifications, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch, untilAnswered } from './statement.ts'
@@ -55,11 +55,35 @@ export function createOutbox(d1: D1Database): Outbox {
 }
 
 /**
- * The statement that stores the mail about a session's end, for the batch that ends it. It stores nothing when that
- * batch ended nothing, when the owner has no address, or when the same mail is stored already.
+ * The statements that store the mail about a session, for the batch that ends it. They store nothing when the owner has no
+ * address, or when the same mail is stored already; `ofEnd` nothing when that batch ended nothing, and `ofReuse` nothing
+ * when the token is the last one of its session.
  */
-export function prepareNotice(d1: D1Database) {
-  const statement = prepare(
+export function prepareNotices(d1: D1Database) {
+  const wasEnded = and(eq(sessions.revokedAt, parameter('now')), eq(sessions.revokedReason, parameter('reason')))
+  const ofEnd = prepareNotice(d1, wasEnded)
+  const ofReuse = prepareNotice(d1, ne(sessions.jti, parameter('usedJti')))
+  return {
+    ofEnd: {
+      bind: (id: string, notice: Notice, end: Pick<SessionEnd, 'sid' | 'reason' | 'now'>) =>
+        ofEnd.bind({ ...noticeValues(id, notice, end), reason: end.reason }),
+      rows: ofEnd.rows,
+    },
+    ofReuse: {
+      bind: (id: string, notice: Notice, reuse: Omit<Reuse, 'notice'>) =>
+        ofReuse.bind({ ...noticeValues(id, notice, reuse), usedJti: reuse.usedJti }),
+      rows: ofReuse.rows,
+    },
+  }
+}
+
+function noticeValues(id: string, { kind, facts }: Notice, { sid, now }: Pick<SessionEnd, 'sid' | 'now'>) {
+  const dedupeKey = `${kind}:${sid}`
+  return { id, kind, facts: JSON.stringify(facts), dedupeKey, now, dueAt: now + OVERDUE_SECONDS, sid }
+}
+
+function prepareNotice(d1: D1Database, condition: SQL | undefined) {
+  return prepare(
     d1,
     insertInto(notifications)
       .select((query) =>
@@ -83,32 +107,11 @@ export function prepareNotice(d1: D1Database) {
           })
           .from(sessions)
           .innerJoin(users, eq(users.id, sessions.userId))
-          .where(
-            and(
-              eq(sessions.sid, parameter('sid')),
-              eq(sessions.revokedAt, parameter('now')),
-              eq(sessions.revokedReason, parameter('reason')),
-              sql`${users.primaryEmail} is not null`,
-            ),
-          ),
+          .where(and(eq(sessions.sid, parameter('sid')), condition, sql`${users.primaryEmail} is not null`)),
       )
       .onConflictDoNothing({ target: notifications.dedupeKey })
       .returning({ id: notifications.id }),
   )
-  return {
-    bind: (id: string, { kind, facts }: Notice, { sid, reason, now }: Pick<SessionEnd, 'sid' | 'reason' | 'now'>) =>
-      statement.bind({
-        id,
-        kind,
-        facts: JSON.stringify(facts),
-        dedupeKey: `${kind}:${sid}`,
-        now,
-        dueAt: now + OVERDUE_SECONDS,
-        sid,
-        reason,
-      }),
-    rows: statement.rows,
-  }
 }
 
 function prepareStatements(d1: D1Database) {

@@ -4,9 +4,9 @@ import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 
 import { NoticeFacts } from '../domain/notice.ts'
 import type { OwnerStore } from '../domain/ports.ts'
+import { endedNow } from './owned-session-statements.ts'
 import { deleteFrom, insertInto, select, update } from './query.ts'
-import { revocationColumns } from './revocation-columns.ts'
-import { allowedPlaces, notifications, sessions } from './schema.ts'
+import { allowedPlaces, notifications, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
 
 /** The owner store over a D1 database. Build it once per isolate. */
@@ -19,13 +19,15 @@ export function createOwnerStore(d1: D1Database): OwnerStore {
       if (row === undefined) return null
       return {
         facts: NoticeFacts.parse(JSON.parse(row.facts)),
-        usedAt: { end_sessions: row.sessionsEndedAt, allow_place: row.placeAllowedAt },
+        // Whoever ended everything did not know the place: the other link of that mail is void.
+        usedAt: { end_sessions: row.sessionsEndedAt, allow_place: row.placeAllowedAt ?? row.sessionsEndedAt },
       }
     },
 
     async endSessions(noticeId, now) {
-      const [, marked] = await runBatch(d1, [
+      const [, , marked] = await runBatch(d1, [
         statements.endSessions.bind({ id: noticeId, now }),
+        statements.removePlaces.bind({ id: noticeId }),
         statements.markSessionsEnded.bind({ id: noticeId, now }),
       ])
       return statements.markSessionsEnded.rows(marked).length === 1
@@ -54,10 +56,9 @@ export function createOwnerStore(d1: D1Database): OwnerStore {
 function prepareStatements(d1: D1Database) {
   const isThis = eq(notifications.id, parameter('id'))
   // The last statement of each batch marks the mail; those before it do something only while it has no mark.
-  const usersOf = (mark: typeof notifications.sessionsEndedAt | typeof notifications.placeAllowedAt) =>
-    select({ userId: notifications.userId })
-      .from(notifications)
-      .where(and(isThis, isNull(mark)))
+  const hasNotEnded = and(isThis, isNull(notifications.sessionsEndedAt))
+  const owner = select({ userId: notifications.userId }).from(notifications).where(hasNotEnded)
+  const isUnused = and(hasNotEnded, isNull(notifications.placeAllowedAt))
 
   return {
     findNotice: prepare(
@@ -76,26 +77,21 @@ function prepareStatements(d1: D1Database) {
       d1,
       update(notifications)
         .set({ sessionsEndedAt: parameter('now') })
-        .where(and(isThis, isNull(notifications.sessionsEndedAt)))
+        .where(hasNotEnded)
         .returning({ id: notifications.id }),
     ),
     endSessions: prepare(
       d1,
-      update(sessions)
-        .set(revocationColumns('owner'))
-        .where(
-          and(
-            sql`${sessions.userId} in ${usersOf(notifications.sessionsEndedAt)}`,
-            isNull(sessions.revokedAt),
-            gt(sessions.expiresAt, parameter('now')),
-          ),
-        ),
+      update(users)
+        .set(endedNow())
+        .where(sql`${users.id} in ${owner}`),
     ),
+    removePlaces: prepare(d1, deleteFrom(allowedPlaces).where(sql`${allowedPlaces.userId} in ${owner}`)),
     markPlaceAllowed: prepare(
       d1,
       update(notifications)
         .set({ placeAllowedAt: parameter('now') })
-        .where(and(isThis, isNull(notifications.placeAllowedAt)))
+        .where(isUnused)
         .returning({ id: notifications.id }),
     ),
     allowPlace: prepare(
@@ -114,7 +110,7 @@ function prepareStatements(d1: D1Database) {
               expiresAt: parameter('expiresAt').as('expires_at'),
             })
             .from(notifications)
-            .where(and(isThis, isNull(notifications.placeAllowedAt))),
+            .where(isUnused),
         )
         .onConflictDoUpdate({
           target: [allowedPlaces.userId, allowedPlaces.place],

@@ -23,6 +23,10 @@ export const users = sqliteTable(
     confirmedAt: integer('confirmed_at'),
     failedSignIns: integer('failed_sign_ins').notNull().default(0),
     lockedUntil: integer('locked_until'),
+    /** A session that was opened until then is over, whatever its row says. */
+    endedBefore: integer('ended_before'),
+    /** The one session that is not: its `sid`. */
+    endedExcept: text('ended_except'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
@@ -49,8 +53,20 @@ export const sessions = sqliteTable(
     city: text('city'),
     network: text('network'),
     userAgent: text('user_agent'),
+    /** Who refreshed last, where that was a visit to a place that the owner allowed. */
+    visitIp: text('visit_ip'),
+    visitCountry: text('visit_country'),
+    visitCity: text('visit_city'),
+    visitNetwork: text('visit_network'),
+    visitUserAgent: text('visit_user_agent'),
   },
-  (table) => [index('sessions_user_id').on(table.userId), index('sessions_expires_at').on(table.expiresAt)],
+  (table) => [
+    // Without those that ended: however many an account leaves behind, nobody reads past them.
+    index('sessions_user_id_created_at')
+      .on(table.userId, table.createdAt)
+      .where(sql`revoked_at is null`),
+    index('sessions_expires_at').on(table.expiresAt),
+  ],
 )
 
 /** Places that an owner declared to be their own, after a refresh from there was blocked. */

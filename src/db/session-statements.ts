@@ -1,17 +1,15 @@
 /** The SQL of living sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
 
-import { and, desc, eq, exists, gt, isNull, sql } from 'drizzle-orm'
+import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 
-import { clientParameters } from './client-columns.ts'
+import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
+import { isEndedByAccount } from './ended-before.ts'
 import { select, update } from './query.ts'
 import { revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare } from './statement.ts'
 
-/** Nobody recognizes more devices than this; the newest are listed. */
-const MAX_LISTED = 100
-
-/** Every statement about sessions, prepared. Build it once per isolate. */
+/** Every statement about one session, prepared. Build it once per isolate. */
 export function prepareSessionStatements(d1: D1Database) {
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
@@ -41,7 +39,7 @@ export function prepareSessionStatements(d1: D1Database) {
     exists(
       select({ one: sql`1` })
         .from(users)
-        .where(and(eq(users.id, sessions.userId), isActive)),
+        .where(and(eq(users.id, sessions.userId), isActive, not(isEndedByAccount))),
     ),
   )
   const rotated = {
@@ -63,9 +61,13 @@ export function prepareSessionStatements(d1: D1Database) {
     address: sessions.ip,
     asn: sessions.asn,
     country: sessions.country,
+    city: sessions.city,
+    network: sessions.network,
   })
-  // Of a left join: all null where the account is inactive or gone.
+  // Of a left join: all null where the account is gone.
   const accountColumns = {
+    isEndedByAccount: isEndedByAccount.as('isEndedByAccount'),
+    isActive: sql<number | null>`${users.isActive}`.as('isActive'),
     userId: sql<number | null>`${users.id}`.as('userId'),
     guid: sql<string | null>`${users.guid}`.as('guid'),
     email: sql<string | null>`${users.primaryEmail}`.as('email'),
@@ -81,6 +83,7 @@ export function prepareSessionStatements(d1: D1Database) {
         .set({
           ...rotated,
           ...seen,
+          ...noVisit,
           // Cloudflare may not know them this time; that is no reason to forget them.
           asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
           country: sql`coalesce(${seen.country}, ${sessions.country})`,
@@ -88,7 +91,12 @@ export function prepareSessionStatements(d1: D1Database) {
         .where(and(isRotatable, isOwnPlace)),
     ),
     // An allowed place is a visit: the session's own place stays what it was, and its way home stays open.
-    rotateOnVisit: prepare(d1, update(sessions).set(rotated).where(and(isRotatable, isAllowedPlace))),
+    rotateOnVisit: prepare(
+      d1,
+      update(sessions)
+        .set({ ...rotated, ...visitParameters() })
+        .where(and(isRotatable, isAllowedPlace)),
+    ),
     findRotated: prepare(
       d1,
       select({
@@ -97,30 +105,22 @@ export function prepareSessionStatements(d1: D1Database) {
         inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace})`.as('inPlace'),
       })
         .from(sessions)
-        .leftJoin(users, and(eq(users.id, sessions.userId), isActive))
+        .leftJoin(users, eq(users.id, sessions.userId))
         .where(eq(sessions.sid, parameter('sid'))),
     ),
     find: prepare(
       d1,
       select({ ...sessionColumns, ...accountColumns })
         .from(sessions)
-        .leftJoin(users, and(eq(users.id, sessions.userId), isActive))
+        .leftJoin(users, eq(users.id, sessions.userId))
         .where(eq(sessions.sid, parameter('sid'))),
     ),
-    list: prepare(
+    findGoverned: prepare(
       d1,
-      select({
-        ...sessionColumns,
-        ...aliased({
-          city: sessions.city,
-          network: sessions.network,
-          userAgent: sessions.userAgent,
-        }),
-      })
+      select({ ...sessionColumns, ...accountColumns, isAllowed: sql<number>`${isAllowedPlace}`.as('isAllowed') })
         .from(sessions)
-        .where(and(eq(sessions.userId, parameter('userId')), isLive))
-        .orderBy(desc(sessions.issuedAt))
-        .limit(MAX_LISTED),
+        .leftJoin(users, eq(users.id, sessions.userId))
+        .where(eq(sessions.sid, parameter('sid'))),
     ),
     revoke: prepare(
       d1,
@@ -135,18 +135,12 @@ export function prepareSessionStatements(d1: D1Database) {
         )
         .returning({ sid: sessions.sid }),
     ),
-    revokeOfUser: prepare(
+    revokeUsed: prepare(
       d1,
       update(sessions)
         .set(revoked)
         .where(
-          and(
-            eq(sessions.userId, parameter('userId')),
-            isNull(sessions.revokedAt),
-            gt(sessions.expiresAt, parameter('now')),
-            sql`${sessions.sid} = coalesce(${parameter('onlySid')}, ${sessions.sid})`,
-            sql`${sessions.sid} is not ${parameter('exceptSid')}`,
-          ),
+          and(eq(sessions.sid, parameter('sid')), isNull(sessions.revokedAt), ne(sessions.jti, parameter('usedJti'))),
         )
         .returning({ sid: sessions.sid }),
     ),

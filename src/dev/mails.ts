@@ -12,13 +12,13 @@ export interface RenderedMail {
 }
 
 export async function renderMail(
-  { signLink }: Pick<DeliveryDeps, 'signLink'>,
+  { signLink, locationPolicy }: Pick<DeliveryDeps, 'signLink' | 'locationPolicy'>,
   record: MailRecord,
 ): Promise<RenderedMail> {
   const { id, recipient, kind, facts } = record
   try {
     const notice = Notice.parse({ kind, facts: JSON.parse(facts) })
-    return { record, message: await renderMessage({ id, recipient, ...notice }, signLink) }
+    return { record, message: await renderMessage({ id, recipient, ...notice }, locationPolicy, signLink) }
   } catch {
     return { record, message: null }
   }

@@ -2,6 +2,7 @@
 
 import { desc, eq } from 'drizzle-orm'
 
+import { isEndedByAccount } from '../db/ended-before.ts'
 import { select } from '../db/query.ts'
 import { notifications, sessions, users } from '../db/schema.ts'
 import { aliased, prepare, runBatch, type Statement } from '../db/statement.ts'
@@ -48,7 +49,10 @@ function sessionQuery(database: Database) {
   const columns = { sid, jti, issuedAt, expiresAt, createdAt, revokedAt, revokedReason, ip, country, city, userAgent }
   return prepare(
     database,
-    select(aliased({ ...columns, email: users.primaryEmail, guid: users.guid }))
+    select({
+      ...aliased({ ...columns, email: users.primaryEmail, guid: users.guid }),
+      isEndedByAccount: isEndedByAccount.as('isEndedByAccount'),
+    })
       .from(sessions)
       .leftJoin(users, eq(users.id, sessions.userId))
       .orderBy(desc(sessions.issuedAt))

@@ -38,7 +38,8 @@ const REASONS: Readonly<Record<string, string>> = {
   inactive: 'account inactive',
   signed_out: 'signed out',
   revoked: 'revoked',
-  owner: 'ended by its owner’s link',
+  replaced: 'replaced by a sign-in',
+  crowded_out: 'one too many',
 }
 
 /** Why a session is over, in a few words, or `null` while it lives. */
@@ -46,7 +47,8 @@ export function describeEnd(
   { settings, now }: Pick<Services, 'settings' | 'now'>,
   session: SessionRecord,
 ): string | null {
-  const end = endOf(session, { settings, now: now() })
+  const end = endOf({ ...session, isEndedByAccount: session.isEndedByAccount === 1 }, { settings, now: now() })
   if (end !== 'revoked') return end
-  return REASONS[session.revokedReason ?? ''] ?? session.revokedReason ?? end
+  if (session.revokedReason === null) return 'ended with all others'
+  return REASONS[session.revokedReason] ?? session.revokedReason
 }

@@ -30,6 +30,17 @@ export function networkOf(address: string, bits: { readonly v4: number; readonly
   return `${formatAddress(masked)}/${length}`
 }
 
+/** The groups that all addresses of that network begin with, not shortened: `203.0.113`, `2001:db8:0:1`. Throws as `networkOf`. */
+export function leadingGroups(address: string, bits: { readonly v4: number; readonly v6: number }): string {
+  const groups = parseAddress(address)
+  if (groups === null) throw new RangeError('not a canonical address')
+  if (groups.length === 4) return groups.slice(0, bits.v4 / 8).join('.')
+  return groups
+    .slice(0, bits.v6 / 16)
+    .map((group) => group.toString(16))
+    .join(':')
+}
+
 function parseAddress(text: string): Groups | null {
   if (!text.includes(':')) return parseIPv4(text)
   const groups = parseIPv6(text)

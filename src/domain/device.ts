@@ -1,6 +1,6 @@
 /**
- * A user agent in words that its owner recognizes. Whoever sends a request writes its user agent, so little of an unknown
- * one is shown: a mail of ours must not carry a stranger's address or sentence.
+ * A user agent in words that its owner recognizes. Whoever sends a request writes its user agent, so nothing of it is shown
+ * but that it has one of these words: a mail of ours must not carry a stranger's name, address or sentence.
  */
 
 /** First match wins: most browsers also name those they descend from. */
@@ -12,6 +12,14 @@ const BROWSERS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b(?:Chrome|CriOS)\//, 'Chrome'],
   [/\bVersion\/[\d.]+.*\bSafari\//, 'Safari'],
   [/^curl\//, 'curl'],
+  [/^Wget\//, 'Wget'],
+  [/^okhttp\//, 'Android app'],
+  [/\bCFNetwork\//, 'Apple app'],
+  [/^Dart\//, 'Flutter app'],
+  [/^python-requests\//, 'Python'],
+  [/^Go-http-client\//, 'Go'],
+  [/^axios\//, 'axios'],
+  [/^PostmanRuntime\//, 'Postman'],
 ]
 
 const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
@@ -24,10 +32,10 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** "Firefox on Windows" for the usual browsers, else the name of the first product (RFC 9110 section 10.1.5), or `null`. */
+/** "Firefox on Windows", or `null` for what is not known. */
 export function describeDevice(userAgent: string | null): string | null {
   if (userAgent === null) return null
   const [browser, system] = [BROWSERS, SYSTEMS].map((names) => names.find(([pattern]) => pattern.test(userAgent))?.[1])
-  if (browser === undefined) return /^[A-Za-z][\w-]{0,30}(?=\/|$)/.exec(userAgent)?.[0] ?? null
+  if (browser === undefined) return null
   return system === undefined ? browser : `${browser} on ${system}`
 }

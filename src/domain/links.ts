@@ -8,7 +8,7 @@
 
 import { TesseraError } from '../errors.ts'
 import type { NoticeFacts, StoredNotice } from './notice.ts'
-import { placeKey } from './place.ts'
+import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
 import type { Services } from './ports.ts'
 import { LinkClaims, type LinkPurpose, parseToken, readClaims, requireCurrent } from './tokens.ts'
 
@@ -37,33 +37,44 @@ export async function signLink(
   return `${facts.origin}${LINK_PATHS[purpose]}?token=${token}`
 }
 
+/** What a link is about, and what *that was me* would allow by the policy of today. */
+export interface OpenedLink {
+  readonly facts: NoticeFacts
+  readonly places: OfferedPlaces
+}
+
 /**
  * What a link is about, for the page that asks. Changes nothing. Throws `wrong_data_structure`, `token_not_valid`,
  * `token_used`, `unavailable`.
  */
-export async function openLink(services: Services, purpose: LinkPurpose, text: string): Promise<NoticeFacts> {
-  return findUnused(services, purpose, await readLink(services, purpose, text))
+export async function openLink(services: Services, purpose: LinkPurpose, text: string): Promise<OpenedLink> {
+  const facts = await findUnused(services, purpose, await readLink(services, purpose, text))
+  return { facts, places: offerPlaces(services.settings.locationPolicy, facts) }
 }
 
-/** Does what a link is for, once. Throws as `openLink` does. */
-export async function useLink(services: Services, purpose: LinkPurpose, text: string): Promise<void> {
-  const id = await readLink(services, purpose, text)
+/** Ends all sessions of the account that the mail went to, once. Throws as `openLink` does. */
+export async function endSessionsByLink(services: Services, text: string): Promise<void> {
+  const id = await readLink(services, 'end_sessions', text)
+  if (!(await services.owners.endSessions(id, services.now()))) throw new TesseraError('token_used', { cause: 'link' })
+}
+
+/**
+ * Allows the place of which the mail tells, and the former one where its owner asks for that too, once. Returns them in words.
+ * Throws as `openLink` does.
+ */
+export async function allowPlaceByLink(
+  services: Services,
+  text: string,
+  { isFormerToo }: { readonly isFormerToo: boolean },
+): Promise<readonly string[]> {
+  const id = await readLink(services, 'allow_place', text)
+  const facts = await findUnused(services, 'allow_place', id)
+  const { blocked, former } = offerPlaces(services.settings.locationPolicy, facts)
+  const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
   const now = services.now()
-  if (purpose === 'end_sessions') {
-    if (!(await services.owners.endSessions(id, now))) throw new TesseraError('token_used', { cause: 'link' })
-    return
-  }
-  const { client, usual } = await findUnused(services, purpose, id)
-  const { locationPolicy } = services.settings
-  // Both ends of the way: whoever signs in again at the new place would else be blocked at the old one.
-  const places = [client, ...(usual === null ? [] : [{ ...usual, city: null, network: null }])].map((place) => ({
-    key: placeKey(locationPolicy, place),
-    country: place.country,
-    city: place.city,
-    network: place.network,
-  }))
   const allowed = await services.owners.allowPlaces(id, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
   if (!allowed) throw new TesseraError('token_used', { cause: 'link' })
+  return places.map(({ words }) => words)
 }
 
 async function findUnused({ owners }: Services, purpose: LinkPurpose, id: string): Promise<NoticeFacts> {

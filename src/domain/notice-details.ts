@@ -1,6 +1,7 @@
 /** What happened, in words: the same in a mail and on the page that its links open. */
 
 import { describeDevice } from './device.ts'
+import { countryName, oneLine } from './names.ts'
 import type { NoticeFacts } from './notice.ts'
 
 /** Names and values, in the order in which a reader wants them. A value is one line of text, not escaped. */
@@ -15,14 +16,4 @@ export function describeNotice({ at, client }: NoticeFacts): readonly (readonly 
     ['Address', client.address],
     ['Device', describeDevice(oneLine(client.userAgent)) ?? unknown],
   ]
-}
-
-/** A line of a plain text mail is one fact: a value must not be able to write the next one. */
-function oneLine(value: string | null): string | null {
-  return value?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim() || null
-}
-
-function countryName(code: string | null): string | null {
-  if (code === null || !/^[A-Z]{2}$/.test(code)) return null
-  return new Intl.DisplayNames('en', { type: 'region', fallback: 'code' }).of(code) ?? code
 }

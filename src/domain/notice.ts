@@ -25,7 +25,16 @@ export const NoticeFacts = z.object({
     userAgent: TextOrNull,
   }),
   /** The place that the session had before, where that is the question. */
-  usual: z.nullable(z.object({ address: Text, asn: NumberOrNull, country: TextOrNull })),
+  usual: z.nullable(
+    z.object({
+      address: Text,
+      asn: NumberOrNull,
+      country: TextOrNull,
+      // Mails that were stored by earlier versions have neither.
+      city: z.prefault(TextOrNull, null),
+      network: z.prefault(TextOrNull, null),
+    }),
+  ),
   /** The origin under which the owner's pages are reached. */
   origin: Text,
 })

@@ -3,7 +3,8 @@
  * is used from; which difference counts is the operator's choice (`LOCATION_POLICY`).
  */
 
-import { networkOf } from './address.ts'
+import { leadingGroups, networkOf } from './address.ts'
+import { countryName, oneLine } from './names.ts'
 
 /**
  * - `address`: IPv4 to the address, IPv6 to its /64, which is what one subscriber line holds
@@ -32,8 +33,24 @@ export interface PlaceCondition {
   readonly sameAddress: boolean
   readonly asn: number | null
   readonly country: string | null
-  /** The client's place as `allowed_places` may name it: under any policy, since that may change after the owner allowed it. */
-  readonly keys: Readonly<Record<Exclude<LocationPolicy, 'off'>, string | null>>
+  readonly keys: PlaceKeys
+}
+
+type KeyKind = Exclude<LocationPolicy, 'off'>
+
+/** A client's place as `allowed_places` may name it: `null` where such a name says nothing, or too much. */
+export type PlaceKeys = Readonly<Record<KeyKind, string | null>>
+
+/**
+ * Which names of places hold under each policy: its own, and the narrower ones, since the policy may have changed after an
+ * owner allowed a place. A network reaches into many countries and a country has many networks, so neither is the narrower.
+ */
+const HOLDING: Readonly<Record<LocationPolicy, readonly KeyKind[]>> = {
+  address: ['address'],
+  subnet: ['address', 'subnet'],
+  asn: ['address', 'subnet', 'asn'],
+  country: ['address', 'subnet', 'country'],
+  off: ['address'],
 }
 
 const ADDRESS_BITS = { v4: 32, v6: 64 }
@@ -51,7 +68,29 @@ export function placeCondition(policy: LocationPolicy, issuedTo: string, client:
     sameAddress: policy === 'off' || networkOf(issuedTo, bits) === networkOf(client.address, bits),
     asn: policy === 'asn' ? client.asn : null,
     country: policy === 'country' ? client.country : null,
-    keys: placeKeys(client),
+    keys: holdingKeys(policy, client),
+  }
+}
+
+/** Whether a client is in the session's own place, as its row has it. */
+export function isOwnPlace(
+  policy: LocationPolicy,
+  session: Pick<Client, 'address' | 'asn' | 'country'>,
+  client: Client,
+): boolean {
+  const { sameAddress, asn, country } = placeCondition(policy, session.address, client)
+  return sameAddress || (asn !== null && asn === session.asn) || (country !== null && country === session.country)
+}
+
+/** The names of a client's place that hold under a policy. */
+export function holdingKeys(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): PlaceKeys {
+  const keys = placeKeys(client)
+  const holding = HOLDING[policy]
+  return {
+    address: keys.address,
+    subnet: holding.includes('subnet') ? keys.subnet : null,
+    asn: holding.includes('asn') ? keys.asn : null,
+    country: holding.includes('country') ? keys.country : null,
   }
 }
 
@@ -61,6 +100,22 @@ export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' 
   return keys[policy === 'off' ? 'address' : policy] ?? keys.address
 }
 
+/** The extent of that place, in words that finish a sentence: "the address 203.0.113.7", "all of Iceland". */
+export function describePlace(
+  policy: LocationPolicy,
+  client: Pick<Client, 'address' | 'asn' | 'country' | 'network'>,
+): string {
+  const { address, asn, country } = client
+  if (policy === 'asn' && asn !== null) {
+    const name = oneLine(client.network)
+    return name === null ? `the whole network AS${asn}` : `the whole network of ${name} (AS${asn})`
+  }
+  if (policy === 'country' && country !== null) return `all of ${countryName(country) ?? countryOfCode(country)}`
+  const bits = policy === 'subnet' ? SUBNET_BITS : ADDRESS_BITS
+  const start = leadingGroups(address, bits)
+  return start === address ? `the address ${address}` : `every address that starts with ${start}`
+}
+
 function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>) {
   return {
     address: `address:${networkOf(address, ADDRESS_BITS)}`,
@@ -68,4 +123,9 @@ function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | '
     asn: asn === null ? null : `asn:${asn}`,
     country: country === null ? null : `country:${country}`,
   }
+}
+
+/** Cloudflare has a code of its own for whatever comes through Tor. */
+function countryOfCode(code: string): string {
+  return code === 'T1' ? 'the Tor network' : `what has the country code ${oneLine(code)}`
 }

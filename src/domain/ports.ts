@@ -6,7 +6,7 @@ import type { Doubts } from './doubts.ts'
 import type { Health } from './health.ts'
 import type { Notice, NoticeFacts } from './notice.ts'
 import type { Passwords } from './passwords.ts'
-import type { Client, LocationPolicy, PlaceCondition } from './place.ts'
+import type { Client, LocationPolicy, PlaceCondition, PlaceKeys } from './place.ts'
 import type { LinkPurpose, Tokens } from './tokens.ts'
 
 export interface Account {
@@ -27,10 +27,14 @@ export interface Session {
   readonly expiresAt: number
   readonly createdAt: number
   readonly revokedAt: number | null
+  /** Whether it was opened before its account's sessions were ended at once, and is not the one that was kept. */
+  readonly isEndedByAccount: boolean
   /** The place of the session: the canonical address that the live token was issued to, and what is known of it. */
   readonly address: string
   readonly asn: number | null
   readonly country: string | null
+  readonly city: string | null
+  readonly network: string | null
 }
 
 export interface NewSession {
@@ -39,6 +43,10 @@ export interface NewSession {
   readonly now: number
   readonly expiresAt: number
   readonly client: Client
+  /** Sessions whose tokens the caller had, and has other ones for now: they end. */
+  readonly replacedSids: readonly string[]
+  /** How many sessions the account may have, this one included: the oldest ends. */
+  readonly sessionsMax: number
 }
 
 export interface Rotation {
@@ -63,11 +71,20 @@ export interface RotatedSession extends FoundSession {
   readonly inPlace: boolean
 }
 
+/** A session with what decides whether its access token may govern the account. */
+export interface GovernedSession extends FoundSession {
+  /** Whether the client is in a place that the owner allowed. */
+  readonly isAllowed: boolean
+}
+
 /** A session as its owner sees it. */
-export interface ListedSession extends Session {
-  readonly city: string | null
-  readonly network: string | null
+export interface ListedSession extends Pick<
+  Session,
+  'sid' | 'issuedAt' | 'createdAt' | 'expiresAt' | 'address' | 'country' | 'city' | 'network'
+> {
   readonly userAgent: string | null
+  /** Where it was refreshed last, where that was an allowed place and not its own. */
+  readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'network' | 'userAgent'> | null
 }
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
@@ -81,6 +98,20 @@ export interface SessionEnd {
   readonly notice: Notice | null
 }
 
+/** A used token that was presented again. */
+export interface Reuse {
+  readonly sid: string
+  readonly usedJti: string
+  readonly now: number
+  readonly notice: Notice
+}
+
+/** What an end came to. `ended` is false when the session had ended before. The caller announces `notificationId`. */
+export interface Ended {
+  readonly ended: boolean
+  readonly notificationId: string | null
+}
+
 export interface SessionStore {
   /** Opens a session for the account of `guid`, which is created when it is not known. `null`: it is inactive. */
   readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | null>
@@ -91,20 +122,26 @@ export interface SessionStore {
   readonly openForPassword: (account: SignInAccount, rehash: string | null, session: NewSession) => Promise<boolean>
   /** One conditional write, and the row as it is after it. `null`: no such session. */
   readonly rotate: (rotation: Rotation) => Promise<RotatedSession | null>
+  /** Ends a session and stores the mail about it, if it does, in one transaction. */
+  readonly end: (end: SessionEnd) => Promise<Ended>
   /**
-   * Ends a session and stores the mail about it in one transaction. `ended` is false when it had ended before, or
-   * its live token is another one by now. The caller announces `notificationId`.
+   * Ends the session of a used token, if it still lives, and stores the mail about it even if not, in one transaction.
+   * Does nothing where that token is the last one of the session after all.
    */
-  readonly end: (end: SessionEnd) => Promise<{ readonly ended: boolean; readonly notificationId: string | null }>
+  readonly endForReuse: (reuse: Reuse) => Promise<Ended>
   readonly find: (sid: string) => Promise<FoundSession | null>
-  /** The live sessions of an account, newest first. */
-  readonly list: (userId: number, now: number, sessionMaxSeconds: number) => Promise<readonly ListedSession[]>
-  /** Ends one session of an account, or all but one. Returns how many that were. */
-  readonly endOfUser: (
+  /** As `find`, for a client whose place may have these names. */
+  readonly findGoverned: (sid: string, keys: PlaceKeys, now: number) => Promise<GovernedSession | null>
+  /** The live sessions of an account, the last used one first; of more than `limit`, those that were opened last. */
+  readonly list: (
     userId: number,
-    which: { readonly onlySid: string | null; readonly exceptSid: string | null },
     now: number,
-  ) => Promise<number>
+    limits: Pick<Settings, 'sessionMaxSeconds' | 'sessionsMax'>,
+  ) => Promise<readonly ListedSession[]>
+  /** Ends one session of an account. `false`: it has no such live session. */
+  readonly endOwn: (userId: number, sid: string, now: number) => Promise<boolean>
+  /** Ends every session of an account that was opened until now but one. `false`: that one has ended itself. */
+  readonly endOthers: (userId: number, exceptSid: string, now: number) => Promise<boolean>
 }
 
 export interface SignInAccount extends Account {
@@ -168,6 +205,7 @@ export interface Settings {
   readonly accessTtlSeconds: number
   readonly refreshTtlSeconds: number
   readonly sessionMaxSeconds: number
+  readonly sessionsMax: number
   readonly refreshReuseSeconds: number
   readonly locationPolicy: LocationPolicy
 }

@@ -10,7 +10,7 @@ import { TesseraError } from '../errors.ts'
 import { endOf } from './session-end.ts'
 import { signPair, type Pair } from './pair.ts'
 import { placeCondition, type Client } from './place.ts'
-import type { Account, RotatedSession, Services, Session, SessionEnd, Settings } from './ports.ts'
+import type { Account, RotatedSession, Services, Session, Settings } from './ports.ts'
 import { AccessClaims, parseToken, readClaims, RefreshClaims, requireCurrent } from './tokens.ts'
 
 /** Two requests that left a client together arrive within this time; so does a repeat after a lost answer. */
@@ -23,8 +23,8 @@ export type Verdict =
   | { readonly kind: Refusal }
 
 type Refusal =
-  | 'race' // just rotated away: two requests of one client, or a repeat after a lost answer
-  | 'stale' // rotated away before that: the token is in two hands
+  | 'race' // just rotated away, in the same place: two requests of one client, or a repeat after a lost answer
+  | 'stale' // rotated away before that, or presented elsewhere: the token is in two hands
   | 'unknown' // no such session
   | 'revoked' // the session was ended
   | 'expired' // the session is over by the settings of today
@@ -113,36 +113,43 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
     case 'expired':
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'stale':
-      if (doubts.isRecent(presented.jti, now)) {
-        throw new TesseraError('token_used', { cause: 'race', context: { sid } })
-      }
-      await endSession(services, {
-        sid,
-        now,
-        reason: 'reuse',
-        onlyWhileJti: null,
-        notice: { kind: 'token_reused', facts: { at: now, client, origin, usual: null } },
-      })
+      await endForReuse()
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'inactive':
-      await endSession(services, { sid, now, reason: 'inactive', onlyWhileJti: null, notice: null })
+      await services.sessions.end({ sid, now, reason: 'inactive', onlyWhileJti: null, notice: null })
       throw new TesseraError('no_active_account', { cause: verdict.kind, context: { sid } })
     case 'moved': {
-      const { address, asn, country } = verdict.session
-      const wasLive = await endSession(services, {
+      const { address, asn, country, city, network } = verdict.session
+      const { ended, notificationId } = await services.sessions.end({
         sid,
         now,
         reason: 'location',
-        // Only while it is live: a refresh from the right place may just have been faster, and then this is a race.
+        // Only while it is live: a refresh from the right place may just have been faster.
         onlyWhileJti: presented.jti,
         notice: {
           kind: 'location_blocked',
-          facts: { at: now, client, origin, usual: { address, asn, country } },
+          facts: { at: now, client, origin, usual: { address, asn, country, city, network } },
         },
       })
-      if (!wasLive) throw new TesseraError('token_used', { cause: 'race', context: { sid } })
-      throw new TesseraError('location_blocked', { cause: verdict.kind, context: { sid } })
+      if (notificationId !== null) await services.announce(notificationId)
+      if (ended) throw new TesseraError('location_blocked', { cause: verdict.kind, context: { sid } })
+      // Either it was, and then this token was just rotated away and is presented elsewhere, or the session has ended.
+      const isReuse = await endForReuse()
+      throw new TesseraError('token_used', { cause: isReuse ? 'stale' : 'revoked', context: { sid } })
     }
+  }
+
+  async function endForReuse(): Promise<boolean> {
+    // Its callers were told to try again, and may come back from anywhere.
+    if (doubts.isRecent(presented.jti, now)) throw new TesseraError('token_used', { cause: 'race', context: { sid } })
+    const { ended, notificationId } = await services.sessions.endForReuse({
+      sid,
+      usedJti: presented.jti,
+      now,
+      notice: { kind: 'token_reused', facts: { at: now, client, origin, usual: null } },
+    })
+    if (notificationId !== null) await services.announce(notificationId)
+    return ended
   }
 }
 
@@ -156,24 +163,23 @@ export function judge(
 ): Verdict {
   if (found === null) return { kind: 'unknown' }
   const { session, account } = found
+  // Our own write, whose answer was lost, may have been replayed to another tab and rotated on before we looked.
+  const isOurs = [session.jti, session.previousJti].some((jti) => jti !== null && ours.includes(jti))
   const end = endOf(session, { settings, now })
-  if (end !== null) return { kind: end }
+  // Whoever holds the last token of an ended session was its client. Any other one shows that it was in two hands, which
+  // ending the session must not hide.
+  const isTrace = end === 'revoked' && session.jti !== presentedJti && !isOurs && account !== null
+  if (end !== null) return { kind: isTrace ? 'stale' : end }
   if (account === null) return { kind: 'inactive' }
   // In place: a doubted jti may be the live one already, and whoever presents the old token now may be a thief.
   if (ours.includes(session.jti) && found.inPlace) return { kind: 'won', session, account }
   if (session.jti === presentedJti) return { kind: 'moved', session }
-  // Our own write, whose answer was lost, was replayed to another tab and rotated on before we looked.
   if (session.previousJti !== null && ours.includes(session.previousJti)) return { kind: 'race' }
   if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
+  // One client is in one place: a race and a replay are of one, too.
+  if (!found.inPlace) return { kind: 'stale' }
   const age = now - session.rotatedAt
   const { refreshReuseSeconds } = settings
-  if (found.inPlace && refreshReuseSeconds > 0 && age <= refreshReuseSeconds)
-    return { kind: 'replayed', session, account }
+  if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }
   return { kind: age <= RACE_SECONDS ? 'race' : 'stale' }
-}
-
-async function endSession(services: Services, end: SessionEnd): Promise<boolean> {
-  const { ended, notificationId } = await services.sessions.end(end)
-  if (notificationId !== null) await services.announce(notificationId)
-  return ended
 }

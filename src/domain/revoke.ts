@@ -8,7 +8,7 @@
 import { TesseraError } from '../errors.ts'
 import type { Authenticated } from './authenticate.ts'
 import type { EndReason, Services } from './ports.ts'
-import { readEitherOrNull } from './verify.ts'
+import { readEitherOrNull, readSids } from './verify.ts'
 
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
 export async function revokeByToken(
@@ -22,13 +22,21 @@ export async function revokeByToken(
   await services.sessions.end({ sid, onlyWhileJti: null, reason, now: services.now(), notice: null })
 }
 
-/** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
-export async function revokeOwn(services: Services, { account }: Authenticated, sid: string): Promise<void> {
-  const ended = await services.sessions.endOfUser(account.id, { onlySid: sid, exceptSid: null }, services.now())
-  if (ended === 0) throw new TesseraError('not_found')
+/** Ends the sessions of the cookies that a browser signs out with. Throws `unavailable`. */
+export async function signOut(services: Services, cookies: readonly string[]): Promise<void> {
+  const sids = await readSids(services, cookies)
+  const [reason, now] = ['signed_out' as const, services.now()]
+  await Promise.all(sids.map((sid) => services.sessions.end({ sid, onlyWhileJti: null, reason, now, notice: null })))
 }
 
-/** Ends every session of the caller's account but the one that asks. */
+/** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
+export async function revokeOwn(services: Services, { account }: Authenticated, sid: string): Promise<void> {
+  if (!(await services.sessions.endOwn(account.id, sid, services.now()))) throw new TesseraError('not_found')
+}
+
+/** Ends every session of the caller's account but the one that asks. Throws `token_used` when that one has just ended. */
 export async function revokeOthers(services: Services, { account, session }: Authenticated): Promise<void> {
-  await services.sessions.endOfUser(account.id, { onlySid: null, exceptSid: session.sid }, services.now())
+  const { sid } = session
+  if (await services.sessions.endOthers(account.id, sid, services.now())) return
+  throw new TesseraError('token_used', { cause: 'revoked', context: { sid } })
 }

@@ -7,9 +7,9 @@ import type { Session, Settings } from './ports.ts'
  * `SESSION_MAX_SECONDS` after the sign-in however often it was refreshed.
  */
 export function endOf(
-  session: Pick<Session, 'revokedAt' | 'expiresAt' | 'createdAt'>,
+  session: Pick<Session, 'revokedAt' | 'isEndedByAccount' | 'expiresAt' | 'createdAt'>,
   { settings, now }: { readonly settings: Pick<Settings, 'sessionMaxSeconds'>; readonly now: number },
 ): 'revoked' | 'expired' | null {
-  if (session.revokedAt !== null) return 'revoked'
+  if (session.revokedAt !== null || session.isEndedByAccount) return 'revoked'
   return Math.min(session.expiresAt, session.createdAt + settings.sessionMaxSeconds) <= now ? 'expired' : null
 }

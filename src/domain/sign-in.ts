@@ -10,21 +10,33 @@ import { describeError } from './describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
 import type { Client } from './place.ts'
 import type { NewSession, Services } from './ports.ts'
+import { readSids } from './verify.ts'
+
+/** Who signs in, as the request shows it. */
+export interface SignInRequest {
+  readonly client: Client
+  /** The `iss` claim (RFC 7519 section 4.1.1). */
+  readonly issuer: string
+  /**
+   * The access tokens that a browser came with. It gets others now, so their sessions end: nobody else is to go on with
+   * what it held. Without this, a thief who was faster than the owner would keep the session that the owner gave up.
+   */
+  readonly cookies: readonly string[]
+}
 
 /** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
-export async function signInByGuid(services: Services, guid: string, client: Client, issuer: string): Promise<Pair> {
-  const session = newSession(services, client)
+export async function signInByGuid(services: Services, guid: string, request: SignInRequest): Promise<Pair> {
+  const session = await newSession(services, request)
   const account = await services.sessions.openForGuid(guid, session)
   if (account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
-  return firstPair(services, session, account, issuer)
+  return firstPair(services, session, account, request.issuer)
 }
 
 /** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
 export async function signInByPassword(
   services: Services,
   credentials: { readonly primary_email: string; readonly password: string },
-  client: Client,
-  issuer: string,
+  request: SignInRequest,
 ): Promise<Pair> {
   const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
   // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
@@ -33,10 +45,10 @@ export async function signInByPassword(
   if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
 
   const rehash = verdict.outdated ? await rehashed(services, credentials.password) : null
-  const session = newSession(services, client)
+  const session = await newSession(services, request)
   const opened = await services.sessions.openForPassword(account, rehash, session)
   if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
-  return firstPair(services, session, account, issuer)
+  return firstPair(services, session, account, request.issuer)
 }
 
 /** E-mail addresses are compared in this form. */
@@ -61,10 +73,12 @@ function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, ma
   return account.isConfirmed ? null : 'unconfirmed'
 }
 
-function newSession({ settings, now, newId }: Services, client: Client): NewSession {
-  const issuedAt = now()
-  const expiresAt = issuedAt + Math.min(settings.refreshTtlSeconds, settings.sessionMaxSeconds)
-  return { sid: newId(), jti: newId(), now: issuedAt, expiresAt, client }
+async function newSession(services: Services, { client, cookies }: SignInRequest): Promise<NewSession> {
+  const { settings, newId } = services
+  const replacedSids = cookies.length === 0 ? [] : await readSids(services, cookies)
+  const now = services.now()
+  const expiresAt = now + Math.min(settings.refreshTtlSeconds, settings.sessionMaxSeconds)
+  return { sid: newId(), jti: newId(), now, expiresAt, client, replacedSids, sessionsMax: settings.sessionsMax }
 }
 
 function firstPair(services: Services, session: NewSession, account: Pair['account'], issuer: string): Promise<Pair> {

@@ -8,6 +8,9 @@ import { TesseraError } from '../errors.ts'
 import type { Services } from './ports.ts'
 import { AccessClaims, parseToken, readClaims, RefreshClaims, requireCurrent } from './tokens.ts'
 
+/** How many sessions one request may end by the cookies that it carries. */
+const MAX_SIDS = 4
+
 /** Throws `wrong_data_structure` or `token_not_valid`; returns when the token is good. */
 export async function verifyToken({ tokens, now }: Pick<Services, 'tokens' | 'now'>, text: string): Promise<void> {
   requireCurrent(await readEither({ tokens }, text), now())
@@ -33,4 +36,17 @@ export async function readEitherOrNull(
     if (error instanceof TesseraError) return null
     throw error
   }
+}
+
+/**
+ * The sessions of the tokens among these cookies that are ours, whatever their expiry: each once, and a few at most, since
+ * sites of the same domain may plant any number of them.
+ */
+export async function readSids(
+  services: Pick<Services, 'tokens'>,
+  cookies: readonly string[],
+): Promise<readonly string[]> {
+  const claims = await Promise.all([...new Set(cookies)].map((text) => readEitherOrNull(services, text)))
+  const sids = new Set(claims.flatMap((one) => (one === null ? [] : [one.sid])))
+  return [...sids].slice(0, MAX_SIDS)
 }

@@ -9,6 +9,7 @@ import { describeError } from '../domain/describe-error.ts'
 import { inTime } from '../domain/in-time.ts'
 import { Notice, type Outbox, type OutboxRow, type StoredNotice } from '../domain/notice.ts'
 import type { LogEvent } from '../domain/ports.ts'
+import type { LocationPolicy } from '../domain/place.ts'
 import { renderMessage, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
 
@@ -17,6 +18,8 @@ export interface DeliveryDeps {
   readonly transport: Transport
   readonly queue: Queue
   readonly signLink: SignLink
+  /** How far the places reach that a mail offers to allow. */
+  readonly locationPolicy: LocationPolicy
   readonly now: () => number
   readonly log: (event: LogEvent) => void
 }
@@ -108,14 +111,14 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
 }
 
 async function send(
-  { outbox, transport, signLink, now, log }: DeliveryDeps,
+  { outbox, transport, signLink, locationPolicy, now, log }: DeliveryDeps,
   message: Message,
   row: OutboxRow,
 ): Promise<void> {
   const { id, recipient } = row
   try {
     const notice = readNotice(row)
-    await transport({ ...(await renderMessage(notice, signLink)), to: recipient, idempotencyKey: id })
+    await transport({ ...(await renderMessage(notice, locationPolicy, signLink)), to: recipient, idempotencyKey: id })
   } catch (error) {
     const reason = describeError(error)
     if (error instanceof MailError && error.permanent) {

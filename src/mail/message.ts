@@ -8,6 +8,8 @@ import { html } from 'hono/html'
 
 import type { NoticeKind, StoredNotice } from '../domain/notice.ts'
 import { describeNotice } from '../domain/notice-details.ts'
+import { offerPlaces, type OfferedPlaces } from '../domain/offered-places.ts'
+import type { LocationPolicy } from '../domain/place.ts'
 import type { LinkPurpose } from '../domain/tokens.ts'
 
 export interface Message {
@@ -23,7 +25,7 @@ interface Wording {
   readonly subject: string
   readonly headline: string
   readonly explanation: string
-  readonly advice: string
+  readonly advice: (places: OfferedPlaces) => string
   readonly links: readonly LinkPurpose[]
 }
 
@@ -33,16 +35,16 @@ const WORDINGS: Readonly<Record<NoticeKind, Wording>> = {
     headline: 'Somebody used your session from another place',
     explanation:
       'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
-    advice:
-      'If this was you, on another network, sign in again; with the second link below you will not be asked there any more. If it was not, end all your sessions and change your password. The links work once, for 24 hours.',
+    advice: ({ blocked, former }) =>
+      `If this was you, sign in again. The second link below lets you allow ${blocked.words}${former === null ? '' : ` (and, if you tick it there, ${former.words})`}, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.`,
     links: ['end_sessions', 'allow_place'],
   },
   token_reused: {
     subject: 'We ended a session that was used twice',
     headline: 'A session of yours was used twice',
     explanation:
-      'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it, so we ended that session. Your other sessions are not affected.',
-    advice:
+      'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it. That session has ended; your other sessions are not affected.',
+    advice: () =>
       'Sign in again. If you do not recognize the device above, end all your sessions and change your password. The link works once, for 24 hours.',
     links: ['end_sessions'],
   },
@@ -53,9 +55,14 @@ const LINK_LABELS: Readonly<Record<LinkPurpose, string>> = {
   allow_place: 'That was me, allow this place',
 }
 
-/** Renders a stored notice. The same notice gives the same message, however often it is sent. */
-export async function renderMessage(notice: StoredNotice, signLink: SignLink): Promise<Message> {
-  const { subject, headline, explanation, advice, links: purposes } = WORDINGS[notice.kind]
+/** Renders a stored notice. The same notice gives the same message under one policy, however often it is sent. */
+export async function renderMessage(
+  notice: StoredNotice,
+  locationPolicy: LocationPolicy,
+  signLink: SignLink,
+): Promise<Message> {
+  const { subject, headline, explanation, links: purposes, ...wording } = WORDINGS[notice.kind]
+  const advice = wording.advice(offerPlaces(locationPolicy, notice.facts))
   const details = describeNotice(notice.facts)
   const links = await Promise.all(
     purposes.map(async (purpose) => ({ label: LINK_LABELS[purpose], url: await signLink(purpose, notice) })),

@@ -16,6 +16,9 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:.
 dt{color:var(--quiet)}
 dd{margin:0;overflow-wrap:anywhere}
 code{padding:.1em .3em;border-radius:.3em;background:color-mix(in srgb,var(--line) 45%,transparent);font:.9em ui-monospace,monospace;white-space:nowrap}
+label{display:flex;gap:.75rem;align-items:baseline;min-height:3rem;margin:.5rem 0 1.5rem;overflow-wrap:anywhere;cursor:pointer}
+input[type=checkbox]{flex:none;width:1.25rem;height:1.25rem;margin:0;accent-color:var(--action);transform:translateY(.2rem)}
+input:focus-visible{outline:3px solid var(--text);outline-offset:3px}
 button{width:100%;min-height:3rem;padding:.75rem 1.25rem;border:0;border-radius:.5rem;background:var(--action);color:var(--on);font:inherit;font-weight:600;cursor:pointer}
 button.danger{background:var(--danger)}
 button:focus-visible{outline:3px solid var(--text);outline-offset:3px}

@@ -1,5 +1,6 @@
 /** The pages behind the links of a mail: what would happen, a button that does it, and how it went. */
 
+import type { OfferedPlaces } from '../domain/offered-places.ts'
 import type { LinkPurpose } from '../domain/tokens.ts'
 import { type Document, Layout, toDocument } from './layout.tsx'
 
@@ -14,7 +15,8 @@ interface Wording {
 const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
   end_sessions: {
     question: 'End all your sessions?',
-    consequence: 'Every device that is signed in to your account will have to sign in again, yours included.',
+    consequence:
+      'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.',
     button: 'End all my sessions',
     done: 'All your sessions have ended',
     afterwards:
@@ -26,8 +28,7 @@ const WORDINGS: Readonly<Record<LinkPurpose, Wording>> = {
       'If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail.',
     button: 'That was me, allow this place',
     done: 'This place is allowed',
-    afterwards:
-      'The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days.',
+    afterwards: 'The session that was blocked has ended all the same: sign in again.',
   },
 }
 
@@ -35,11 +36,12 @@ interface AskProps {
   readonly purpose: LinkPurpose
   readonly token: string
   readonly details: readonly (readonly [name: string, value: string])[]
+  readonly places: OfferedPlaces
   readonly nonce: string | undefined
 }
 
 /** Asks. Mail scanners open links and press nothing, so the button is what acts. */
-export function renderAskPage({ purpose, token, details, nonce }: AskProps): Document {
+export function renderAskPage({ purpose, token, details, places, nonce }: AskProps): Document {
   const { question, consequence, button } = WORDINGS[purpose]
   return toDocument(
     <Layout title={question} nonce={nonce}>
@@ -55,6 +57,7 @@ export function renderAskPage({ purpose, token, details, nonce }: AskProps): Doc
       </dl>
       <form method="post">
         <input type="hidden" name="token" value={token} />
+        {purpose === 'allow_place' && <Offer {...places} />}
         <button type="submit" class={purpose === 'end_sessions' ? 'danger' : undefined}>
           {button}
         </button>
@@ -63,10 +66,35 @@ export function renderAskPage({ purpose, token, details, nonce }: AskProps): Doc
   )
 }
 
-export function renderDonePage({ purpose, nonce }: { purpose: LinkPurpose; nonce: string | undefined }): Document {
+/** What the button allows, to the word: the place of today's policy may be as wide as a country. */
+function Offer({ blocked, former }: OfferedPlaces) {
+  return (
+    <>
+      <h2>What you would allow, for 90 days</h2>
+      <p>{breakable(sentence(blocked.words))}</p>
+      {former !== null && (
+        <label>
+          <input type="checkbox" name="former" value="yes" />
+          <span>Also where this session had been: {breakable(former.words)}</span>
+        </label>
+      )}
+    </>
+  )
+}
+
+interface DoneProps {
+  readonly purpose: LinkPurpose
+  /** What was allowed, in words. */
+  readonly places: readonly string[]
+  readonly nonce: string | undefined
+}
+
+export function renderDonePage({ purpose, places, nonce }: DoneProps): Document {
   const { done, afterwards } = WORDINGS[purpose]
+  const allowed = places.map((words) => `from ${words}`).join(', and ')
   return toDocument(
     <Layout title={done} nonce={nonce}>
+      {allowed !== '' && <p>For 90 days, your sessions may be used {breakable(allowed)}.</p>}
       <p>{afterwards}</p>
       <p class="quiet">You can close this page.</p>
     </Layout>,
@@ -83,7 +111,7 @@ export function renderFailedPage({ reason, nonce }: FailedProps): Document {
   const [title, advice] = {
     used: [
       'This link was used already',
-      'Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
+      'Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
     ],
     not_valid: [
       'This link does not work',
@@ -99,6 +127,10 @@ export function renderFailedPage({ reason, nonce }: FailedProps): Document {
       <p>{advice}</p>
     </Layout>,
   )
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
 }
 
 /** An IPv6 address breaks after its colons, not inside a group. */

@@ -42,14 +42,32 @@ const DETAILS = `
   - term: Device
   - definition: Safari on iPhone`
 
-/** What a screen reader is told of each page. */
+/** What a screen reader is told of each page. Ending all sessions comes last: it voids the other link. */
 const STORIES = [
+  {
+    link: 'allowPlace',
+    ask: `
+- main:
+  - heading "Was that you?" [level=1]
+  - paragraph: "If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail."${DETAILS}
+  - heading "What you would allow, for 90 days" [level=2]
+  - paragraph: /^Every address that starts with 2001:db8:ffff:f[\\da-f]+\\.$/
+  - 'checkbox "Also where this session had been: the address 127.0.0.1"'
+  - text: "Also where this session had been: the address 127.0.0.1"
+  - button "That was me, allow this place"`,
+    done: `
+- main:
+  - heading "This place is allowed" [level=1]
+  - paragraph: /^For 90 days, your sessions may be used from every address that starts with 2001:db8:ffff:f[\\da-f]+\\.$/
+  - paragraph: "The session that was blocked has ended all the same: sign in again."
+  - paragraph: You can close this page.`,
+  },
   {
     link: 'endSessions',
     ask: `
 - main:
   - heading "End all your sessions?" [level=1]
-  - paragraph: Every device that is signed in to your account will have to sign in again, yours included.${DETAILS}
+  - paragraph: Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.${DETAILS}
   - button "End all my sessions"`,
     done: `
 - main:
@@ -57,25 +75,12 @@ const STORIES = [
   - paragraph: Every device has to sign in again, the last of them within minutes. Change your password if it may be known.
   - paragraph: You can close this page.`,
   },
-  {
-    link: 'allowPlace',
-    ask: `
-- main:
-  - heading "Was that you?" [level=1]
-  - paragraph: "If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail."${DETAILS}
-  - button "That was me, allow this place"`,
-    done: `
-- main:
-  - heading "This place is allowed" [level=1]
-  - paragraph: "The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days."
-  - paragraph: You can close this page.`,
-  },
 ] as const satisfies readonly { link: keyof Links; ask: string; done: string }[]
 
 const USED = `
 - main:
   - heading "This link was used already" [level=1]
-  - paragraph: Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.`
+  - paragraph: Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.`
 const BROKEN = `
 - main:
   - heading "This link does not work" [level=1]
@@ -128,6 +133,15 @@ describe.each(['phone', 'desk'] as const)('on a %s', (size) => {
       await page.goto(links[link])
       await expectGoodPage(page, ask, name(link, 'ask'))
 
+      if (link === 'allowPlace') {
+        await page.keyboard.press('Tab')
+        const box = page.locator('input:focus-visible')
+        await box.waitFor()
+        expect(await box.isChecked()).toBe(false)
+        const label = await page.locator('label').boundingBox()
+        expect(label?.height ?? 0).toBeGreaterThanOrEqual(MINIMUM_TARGET_PIXELS)
+        await takePicture(page, name(link, 'box'))
+      }
       await page.keyboard.press('Tab')
       const button = page.locator('button:focus-visible')
       await button.waitFor()

@@ -41,6 +41,7 @@ export const DEFAULT_SETTINGS: Settings = {
   accessTtlSeconds: 300,
   refreshTtlSeconds: 864_000,
   sessionMaxSeconds: 7_776_000,
+  sessionsMax: 100,
   refreshReuseSeconds: 0,
   locationPolicy: 'address',
 }
@@ -59,7 +60,7 @@ export interface FakeServices extends Services {
   readonly accountsByEmail: Map<string, SignInAccount>
   /** Every call of a store, in order: `rotate`, `end`, … */
   readonly calls: string[]
-  readonly ends: SessionEnd[]
+  readonly ends: (Pick<SessionEnd, 'sid' | 'reason' | 'notice'> & Partial<SessionEnd>)[]
   readonly rehashes: (string | null)[]
   readonly announced: string[]
   /** Makes the account inactive, or gone, for whoever asks from now on. */
@@ -72,15 +73,19 @@ export function fakeServices(
 ): FakeServices {
   const rows = new Map<string, FakeRow>()
   const accountsByEmail = new Map<string, SignInAccount>()
-  const [calls, ends, rehashes, announced]: [string[], SessionEnd[], (string | null)[], string[]] = [[], [], [], []]
+  const [calls, rehashes, announced]: [string[], (string | null)[], string[]] = [[], [], []]
+  const ends: FakeServices['ends'] = []
+  /** Of which their owner got a mail. */
+  const reused = new Set<string>()
   const clock = { now: NOW }
   let ids = 0
   const newId = () => `id-${++ids}`
 
   function open({ client, now, sid, jti, expiresAt }: NewSession, account: Account): void {
-    const { address, asn, country } = client
+    const { address, asn, country, city, network } = client
     const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, revokedAt: null }
-    const session = { sid, jti, previousJti: null, address, asn, country, ...times }
+    const place = { address, asn, country, city, network }
+    const session = { sid, jti, previousJti: null, isEndedByAccount: false, ...place, ...times }
     rows.set(sid, { session, account: { ...account, isConfirmed: true }, client })
   }
 
@@ -140,8 +145,10 @@ export function fakeServices(
         calls.push('find')
         return rows.get(sid) ?? null
       },
+      findGoverned: missing,
       list: missing,
-      endOfUser: missing,
+      endOwn: missing,
+      endOthers: missing,
       async end(end) {
         calls.push('end')
         const row = rows.get(end.sid)
@@ -151,6 +158,19 @@ export function fakeServices(
         row.session = { ...row.session, revokedAt: end.now }
         ends.push(end)
         return { ended: true, notificationId: end.notice === null ? null : newId() }
+      },
+      async endForReuse({ sid, usedJti, now, notice }) {
+        calls.push('endForReuse')
+        const row = rows.get(sid)
+        if (row === undefined || row.session.jti === usedJti) return { ended: false, notificationId: null }
+        const isLive = row.session.revokedAt === null
+        if (isLive) {
+          row.session = { ...row.session, revokedAt: now }
+          ends.push({ sid, reason: 'reuse', notice })
+        }
+        const isTold = reused.has(sid)
+        reused.add(sid)
+        return { ended: isLive, notificationId: isTold ? null : newId() }
       },
     },
   }
@@ -185,6 +205,7 @@ function mayRotate(row: FakeRow, rotation: Rotation): boolean {
   return (
     session.jti === rotation.presentedJti &&
     session.revokedAt === null &&
+    !session.isEndedByAccount &&
     session.expiresAt > rotation.now &&
     session.createdAt + rotation.sessionMaxSeconds > rotation.now &&
     account !== null &&

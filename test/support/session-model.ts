@@ -42,8 +42,14 @@ export const PLACES = {
 } as const satisfies Record<string, Place>
 export type PlaceName = keyof typeof PLACES
 
-const POLICIES = ['address', 'subnet', 'asn', 'country', 'off'] as const
-export type Policy = (typeof POLICIES)[number]
+export type Policy = 'address' | 'subnet' | 'asn' | 'country' | 'off'
+const HOLDING: Readonly<Record<Policy, readonly Policy[]>> = {
+  address: ['address'],
+  subnet: ['address', 'subnet'],
+  asn: ['address', 'subnet', 'asn'],
+  country: ['address', 'subnet', 'country'],
+  off: [],
+}
 export interface Settings {
   readonly policy: Policy
   readonly reuseSeconds: number
@@ -53,6 +59,8 @@ export const ACCESS_TTL_SECONDS = 300
 export const REFRESH_TTL_SECONDS = 10 * 86_400
 /** So short that a history gets there. */
 export const SESSION_MAX_SECONDS = 15 * 86_400
+/** So few that a history gets there. */
+export const SESSIONS_MAX = 4
 const RACE_SECONDS = 10
 const LINK_TTL_SECONDS = 86_400
 const ALLOWED_TTL_SECONDS = 90 * 86_400
@@ -65,6 +73,9 @@ export interface ModelAccount {
   /** Known once the account was seen. */
   id: number | null
   isActive: boolean
+  /** Sessions that were opened until then are over, but for one. */
+  endedBefore: number | null
+  endedExcept: ModelSession | null
   /** Until when (seconds), by the name of the place. */
   readonly allowed: Map<string, number>
 }
@@ -91,17 +102,19 @@ export interface ModelSession {
   rotatedAt: number | null
   expiresAt: number
   place: Place
+  /** Where it was refreshed last, where that was an allowed place. */
+  visit: Place | null
   ended: { readonly at: number; readonly reason: EndReason } | null
 }
 
-export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked' | 'owner'
+export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked' | 'replaced' | 'crowded_out'
 export type LinkPurpose = 'end_sessions' | 'allow_place'
 
 export interface ModelMail {
   readonly kind: 'location_blocked' | 'token_reused'
   readonly session: ModelSession
   readonly at: number
-  /** The places that *that was me* allows. */
+  /** The places that *that was me* may allow: where the session was blocked, and, if its owner says so, its former one. */
   readonly places: readonly Place[]
   readonly usedAt: Record<LinkPurpose, number | null>
 }
@@ -137,29 +150,49 @@ export class SessionModel {
     return Math.min(this.now + REFRESH_TTL_SECONDS, createdAt + SESSION_MAX_SECONDS)
   }
 
-  opened(account: ModelAccount, sid: string, pair: ModelPair): ModelSession {
+  /** A sign-in, with the access cookies that came along. */
+  opened(account: ModelAccount, sid: string, pair: ModelPair, replaced: readonly ModelSession[]): ModelSession {
     const session: ModelSession = {
       sid,
       account,
-      createdAt: this.now,
+      // So that it outlives whatever ended all sessions in this very second.
+      createdAt: Math.max(this.now, (account.endedBefore ?? -1) + 1),
       live: pair,
       held: [],
       previousJti: null,
       rotatedAt: null,
       expiresAt: pair.expiresAt,
       place: pair.place,
+      visit: null,
       ended: null,
     }
+    for (const one of replaced) this.end(one, 'replaced')
     this.known.push(session)
     this.sessions.push(session)
+    this.endOldest(session)
     return session
+  }
+
+  /** An account has so many sessions; a sign-in beyond that ends those that were opened first. */
+  private endOldest(opened: ModelSession): void {
+    const { account } = opened
+    const others = this.sessions
+      .filter((one) => one.account === account && one !== opened && one.ended === null)
+      .filter((one) => !this.isEndedByAccount(one))
+      .map((one) => ({ one, order: this.sessions.indexOf(one) }))
+      .toSorted((a, b) => b.one.createdAt - a.one.createdAt || b.order - a.order)
+    for (const { one } of others.slice(SESSIONS_MAX - 1)) this.end(one, 'crowded_out')
   }
 
   /** Presents a pair, and changes what a refusal changes. After `next`, tell the new pair to `rotated`. */
   present(session: ModelSession, pair: ModelPair, place: Place): Verdict {
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
-    if (session.ended !== null) return refused('token_used', 'revoked')
+    if (session.ended !== null || this.isEndedByAccount(session)) {
+      // The last token was its client's. Any other shows that it was in two hands.
+      if (pair.jti === session.live.jti || !session.account.isActive) return refused('token_used', 'revoked')
+      return this.reused(session)
+    }
     if (this.isOver(session)) return refused('token_used', 'expired')
     if (!session.account.isActive) {
       this.end(session, 'inactive')
@@ -172,13 +205,18 @@ export class SessionModel {
       return refused('location_blocked', 'moved')
     }
     const { reuseSeconds } = this.settings
-    const age = session.previousJti === pair.jti ? this.now - (session.rotatedAt ?? 0) : Infinity
-    if (reuseSeconds > 0 && age <= reuseSeconds && this.isInPlace(session, pair, place)) {
-      return { kind: 'same', pair: session.live }
-    }
+    const isPredecessor = session.previousJti === pair.jti && this.isInPlace(session, pair, place)
+    const age = isPredecessor ? this.now - (session.rotatedAt ?? 0) : Infinity
+    if (reuseSeconds > 0 && age <= reuseSeconds) return { kind: 'same', pair: session.live }
     if (age <= RACE_SECONDS) return refused('token_used', 'race')
+    return this.reused(session)
+  }
+
+  /** A token of the session was presented that somebody had used. */
+  reused(session: ModelSession): Verdict {
     this.end(session, 'reuse')
-    this.mail('token_reused', session, [])
+    const isTold = this.mails.some((mail) => mail.kind === 'token_reused' && mail.session === session)
+    if (!isTold) this.mail('token_reused', session, [])
     return refused('token_used', 'stale')
   }
 
@@ -189,8 +227,9 @@ export class SessionModel {
     return { ...place, asn: place.asn ?? session.place.asn, country: place.country ?? session.place.country }
   }
 
-  /** A session got the pair that `present` called for. */
-  rotated(session: ModelSession, next: ModelPair): void {
+  /** A session got the pair that `present` called for, from `from`. */
+  rotated(session: ModelSession, next: ModelPair, from: Place, isVisit: boolean): void {
+    session.visit = isVisit ? from : null
     session.previousJti = session.live.jti
     session.rotatedAt = this.now
     session.live = next
@@ -203,6 +242,12 @@ export class SessionModel {
     if (accessExpiry(pair) <= this.now) return 'token_not_valid'
     if (!this.sessions.includes(session) || this.isOver(session)) return 'token_used'
     return session.account.isActive ? null : 'no_active_account'
+  }
+
+  /** Whether an access token may see or change what its account has, from `place`. */
+  govern(session: ModelSession, pair: ModelPair, place: Place): Refusal | null {
+    const here = { ...pair, place: session.place }
+    return this.authenticate(session, pair) ?? (this.isInPlace(session, here, place) ? null : 'location_blocked')
   }
 
   /** Whether introspection calls a token active. */
@@ -218,9 +263,17 @@ export class SessionModel {
     session.expiresAt = Math.min(session.expiresAt, this.now)
   }
 
-  endAllOf(account: ModelAccount, reason: EndReason, except: ModelSession | null): void {
-    const others = this.sessions.filter((one) => one.account === account && one !== except)
-    for (const session of others.filter((one) => one.expiresAt > this.now)) this.end(session, reason)
+  /** Ends all that was opened until now, by a clock that is ahead, too. */
+  endAllOf(account: ModelAccount, except: ModelSession | null): void {
+    const opened = this.sessions.filter((one) => one.account === account && one.ended === null)
+    const newest = Math.max(...opened.map(({ createdAt }) => createdAt), 0)
+    account.endedBefore = Math.max(this.now, account.endedBefore ?? 0, newest)
+    account.endedExcept = except
+  }
+
+  isEndedByAccount(session: ModelSession): boolean {
+    const { endedBefore, endedExcept } = session.account
+    return endedBefore !== null && session.createdAt <= endedBefore && session !== endedExcept
   }
 
   listed(account: ModelAccount): readonly ModelSession[] {
@@ -228,16 +281,21 @@ export class SessionModel {
   }
 
   /** Presses the button of a page with the token of a link. `null`: done. */
-  useLink(mail: ModelMail, purpose: LinkPurpose, page: LinkPurpose): Refusal | null {
+  useLink(mail: ModelMail, purpose: LinkPurpose, page: LinkPurpose, isFormerToo: boolean): Refusal | null {
     if (page !== purpose) return 'token_not_valid'
     if (mail.at + LINK_TTL_SECONDS <= this.now) return 'token_not_valid'
-    if (mail.usedAt[purpose] !== null) return 'token_used'
+    // Whoever ended all sessions did not know the place.
+    if (mail.usedAt[purpose] !== null || mail.usedAt.end_sessions !== null) return 'token_used'
     mail.usedAt[purpose] = this.now
     const { account } = mail.session
-    if (purpose === 'end_sessions') this.endAllOf(account, 'owner', null)
-    else
-      for (const place of mail.places)
-        account.allowed.set(nameOf(place, this.settings.policy), this.now + ALLOWED_TTL_SECONDS)
+    if (purpose === 'end_sessions') {
+      this.endAllOf(account, null)
+      account.allowed.clear()
+      return null
+    }
+    for (const place of mail.places.slice(0, isFormerToo ? 2 : 1)) {
+      account.allowed.set(nameOf(place, this.settings.policy), this.now + ALLOWED_TTL_SECONDS)
+    }
     return null
   }
 
@@ -251,13 +309,21 @@ export class SessionModel {
   }
 
   isOver(session: ModelSession): boolean {
-    return session.ended !== null || Math.min(session.expiresAt, session.createdAt + SESSION_MAX_SECONDS) <= this.now
+    if (session.ended !== null || this.isEndedByAccount(session)) return true
+    return Math.min(session.expiresAt, session.createdAt + SESSION_MAX_SECONDS) <= this.now
   }
 
   isInPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {
-    // What an owner allowed stays allowed under another policy, too.
-    const isAllowed = POLICIES.some((policy) => (session.account.allowed.get(nameOf(place, policy)) ?? 0) > this.now)
+    // What an owner allowed under a narrower policy holds, and nothing wider than that of today.
+    const isAllowed = HOLDING[this.settings.policy].some(
+      (policy) => (session.account.allowed.get(nameOf(place, policy)) ?? 0) > this.now,
+    )
     return this.isOwnPlace(session, pair, place) || isAllowed
+  }
+
+  /** Whether a refresh from there is a visit, after which the session is where it was. */
+  isVisit(session: ModelSession, pair: ModelPair, place: Place): boolean {
+    return !this.isOwnPlace(session, pair, place)
   }
 
   private isOwnPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {

@@ -3,10 +3,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { describeDevice } from '../../src/domain/device.ts'
 import type { NoticeFacts, NoticeKind } from '../../src/domain/notice.ts'
+import type { LocationPolicy } from '../../src/domain/place.ts'
 import { retryDelaySeconds } from '../../src/mail/delivery.ts'
 import { type Message, renderMessage } from '../../src/mail/message.ts'
 import { apiTransport, cloudflareTransport, type Mail, MailError, type Transport } from '../../src/mail/transport.ts'
@@ -29,9 +31,16 @@ function facts(client: Partial<NoticeFacts['client']> = {}): NoticeFacts {
 }
 
 /** A mail, with links that show what was asked for. */
-function render(notice: { readonly kind: NoticeKind; readonly facts: NoticeFacts }): Promise<Message> {
+function render(
+  notice: { readonly kind: NoticeKind; readonly facts: NoticeFacts },
+  policy: LocationPolicy = 'address',
+): Promise<Message> {
   const stored = { ...notice, id: 'mail-1', recipient: 'somebody@example.com' }
-  return renderMessage(stored, async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`)
+  return renderMessage(
+    stored,
+    policy,
+    async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`,
+  )
 }
 
 const NOTHING_KNOWN = { asn: null, country: null, city: null, network: null, userAgent: null }
@@ -69,7 +78,7 @@ describe('a message', () => {
         'Address: 198.51.100.23',
         'Device: Firefox on Windows',
         '',
-        'If this was you, on another network, sign in again; with the second link below you will not be asked there any more. If it was not, end all your sessions and change your password. The links work once, for 24 hours.',
+        'If this was you, sign in again. The second link below lets you allow the address 198.51.100.23, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.',
         '',
         'End all my sessions:',
         'https://auth.example.com/end_sessions?token=mail-1&x',
@@ -88,7 +97,7 @@ describe('a message', () => {
       [
         'A session of yours was used twice',
         '',
-        'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it, so we ended that session. Your other sessions are not affected.',
+        'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it. That session has ended; your other sessions are not affected.',
         '',
         'When: 2027-01-15 08:00 UTC',
         'City: unknown',
@@ -137,6 +146,42 @@ describe('a message', () => {
     const { text } = await render({ kind: 'location_blocked', facts: facts(client) })
     expect(factLines(text)).toContain(line)
     expect(factLines(text)).toHaveLength(6)
+  })
+
+  const GERMAN = { asn: 64_500, country: 'DE', network: 'Example ISP' }
+  const V6 = '2001:db8:0:1:2::7'
+  test.each([
+    ['address', {}, 'the address 198.51.100.23'],
+    ['address', { address: V6 }, 'every address that starts with 2001:db8:0:1'],
+    ['subnet', {}, 'every address that starts with 198.51.100'],
+    ['subnet', { address: V6 }, 'every address that starts with 2001:db8:0'],
+    ['asn', GERMAN, 'the whole network of Example ISP (AS64500)'],
+    ['asn', { ...GERMAN, network: null }, 'the whole network AS64500'],
+    [
+      'asn',
+      { ...GERMAN, network: 'Evil\n\u202eAddress: 192.0.2.1' },
+      'the whole network of Evil Address: 192.0.2.1 (AS64500)',
+    ],
+    ['asn', NOTHING_KNOWN, 'the address 198.51.100.23'],
+    ['country', GERMAN, 'all of Germany'],
+    ['country', { country: 'T1' }, 'all of the Tor network'],
+    ['country', { country: '<b>' }, 'all of what has the country code <b>'],
+    ['country', NOTHING_KNOWN, 'the address 198.51.100.23'],
+    ['off', GERMAN, 'the address 198.51.100.23'],
+  ] as const)('says how far a press would allow it under %s, of %j', async (policy, client, words) => {
+    const { text } = await render({ kind: 'location_blocked', facts: facts(client) }, policy)
+    expect(text).toContain(`lets you allow ${words}, for 90 days`)
+  })
+
+  test.each([
+    ['address', ' (and, if you tick it there, the address 203.0.113.7)'],
+    ['country', ' (and, if you tick it there, all of Germany)'],
+    // It is the same place as the other.
+    ['asn', ''],
+  ] as const)('names the former place under %s as what it is: another box', async (policy, words) => {
+    const former = { address: '203.0.113.7', asn: 64_511, country: 'DE', city: null, network: 'Example Net' }
+    const { text } = await render({ kind: 'location_blocked', facts: { ...facts(), usual: former } }, policy)
+    expect(/lets you allow (?:[^(,]*[^(, ])?(?: \(AS\d+\))?(.*?), for 90 days/.exec(text)?.[1]).toBe(words)
   })
 
   test('names the minute in UTC', async () => {
@@ -253,22 +298,41 @@ describe('a device', () => {
     ],
     ['curl/8.9.1', 'curl'],
     ['Mozilla/5.0 (Haiku) Gecko/20100101 Firefox/145.0', 'Firefox'],
-    // of whatever is not known, the name of its first product: its sender wrote it
-    ['okhttp/4.12.0', 'okhttp'],
-    ['MyApp/1.0 (Android 15)', 'MyApp'],
-    ['My-App_2', 'My-App_2'],
+    ['Wget/1.24.5', 'Wget'],
+    ['okhttp/4.12.0', 'Android app'],
+    ['Example/7 CFNetwork/1568.100.1 Darwin/24.0.0', 'Apple app'],
+    ['Dart/3.5 (dart:io)', 'Flutter app'],
+    ['python-requests/2.32.3', 'Python'],
+    ['Go-http-client/2.0', 'Go'],
+    ['axios/1.7.9', 'axios'],
+    ['PostmanRuntime/7.43.0', 'Postman'],
+    // Of whatever is not known, nothing: its sender wrote it.
+    ['MyApp/1.0 (Android 15)', null],
+    ['Your-account-is-locked', null],
+    ['Call-0900-555-0100/1.0', null],
     ['not curl/8', null],
     ['call 555 0100', null],
     ['https://evil.example/', null],
     ['evil.example/1', null],
     ['<b>/1', null],
-    ['x'.repeat(31), 'x'.repeat(31)],
-    ['x'.repeat(32), null],
+    ['x'.repeat(31), null],
     ['', null],
     [null, null],
   ])('of %j is %j', (userAgent, device) => {
     expect(describeDevice(userAgent)).toBe(device)
   })
+})
+
+test('of a device, nothing is shown but words that stand in a list', () => {
+  const words =
+    /^(?:(?:Edge|Opera|Samsung Internet|Firefox|Chrome|Safari|curl|Wget|Android app|Apple app|Flutter app|Python|Go|axios|Postman)(?: on (?:iPhone|iPad|Android|Windows|macOS|ChromeOS|Linux))?)?$/
+  const known = ['Firefox/1', 'Chrome/', 'Version/1 Safari/', 'Windows', 'Mac OS X', 'Android', 'curl/', 'CFNetwork/']
+  const part = fc.oneof(fc.constantFrom(...known), fc.string({ unit: 'binary' }))
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+      expect(describeDevice(parts.join(' ')) ?? '').toMatch(words)
+    }),
+  )
 })
 
 describe('the next try', () => {

@@ -4,7 +4,14 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { canonicalAddress, networkOf } from '../../src/domain/address.ts'
-import { type Client, LOCATION_POLICIES, placeCondition, placeKey } from '../../src/domain/place.ts'
+import {
+  type Client,
+  holdingKeys,
+  isOwnPlace,
+  LOCATION_POLICIES,
+  placeCondition,
+  placeKey,
+} from '../../src/domain/place.ts'
 
 describe('an address has one spelling', () => {
   test.each([
@@ -303,12 +310,7 @@ describe('the same place', () => {
   ] as const)('under %s, %s and %s: %s', (policy, issuedTo, from, sameAddress) => {
     const known = { asn: 64_496, country: 'IS' }
     expect(placeCondition(policy, issuedTo, at(from, known))).toEqual({
-      keys: {
-        address: placeKey('address', at(from)),
-        subnet: placeKey('subnet', at(from)),
-        asn: 'asn:64496',
-        country: 'country:IS',
-      },
+      keys: holdingKeys(policy, at(from, known)),
       sameAddress,
       asn: policy === 'asn' ? 64_496 : null,
       country: policy === 'country' ? 'IS' : null,
@@ -322,13 +324,13 @@ describe('the same place', () => {
         sameAddress: false,
         asn: null,
         country: null,
-        keys: { address: 'address:198.51.100.23/32', subnet: 'subnet:198.51.100.0/24', asn: null, country: null },
+        keys: holdingKeys(policy, at('198.51.100.23')),
       })
       expect(placeCondition(policy, '203.0.113.7', at('203.0.113.7'))).toEqual({
         sameAddress: true,
         asn: null,
         country: null,
-        keys: { address: 'address:203.0.113.7/32', subnet: 'subnet:203.0.113.0/24', asn: null, country: null },
+        keys: holdingKeys(policy, at('203.0.113.7')),
       })
     },
   )
@@ -340,6 +342,51 @@ describe('the same place', () => {
 
   test('an address that is none is a fault of ours, not another place', () => {
     expect(() => placeCondition('address', 'unknown', at('203.0.113.7'))).toThrow(RangeError)
+  })
+})
+
+describe("the session's own place", () => {
+  const session = { address: '203.0.113.7', asn: 64_496, country: 'IS' }
+
+  test.each([
+    ['address', '203.0.113.7', {}, true],
+    ['address', '203.0.113.8', { asn: 64_496, country: 'IS' }, false],
+    ['subnet', '203.0.113.8', {}, true],
+    ['subnet', '203.0.114.8', { asn: 64_496, country: 'IS' }, false],
+    ['asn', '198.51.100.23', { asn: 64_496 }, true],
+    ['asn', '198.51.100.23', { country: 'IS' }, false],
+    ['country', '198.51.100.23', { country: 'IS' }, true],
+    ['country', '198.51.100.23', { asn: 64_496 }, false],
+    ['off', '2001:db8::1', {}, true],
+  ] as const)('under %s, from %s %j: %s', (policy, address, known, isIn) => {
+    expect(isOwnPlace(policy, session, at(address, known))).toBe(isIn)
+  })
+
+  test.each(['asn', 'country'] as const)(
+    'of which no %s is known is not that of a client of which none is',
+    (policy) => {
+      expect(isOwnPlace(policy, { ...session, asn: null, country: null }, at('198.51.100.23'))).toBe(false)
+    },
+  )
+})
+
+describe('the names of places that hold', () => {
+  const client = at('203.0.113.7', { asn: 64_496, country: 'IS' })
+  const [address, subnet, asn, country] = ['address:203.0.113.7/32', 'subnet:203.0.113.0/24', 'asn:64496', 'country:IS']
+
+  // What was allowed under a wider policy would admit more than the policy of today does.
+  test.each([
+    ['address', { address, subnet: null, asn: null, country: null }],
+    ['subnet', { address, subnet, asn: null, country: null }],
+    ['asn', { address, subnet, asn, country: null }],
+    ['country', { address, subnet, asn: null, country }],
+    ['off', { address, subnet: null, asn: null, country: null }],
+  ] as const)('under %s are its own and the narrower ones', (policy, keys) => {
+    expect(holdingKeys(policy, client)).toEqual(keys)
+  })
+
+  test('are fewer where less is known', () => {
+    expect(holdingKeys('asn', at('203.0.113.7'))).toEqual({ address, subnet, asn: null, country: null })
   })
 })
 

@@ -43,7 +43,7 @@ async function signedIn(settings: Partial<Settings> = {}): Promise<{
   pair: Presented
 }> {
   const services = fakeServices({ settings })
-  const pair = await signInByGuid(services, GUID, HOME, ISSUER)
+  const pair = await signInByGuid(services, GUID, { client: HOME, issuer: ISSUER, cookies: [] })
   const [[sid, row] = []] = services.rows
   if (sid === undefined || row === undefined) throw new Error('no session')
   services.calls.length = 0
@@ -79,9 +79,12 @@ describe('the verdict', () => {
     expiresAt: NOW + 1000,
     createdAt: NOW - 5000,
     revokedAt: null,
+    isEndedByAccount: false,
     address: HOME.address,
     asn: HOME.asn,
     country: HOME.country,
+    city: HOME.city,
+    network: HOME.network,
   }
   const found: RotatedSession = { session, account: ACCOUNT, inPlace: true }
   const strict = { refreshReuseSeconds: 0, sessionMaxSeconds: 6000 }
@@ -130,13 +133,31 @@ describe('the verdict', () => {
     ['rotated away a second from now, in a window', rotated(-1), 'previous', window20, 'replayed'],
     ['a window shorter than a race, over', rotated(6), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'race'],
     ['a window shorter than a race, open', rotated(5), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'replayed'],
-    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'race'],
-    ['in a window, from elsewhere, late', rotated(11, { inPlace: false }), 'previous', window60, 'stale'],
+    // … and from elsewhere, where no client of the session is
+    ['rotated away just now, from elsewhere', rotated(0, { inPlace: false }), 'previous', strict, 'stale'],
+    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'stale'],
 
     // what outweighs the token
     ['a revoked session', row({ revokedAt: NOW - 1 }), 'live', strict, 'revoked'],
     ['a revoked session and our own jti', row({ revokedAt: NOW, jti: 'next' }), 'live', strict, 'revoked'],
-    ['a revoked session and a predecessor in a window', row({ revokedAt: NOW }), 'previous', window60, 'revoked'],
+    ['a revoked session and a predecessor in a window', row({ revokedAt: NOW }), 'previous', window60, 'stale'],
+    ['a revoked session and an older token', row({ revokedAt: NOW }), 'older', strict, 'stale'],
+    ['a revoked session that we had rotated', row({ revokedAt: NOW, previousJti: 'next' }), 'older', strict, 'revoked'],
+    ['a session that ended with its account', row({ isEndedByAccount: true }), 'live', strict, 'revoked'],
+    [
+      'a session that ended with its account, and an older token',
+      row({ isEndedByAccount: true }),
+      'older',
+      strict,
+      'stale',
+    ],
+    [
+      'a revoked session of nobody and an older token',
+      row({ revokedAt: NOW }, { account: null }),
+      'older',
+      strict,
+      'revoked',
+    ],
     [
       'a revoked session of nobody',
       row({ revokedAt: NOW, expiresAt: NOW }, { account: null }),
@@ -253,7 +274,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
     )
     return { ended, announced: announced.length, stillWorks }
   }
-  const usual = { address: HOME.address, asn: HOME.asn, country: HOME.country }
+  const { userAgent: _device, ...usual } = HOME
   const nothing = { ended: [], announced: 0, stillWorks: true }
 
   test('as a race: the session lives on, and nobody is told', async () => {
@@ -286,7 +307,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
     await refresh(services, pair, HOME)
     services.clock.now = NOW + 11
     await refusal(refresh(services, pair, HOME))
-    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'revoked'))
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
     expect([services.ends.length, services.announced.length]).toEqual([1, 1])
   })
 
@@ -306,7 +327,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
     expect(services.ends[0]?.onlyWhileJti).toBe(claimsOf(pair.refresh)['jti'])
   })
 
-  test('as moved, when its owner was faster: that is a race, and ends nothing', async () => {
+  test('as moved, when its owner was faster: that is reuse, and ends the session', async () => {
     const { services, pair } = await signedIn()
     const { rotate } = services.sessions
     const overtaken: FakeServices = {
@@ -322,8 +343,26 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
       },
     }
     let next: Presented = pair
-    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'race'))
-    expect(await aftermath(services, next)).toEqual(nothing)
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'stale'))
+    expect(await aftermath(services, next)).toMatchObject({ ended: [{ reason: 'reuse' }], stillWorks: false })
+  })
+
+  test('as moved, when somebody else was blocked before: then it has ended, and one mail is enough', async () => {
+    const { services, pair } = await signedIn()
+    const { rotate } = services.sessions
+    const overtaken: FakeServices = {
+      ...services,
+      sessions: {
+        ...services.sessions,
+        async rotate(rotation) {
+          const found = await rotate(rotation)
+          await refusal(refresh(services, pair, ELSEWHERE))
+          return found
+        },
+      },
+    }
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'revoked'))
+    expect([services.ends.map(({ reason }) => reason), services.announced.length]).toEqual([['location'], 1])
   })
 
   test.each([
@@ -591,8 +630,10 @@ describe('a caller who fails two checks is told about the first one', () => {
     const { result, services, before, row } = await attempt(refresh, faults)
     const [first] = faults
     if (first === undefined) throw new Error('a case without a fault')
-    expect(await refusal(result)).toEqual(refused(first.code, first.cause))
-    if (first.name === 'location') return
+    // A used token from elsewhere is used, too; only whether that ends the session goes by the place.
+    const isReuse = first.name === 'used' && faults.length > 1
+    expect(await refusal(result)).toEqual(refused(first.code, isReuse ? 'stale' : first.cause))
+    if (first.name === 'location' || isReuse) return
     // A refused request changes nothing, and the database is not even asked about what is not signed and current.
     expect(row).toEqual(before)
     expect(services.calls).toEqual(first.name === 'used' ? ['rotate'] : [])

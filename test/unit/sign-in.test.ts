@@ -21,6 +21,7 @@ import { type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../support/f
 import { decodeToken } from '../support/forge.ts'
 
 const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+const REQUEST = { client: HOME, issuer: ISSUER, cookies: [] }
 const PASSWORD = 'correct horse'
 const SALT = 'MDEyMzQ1Njc4OWFiY2RlZg' // 0123456789abcdef
 
@@ -437,7 +438,7 @@ describe('signing in with a password', async () => {
   }
 
   function signIn(services: FakeServices, primary_email = 'somebody@example.com', password = PASSWORD) {
-    return signInByPassword(services, { primary_email, password }, HOME, ISSUER)
+    return signInByPassword(services, { primary_email, password }, REQUEST)
   }
 
   test('opens a session and hands out its first pair', async () => {
@@ -567,7 +568,7 @@ describe('signing in with a password', async () => {
 describe('signing in with a guid', () => {
   test('opens a session for it', async () => {
     const services = fakeServices()
-    const pair = await signInByGuid(services, GUID, HOME, ISSUER)
+    const pair = await signInByGuid(services, GUID, REQUEST)
     expect(decodeToken(pair.access).payload).toMatchObject({ guid: GUID, sub: GUID, group: 'user', exp: NOW + 300 })
     expect(decodeToken(pair.refresh).payload).toMatchObject({ guid: GUID, ip: '203.0.113.7', exp: NOW + 864_000 })
     expect(pair.account).toEqual({ id: 7, guid: GUID, email: null, group: 'user' })
@@ -577,7 +578,7 @@ describe('signing in with a guid', () => {
   test('refuses an inactive account', async () => {
     const services = fakeServices()
     const closed = { ...services, sessions: { ...services.sessions, openForGuid: async () => null } }
-    await expect(signInByGuid(closed, GUID, HOME, ISSUER)).rejects.toMatchObject({
+    await expect(signInByGuid(closed, GUID, REQUEST)).rejects.toMatchObject({
       code: 'no_active_account',
       message: 'No active account found with the given credentials',
       cause: 'inactive',

@@ -76,9 +76,9 @@ test('an operation reads and writes this many rows, index entries included', asy
 
   expect(costs).toEqual({
     // An account is its row, two index entries and the counter of ids; a session its row and four index entries.
-    'GET /{guid}, a new one': { read: 10, written: 9 },
-    'GET /{guid}': { read: 10, written: 5 },
-    'POST /auth/token': { read: 4, written: 5 },
+    'GET /{guid}, a new one': { read: 20, written: 9 },
+    'GET /{guid}': { read: 20, written: 5 },
+    'POST /auth/token': { read: 15, written: 5 },
     // A rotation is its row, its jti and its expiry: what D1 is billed by.
     'GET /refresh': { read: 4, written: 3 },
     'POST /auth/token/refresh': { read: 4, written: 3 },
@@ -89,12 +89,13 @@ test('an operation reads and writes this many rows, index entries included', asy
     'POST /auth/token/introspect': { read: 2, written: 0 },
     'POST /auth/token/revoke': { read: 2, written: 2 },
     'GET /auth/me': { read: 2, written: 0 },
-    'GET /auth/sessions': { read: 7, written: 0 },
-    'GET /auth/places': { read: 3, written: 0 },
-    'POST /auth/session': { read: 4, written: 5 },
+    'GET /auth/sessions': { read: 9, written: 0 },
+    'GET /auth/places': { read: 5, written: 0 },
+    'POST /auth/session': { read: 15, written: 5 },
     'DELETE /auth/session': { read: 2, written: 2 },
-    // Nothing is left to end, and nothing to purge or to send.
-    'DELETE /auth/sessions': { read: 8, written: 0 },
+    // One row of the account, however many sessions it ends.
+    'DELETE /auth/sessions': { read: 8, written: 1 },
+    // Nothing to purge or to send.
     cron: { read: 10, written: 0 },
   })
 })

@@ -331,7 +331,7 @@ describe('ending sessions', () => {
     {
       name: 'all but the own',
       reads: 1,
-      reason: 'revoked',
+      reason: 'with its account',
       again: 204,
       request: (_, other) => ['/auth/sessions', { method: 'DELETE', headers: bearer(other) }],
     },
@@ -352,8 +352,10 @@ describe('ending sessions', () => {
       )
       passSeconds(5)
       expect((await rig.call(path, options)).status).toBe(isEnded ? again : 204)
+      // What ends with its account ends anew, which is the same to it.
+      const seconds = isEnded && reason !== 'with its account' ? 0 : 5
       expect(await sessionsOf(account)).toEqual(
-        [ended(victim, null, reason, isEnded ? 0 : 5), live(other, null)].toSorted(bySid),
+        [ended(victim, null, reason, seconds), live(other, null)].toSorted(bySid),
       )
     },
   )
@@ -398,9 +400,9 @@ describe('a link of a mail', () => {
     const isEnd = path.endsWith('end-sessions')
     const blocked = ended(first, null, 'location')
     expect(await sessionsOf(account)).toEqual(
-      [blocked, isEnd ? ended(other, null, 'owner') : live(other, null)].toSorted(bySid),
+      [blocked, isEnd ? ended(other, null, 'with its account') : live(other, null)].toSorted(bySid),
     )
-    expect(await placesOf(account)).toEqual(isEnd ? [] : [`address:${ELSEWHERE}/32`, `address:${HOME}/32`])
+    expect(await placesOf(account)).toEqual(isEnd ? [] : [`address:${ELSEWHERE}/32`])
   })
 })
 
@@ -681,8 +683,10 @@ function ended(pair: Tokens, previous: Tokens | null, reason: string, secondsLat
 
 async function sessionsOf({ guid }: Pick<TestAccount, 'guid'>): Promise<readonly ReturnType<typeof live>[]> {
   const { results } = await env.DB.prepare(
-    `SELECT sid, jti, previous_jti, revoked_reason, revoked_at FROM sessions
-     WHERE user_id = (SELECT id FROM users WHERE guid = ?) ORDER BY sid`,
+    `SELECT sid, jti, previous_jti,
+       coalesce(revoked_reason, iif(sid IS NOT ended_except AND s.created_at <= ended_before, 'with its account', NULL)) AS revoked_reason,
+       coalesce(revoked_at, iif(sid IS NOT ended_except AND s.created_at <= ended_before, ended_before, NULL)) AS revoked_at
+     FROM sessions s JOIN users u ON u.id = user_id WHERE u.guid = ? ORDER BY sid`,
   )
     .bind(guid)
     .all()

@@ -74,7 +74,9 @@ async function textOfMail(session: Cookies): Promise<string> {
   const { sid } = decodeToken(session.refresh_token).payload
   const row = (await readOutbox()).find((one) => String(one['dedupe_key']).endsWith(`:${String(sid)}`))
   if (row === undefined) throw new Error('no mail')
-  const { text } = await renderMessage(noticeOf(row), (purpose, notice) => signLink({ tokens }, purpose, notice))
+  const { text } = await renderMessage(noticeOf(row), 'address', (purpose, notice) =>
+    signLink({ tokens }, purpose, notice),
+  )
   return text
 }
 
@@ -97,13 +99,23 @@ function show(purpose: LinkPurpose, token: string, options: CallOptions = {}, by
   return by.call(`${LINK_PATHS[purpose]}?token=${token}`, options)
 }
 
-function press(purpose: LinkPurpose, token: string, options: CallOptions = {}, by: TestWorker = worker) {
+interface PressOptions extends CallOptions {
+  /** Ticks the box of the former place. */
+  readonly former?: true
+}
+
+function press(
+  purpose: LinkPurpose,
+  token: string,
+  { former, ...options }: PressOptions = {},
+  by: TestWorker = worker,
+) {
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
   return by.call(LINK_PATHS[purpose], {
     headers,
     ...options,
     method: 'POST',
-    body: new URLSearchParams({ token }).toString(),
+    body: new URLSearchParams({ token, ...(former && { former: 'yes' }) }).toString(),
   })
 }
 
@@ -159,7 +171,7 @@ function page(title: string, content: string, status = 200) {
 const QUESTIONS = {
   end_sessions: [
     'End all your sessions?',
-    'Every device that is signed in to your account will have to sign in again, yours included.',
+    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.',
     'End all my sessions',
   ],
   allow_place: [
@@ -169,13 +181,32 @@ const QUESTIONS = {
   ],
 } as const
 
-function askPage(purpose: LinkPurpose, token: string, details: Readonly<Record<string, string>>) {
+interface Offered {
+  readonly blocked: string
+  readonly former: string | null
+}
+
+const OFFERED: Offered = { blocked: `The address ${ELSEWHERE}`, former: `the address ${HOME}` }
+
+function offer({ blocked, former }: Offered): string {
+  const box = '<input type="checkbox" name="former" value="yes"/>'
+  const label = former === null ? '' : `<label>${box}<span>Also where this session had been: ${former}</span></label>`
+  return `<h2>What you would allow, for 90 days</h2><p>${blocked}.</p>${label}`
+}
+
+function askPage(
+  purpose: LinkPurpose,
+  token: string,
+  details: Readonly<Record<string, string>>,
+  offered: Offered = OFFERED,
+) {
   const [title, consequence, button] = QUESTIONS[purpose]
   const list = Object.entries(details).map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`)
   return page(
     title,
     `<p>${consequence}</p><h2>What happened</h2><dl>${list.join('')}</dl>` +
       `<form method="post"><input type="hidden" name="token" value="${token}"/>` +
+      (purpose === 'allow_place' ? offer(offered) : '') +
       `<button type="submit"${purpose === 'end_sessions' ? ' class="danger"' : ''}>${button}</button></form>`,
   )
 }
@@ -186,14 +217,18 @@ const DONE_PAGES = {
     'All your sessions have ended',
     `<p>Every device has to sign in again, the last of them within minutes. Change your password if it may be known.</p>${CLOSE}`,
   ),
-  allow_place: page(
-    'This place is allowed',
-    `<p>The session that was blocked has ended all the same: sign in again. The place stays allowed for 90 days.</p>${CLOSE}`,
-  ),
+  allow_place: donePage(`the address ${ELSEWHERE}`),
 }
+
+function donePage(places: string) {
+  const allowed = `<p>For 90 days, your sessions may be used from ${places}.</p>`
+  const ended = '<p>The session that was blocked has ended all the same: sign in again.</p>'
+  return page('This place is allowed', `${allowed}${ended}${CLOSE}`)
+}
+
 const USED_PAGE = page(
   'This link was used already',
-  '<p>Each link of a mail works once, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>',
+  '<p>Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>',
   401,
 )
 
@@ -313,7 +348,7 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
         City: '&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;',
         Country: 'unknown',
         Network: '&lt;/dd&gt;&lt;/dl&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt; Address: 192.0.2.1, AS64511',
-        Device: 'Go',
+        Device: 'unknown',
       }),
     )
   })
@@ -371,15 +406,47 @@ describe('pressing the button', () => {
     expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 401, 401, 401, 401, 401, 401, 401])
   })
 
-  test.each([
-    ['end_sessions', 'allow_place'],
-    ['allow_place', 'end_sessions'],
-  ] as const)('of %s leaves %s to be used', async (first, second) => {
+  test('of allow_place leaves end_sessions to be used', async () => {
     const links = await block(await createAccount(env.DB))
 
-    expect(await read(await press(first, links[first]))).toEqual(DONE_PAGES[first])
-    expect((await show(second, links[second])).status).toBe(200)
-    expect(await read(await press(second, links[second]))).toEqual(DONE_PAGES[second])
+    expect(await read(await press('allow_place', links.allow_place))).toEqual(DONE_PAGES.allow_place)
+    expect((await show('end_sessions', links.end_sessions)).status).toBe(200)
+    expect(await read(await press('end_sessions', links.end_sessions))).toEqual(DONE_PAGES.end_sessions)
+  })
+
+  test('of end_sessions voids the other link of that mail, and no other mail', async () => {
+    const account = await createAccount(env.DB)
+    const [links, later] = [await block(account), await block(account)]
+    await press('end_sessions', links.end_sessions)
+    const before = await allRows()
+
+    expect(await read(await show('allow_place', links.allow_place))).toEqual(USED_PAGE)
+    expect(await read(await press('allow_place', links.allow_place))).toEqual(USED_PAGE)
+    expect(await allRows()).toEqual(before)
+    expect((await press('allow_place', later.allow_place)).status).toBe(200)
+  })
+
+  test('of both links at once ends everything, and whatever was allowed is taken back or was not', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    const session = await open(account)
+    const [ended] = await Promise.all([
+      press('end_sessions', links.end_sessions),
+      press('allow_place', links.allow_place),
+    ])
+
+    expect(ended.status).toBe(200)
+    expect((await dumpTables(env.DB))['allowed_places']).toEqual([])
+    expect((await refresh(session)).status).toBe(401)
+  })
+
+  test('of end_sessions takes back what that account had allowed, and nothing of another', async () => {
+    const [account, stranger] = [await createAccount(env.DB), await createAccount(env.DB)]
+    for (const owner of [account, stranger]) await press('allow_place', (await block(owner)).allow_place)
+    await press('end_sessions', (await block(account, { ip: '192.0.2.1' })).end_sessions)
+
+    const { allowed_places: left } = await dumpTables(env.DB)
+    expect(left?.map((row) => row['user_id'])).toEqual([stranger.id])
   })
 
   test('of end_sessions ends every session of that account, and of no other', async () => {
@@ -391,15 +458,11 @@ describe('pressing the button', () => {
     at(60)
     await press('end_sessions', links.end_sessions)
 
-    const rows = await env.DB.prepare(
-      'SELECT user_id, revoked_at, revoked_reason, expires_at FROM sessions ORDER BY user_id, revoked_at',
-    ).all()
-    const ended = { user_id: account.id, revoked_at: T0 + 60, revoked_reason: 'owner', expires_at: T0 + 60 }
+    // One row says it of all of them.
+    const rows = await env.DB.prepare('SELECT id, ended_before, ended_except FROM users ORDER BY id').all()
     expect(rows.results).toEqual([
-      { user_id: account.id, revoked_at: T0, revoked_reason: 'location', expires_at: T0 },
-      ended,
-      ended,
-      { user_id: stranger.id, revoked_at: null, revoked_reason: null, expires_at: T0 + 10 * DAY_SECONDS },
+      { id: account.id, ended_before: T0 + 60, ended_except: null },
+      { id: stranger.id, ended_before: null, ended_except: null },
     ])
     expect((await refresh(one)).status).toBe(401)
     expect((await refresh(two, { ip: ELSEWHERE })).status).toBe(401)
@@ -568,15 +631,59 @@ describe('an allowed place', () => {
     expect((await refresh(back.next, { ip: '192.0.2.1' })).status).toBe(401)
   })
 
-  test('is the usual one too: whoever signs in again over there may go home', async () => {
-    const account = await createAccount(env.DB)
-    const links = await block(account)
-    await press('allow_place', links.allow_place)
-    const session = await open(account, there)
-    const back = await refresh(session, home)
+  test('is the former one only where its box was ticked: then whoever signs in again over there may go home', async () => {
+    const strict = await createAccount(env.DB)
+    await press('allow_place', (await block(strict)).allow_place)
+    expect((await refresh(await open(strict, there), home)).status).toBe(401)
 
+    const account = await createAccount(env.DB)
+    const response = await press('allow_place', (await block(account)).allow_place, { former: true })
+    expect(await read(response)).toEqual(donePage(`the address ${ELSEWHERE}, and from the address ${HOME}`))
+    const back = await refresh(await open(account, there), home)
     expect(back.status).toBe(200)
     expect((await refresh(back.next, there)).status).toBe(200)
+  })
+
+  test.each([
+    ['address', 'the address 198.51.100.23', 'the address 203.0.113.7'],
+    ['subnet', 'every address that starts with 198.51.100', 'every address that starts with 203.0.113'],
+    ['asn', 'the whole network of Far Net (AS64511)', 'the whole network of Home Net (AS64496)'],
+    ['country', 'all of New Zealand', 'all of Iceland'],
+  ])('reaches as far under %s as the page says', async (policy, blocked, former) => {
+    const by = startWorker({ LOCATION_POLICY: policy })
+    const account = await createAccount(env.DB)
+    const session = await open(account, { ip: HOME, cf: { ...home.cf, asOrganization: 'Home Net' } }, by)
+    await refresh(session, there, by)
+    const { allow_place: token } = linksOf(await textOfMail(session))
+    const { body } = await read(await show('allow_place', token, {}, by))
+
+    const upper = `${blocked.charAt(0).toUpperCase()}${blocked.slice(1)}`
+    expect(body).toContain(offer({ blocked: upper, former }))
+    expect(await read(await press('allow_place', token, { former: true }, by))).toEqual(
+      donePage(`${blocked}, and from ${former}`),
+    )
+  })
+
+  test.each([
+    ['country', 'address', false],
+    ['asn', 'address', false],
+    ['subnet', 'address', false],
+    ['country', 'asn', false],
+    ['asn', 'country', false],
+    ['asn', 'subnet', false],
+    ['address', 'subnet', true],
+    ['address', 'asn', true],
+    ['address', 'country', true],
+    ['subnet', 'asn', true],
+    ['subnet', 'country', true],
+    ['country', 'country', true],
+  ] as const)('that was allowed under %s holds under %s: %s', async (then, today, holds) => {
+    const [before, by] = [startWorker({ LOCATION_POLICY: then }), startWorker({ LOCATION_POLICY: today })]
+    const account = await createAccount(env.DB)
+    await press('allow_place', (await block(account, {}, before)).allow_place, {}, before)
+    const session = await open(account, home, by)
+
+    expect((await refresh(session, there, by)).status).toBe(holds ? 200 : 401)
   })
 
   test('is allowed for that account alone', async () => {
@@ -612,11 +719,11 @@ describe('an allowed place', () => {
     const account = await createAccount(env.DB)
     const links = await block(account, {}, by)
     at(60)
-    expect(await read(await press('allow_place', links.allow_place, {}, by))).toEqual(DONE_PAGES.allow_place)
+    expect((await press('allow_place', links.allow_place, { former: true }, by)).status).toBe(200)
     const session = await open(account, home, by)
     const cookies = { access_token: session.access_token }
     const times = { created_at: T0 + 60, expires_at: T0 + 60 + 90 * DAY_SECONDS }
-    const [first, second] = await (await by.call('/auth/places', { cookies })).json<{ id: number }[]>()
+    const [first, second] = await (await by.call('/auth/places', { cookies, ...home })).json<{ id: number }[]>()
 
     expect([first, second]).toEqual([
       { id: first?.id, place: blocked, city: 'Nelson', country: 'NZ', network: 'Far Net', ...times },
@@ -624,7 +731,7 @@ describe('an allowed place', () => {
     ])
     const visit = await refresh(session, there, by)
     expect(visit.status).toBe(200)
-    expect((await by.call(`/auth/places/${first?.id}`, { method: 'DELETE', cookies })).status).toBe(204)
+    expect((await by.call(`/auth/places/${first?.id}`, { method: 'DELETE', cookies, ...home })).status).toBe(204)
     expect((await refresh(visit.next, there, by)).status).toBe(401)
   })
 })

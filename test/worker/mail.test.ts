@@ -62,7 +62,7 @@ const LOCATION_BLOCKED = {
   explanation:
     'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
   advice:
-    'If this was you, on another network, sign in again; with the second link below you will not be asked there any more. If it was not, end all your sessions and change your password. The links work once, for 24 hours.',
+    'If this was you, sign in again. The second link below lets you allow the address 198.51.100.23 (and, if you tick it there, the address 203.0.113.7), for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.',
   links: [END_SESSIONS, ALLOW_PLACE],
 }
 
@@ -70,7 +70,7 @@ const TOKEN_REUSED = {
   subject: 'We ended a session that was used twice',
   headline: 'A session of yours was used twice',
   explanation:
-    'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it, so we ended that session. Your other sessions are not affected.',
+    'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it. That session has ended; your other sessions are not affected.',
   advice:
     'Sign in again. If you do not recognize the device above, end all your sessions and change your password. The link works once, for 24 hours.',
   links: [END_SESSIONS],
@@ -328,7 +328,7 @@ describe('a session that ends because of another place or a used token', () => {
     expect(box.mails).toEqual([await mail(id)])
   })
 
-  test('is not told when it did not end: the owner was faster, and the stranger comes with a used token', async () => {
+  test('is told of reuse when the owner was faster, and the stranger comes with a used token', async () => {
     const queue = losingQueue()
     let batches = 0
     const DB = new Proxy(env.DB, {
@@ -346,10 +346,11 @@ describe('a session that ends because of another place or a used token', () => {
     const pair = pairOf(await box.call(`/${GUID}`))
     const response = await box.call('/refresh', { ...STRANGER, cookies: pair })
 
-    expect([batches, response.status, await response.text()]).toEqual([3, 401, 'Token used before'])
-    expect(await readSessions()).toEqual([{ revoked_at: null, revoked_reason: null }])
-    expect(await readOutbox()).toEqual([])
-    expect(queue.taken).toEqual([])
+    expect([batches, response.status, await response.text()]).toEqual([4, 401, 'Token used before'])
+    expect(await readSessions()).toEqual([{ revoked_at: START, revoked_reason: 'reuse' }])
+    const stored = await readOutbox()
+    expect(stored.map(({ kind }) => kind)).toEqual(['token_reused'])
+    expect(queue.taken).toEqual(stored.map(({ id }) => ({ id })))
   })
 
   test('leaves no row and no message when the account has no e-mail', async () => {
@@ -982,7 +983,7 @@ describe('what a stranger chooses', () => {
     expect(calls).toEqual([await apiCall(id, { details, markup })])
   })
 
-  test('is of an unknown device no more than its name', async () => {
+  test('is of an unknown device nothing at all', async () => {
     const box = openMailbox()
     const { id } = await blockRefresh(box, {
       ...STRANGER,
@@ -990,7 +991,7 @@ describe('what a stranger chooses', () => {
     })
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    expect(box.mails).toEqual([await mail(id, { details: { ...DETAILS, Device: 'Tessera-Mobile' } })])
+    expect(box.mails).toEqual([await mail(id, { details: { ...DETAILS, Device: 'unknown' } })])
   })
 
   test.each([
@@ -1058,7 +1059,7 @@ describe('secrets', () => {
         network: 'Globalconnect',
         userAgent: STRANGER.headers['User-Agent'],
       },
-      usual: { address: HOME, asn: null, country: null },
+      usual: { address: HOME, asn: null, country: null, city: null, network: null },
       origin: ORIGIN,
     })
     const { jti, sid } = decodeToken(pair.refresh_token).payload

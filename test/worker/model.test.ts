@@ -28,6 +28,7 @@ import {
   REFRESH_TTL_SECONDS,
   SESSION_MAX_SECONDS,
   SessionModel,
+  SESSIONS_MAX,
   type Settings,
   type Verdict,
 } from '../support/session-model.ts'
@@ -48,7 +49,6 @@ const PROBLEMS = {
   not_found: [404, 'Not Found', 'Not found'],
 } as const
 type Code = keyof typeof PROBLEMS
-const RACE: Verdict = { kind: 'refused', code: 'token_used', cause: 'race' }
 type Via = 'json' | 'GET' | 'POST'
 type Which = 'newest' | 'predecessor' | 'older'
 
@@ -274,7 +274,7 @@ async function begin(settings: Settings): Promise<{ model: SessionModel; real: W
 }
 
 function freshAccount(): ModelAccount {
-  return { guid: '', email: null, id: null, isActive: true, allowed: new Map() }
+  return { guid: '', email: null, id: null, isActive: true, endedBefore: null, endedExcept: null, allowed: new Map() }
 }
 
 const OWNERS_AT_ONCE = 500
@@ -304,6 +304,7 @@ function workerFor({ policy, reuseSeconds }: Settings): TestWorker {
     ACCESS_TTL_SECONDS: String(ACCESS_TTL_SECONDS),
     REFRESH_TTL_SECONDS: String(REFRESH_TTL_SECONDS),
     SESSION_MAX_SECONDS: String(SESSION_MAX_SECONDS),
+    SESSIONS_MAX: String(SESSIONS_MAX),
     MAIL_QUEUE: { send: async (body: unknown) => void queued.push(body) },
     EMAIL: { send: async (mail: SentMail) => void outgoing.push(mail) },
   })
@@ -337,7 +338,7 @@ function commands(): fc.Arbitrary<Command>[] {
     .tuple(pause, index, which, usually, fc.integer({ min: 2, max: 8 }))
     .map((args) => presentAtOnce(...args))
   return [
-    fc.tuple(index, usually, how).map((args) => signIn(...args)),
+    fc.tuple(index, usually, how, fc.option(index)).map((args) => signIn(...args)),
     refresh,
     refresh,
     refresh,
@@ -352,9 +353,9 @@ function commands(): fc.Arbitrary<Command>[] {
     fc.tuple(index, index).map((args) => endOne(...args)),
     index.map(endOthers),
     fc.tuple(index, index).map((args) => look(...args)),
-    fc.tuple(index, purpose).map((args) => pressLink(...args)),
-    fc.tuple(index, purpose).map((args) => pressLink(...args)),
-    fc.tuple(index, purpose).map((args) => pressLink(...args)),
+    fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
+    fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
+    fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
     long.map(advance),
     long.map(advance),
     fc.tuple(index, fc.boolean()).map((args) => setActive(...args)),
@@ -363,22 +364,26 @@ function commands(): fc.Arbitrary<Command>[] {
   ]
 }
 
-function signIn(account: number, from: PlaceName, how: 'guid' | 'password'): Command {
-  return command(`signIn(${account}, ${from}, ${how})`, {
+/** `cookie`: the browser comes with the access cookie of that session, `null` without one. */
+function signIn(account: number, from: PlaceName, how: 'guid' | 'password', cookie: number | null = null): Command {
+  return command(`signIn(${account}, ${from}, ${how}${cookie === null ? '' : `, with the cookie of ${cookie}`})`, {
     async run(model, world) {
+      const carried = cookie === null || model.known.length === 0 ? null : holder(model, cookie, cookie)
+      const cookies = carried === null ? {} : { access_token: carried.pair.access }
       const owner = pick(model.accounts, account)
       const place = PLACES[from]
       const isByPassword = how === 'password' && owner.email !== null
       const response = isByPassword
         ? await call(world, '/auth/token', place, { json: { primary_email: owner.email, password: PASSWORD } })
-        : await call(world, `/${owner.guid}`, place)
+        : await call(world, `/${owner.guid}`, place, { cookies })
       const via = isByPassword ? 'json' : 'GET'
       // A guid that nobody has seen becomes an account; nobody deactivated it yet.
       if (!owner.isActive && owner.id !== null) return expectRefused(response, 'no_active_account', via)
       owner.isActive = true
       const tokens = await readTokens(response, via, model, owner)
       const pair = readNewPair(model, owner, tokens, place, null)
-      model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair).held.push(pair)
+      const replaced = carried === null || isByPassword ? [] : [carried.session]
+      model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair, replaced).held.push(pair)
     },
   })
 }
@@ -457,19 +462,28 @@ function tugOfWar(target: number, ownersPlace: PlaceName, strangersPlace: PlaceN
       const context = { model, session, pair, place: firstPlace }
       const next = await expectVerdict(answerOf(first, verdict, answers), verdict, first?.via ?? 'GET', context)
       if (next !== null && !session.held.includes(next)) session.held.push(next)
-      for (const answer of answers.filter((one) => one !== first)) {
-        const later = model.present(session, pair, answer.place)
-        // A stranger whom the owner's visit let in may have been judged by the row as it was before.
-        const cameBefore = answer.place !== firstPlace && later.kind === 'same' && answerFits(answer, RACE)
-        await expectVerdict(answer.response, cameBefore ? RACE : later, answer.via, {
-          model,
-          session,
-          pair,
-          place: answer.place,
-        })
+      const others = answers.filter((one) => one !== first)
+      // A stranger whom the owner's refresh let in may have been judged by the row as it was before: then that was reuse.
+      const strangers = PLACES[strangersPlace]
+      if (verdict.kind === 'next' && model.isInPlace(session, pair, strangers) && (await wasReused(session))) {
+        for (const answer of others.filter((one) => one.status === 200)) await expectLater(answer)
+        model.reused(session)
+        for (const answer of others.filter((one) => one.status !== 200)) await expectLater(answer)
+        return
+      }
+      // Whoever got the pair was judged before it was reused.
+      for (const answer of others.toSorted((a, b) => a.status - b.status)) await expectLater(answer)
+
+      async function expectLater({ place, response, via }: (typeof answers)[number]): Promise<void> {
+        await expectVerdict(response, model.present(session, pair, place), via, { model, session, pair, place })
       }
     },
   })
+}
+
+async function wasReused({ sid }: ModelSession): Promise<boolean> {
+  const row = await env.DB.prepare('SELECT revoked_reason AS reason FROM sessions WHERE sid = ?').bind(sid).first()
+  return row?.['reason'] === 'reuse'
 }
 
 type TokenType = 'access' | 'refresh'
@@ -508,9 +522,10 @@ function endOne(target: number, other: number): Command {
       const { session, pair } = found(holder(model, target))
       const victim = pick(model.known, other)
       const answer = await callAs(world, pair, `/auth/sessions/${victim.sid}`, 'DELETE')
-      const refusal = model.authenticate(session, pair)
+      const refusal = model.govern(session, pair, PLACES.home)
       if (refusal !== null) return expectRefused(answer, refusal, 'json')
-      const isLive = victim.ended === null && victim.expiresAt > model.now && model.sessions.includes(victim)
+      const isThere = victim.ended === null && !model.isEndedByAccount(victim) && model.sessions.includes(victim)
+      const isLive = isThere && victim.expiresAt > model.now
       if (victim.account !== session.account || !isLive) return expectRefused(answer, 'not_found', 'json')
       await expectEmpty(answer)
       model.end(victim, 'revoked')
@@ -524,10 +539,10 @@ function endOthers(target: number): Command {
     async run(model, world) {
       const { session, pair } = found(holder(model, target))
       const answer = await callAs(world, pair, '/auth/sessions', 'DELETE')
-      const refusal = model.authenticate(session, pair)
+      const refusal = model.govern(session, pair, PLACES.home)
       if (refusal !== null) return expectRefused(answer, refusal, 'json')
       await expectEmpty(answer)
-      model.endAllOf(session.account, 'revoked', session)
+      model.endAllOf(session.account, session)
     },
   })
 }
@@ -548,9 +563,13 @@ function look(target: number, age: number): Command {
       const refusal = model.authenticate(session, pair)
       if (refusal !== null) {
         await expectRefused(me, refusal, 'json')
-        await expectRefused(list, refusal, 'json')
       } else {
         expect(await me.json()).toEqual({ email, user_id: id, guid, group: 'user', confirmed: email !== null })
+      }
+      const isBarred = model.govern(session, pair, PLACES.home)
+      if (isBarred !== null) {
+        await expectRefused(list, isBarred, 'json')
+      } else {
         const listed = (await list.json()) as { sid: string }[]
         expect(listed.toSorted(bySid)).toEqual(
           model
@@ -566,6 +585,13 @@ function look(target: number, age: number): Command {
               country: one.place.country,
               network: null,
               user_agent: null,
+              last_seen: {
+                ip: addressOf(one.visit ?? one.place),
+                city: null,
+                country: (one.visit ?? one.place).country,
+                network: null,
+                user_agent: null,
+              },
               current: one === session,
             })),
         )
@@ -595,9 +621,10 @@ function introspection(model: SessionModel, session: ModelSession, pair: ModelPa
 }
 
 /** Presses the button behind a link of any mail that the owner ever got. */
-function pressLink(mail: number, purpose: LinkPurpose, page = purpose): Command {
+function pressLink(mail: number, purpose: LinkPurpose, page = purpose, isFormerToo = false): Command {
   const find = (world: World) => [...world.links].filter(([, links]) => links[purpose] !== undefined)
-  return command(`pressLink(${mail}, ${purpose}${page === purpose ? '' : ` on the page ${page}`})`, {
+  const former = isFormerToo ? ', the former place too' : ''
+  return command(`pressLink(${mail}, ${purpose}${page === purpose ? '' : ` on the page ${page}`}${former})`, {
     check: (model) => model.mails.length > 0,
     async run(model, world) {
       const mails = find(world)
@@ -607,9 +634,9 @@ function pressLink(mail: number, purpose: LinkPurpose, page = purpose): Command 
       const answer = await call(world, LINK_PATHS[page], PLACES.abroad, {
         method: 'POST',
         headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-        body: link.searchParams.toString(),
+        body: `${link.searchParams.toString()}${isFormerToo ? '&former=yes' : ''}`,
       })
-      const refusal = model.useLink(sent, purpose, page)
+      const refusal = model.useLink(sent, purpose, page, isFormerToo)
       const titles = { end_sessions: 'All your sessions have ended', allow_place: 'This place is allowed' }
       const title =
         refusal === null
@@ -799,8 +826,9 @@ async function expectVerdict(
     expect(decodeToken(tokens.access)).toEqual(decodeToken(verdict.pair.access))
     return verdict.pair
   }
+  const isVisit = model.isVisit(session, pair, place)
   const next = readNewPair(model, session.account, tokens, model.placeAfter(session, pair, place), session)
-  model.rotated(session, next)
+  model.rotated(session, next, place, isVisit)
   return next
 }
 
@@ -878,7 +906,7 @@ async function expectRows(model: SessionModel, { links }: World): Promise<void> 
   const [sessions, mails, places] = await env.DB.batch([
     select(
       `SELECT sid, u.guid, jti, previous_jti, issued_at, rotated_at, expires_at, s.created_at, revoked_at,
-       revoked_reason, ip, asn, country FROM sessions s ${ofAccounts} ORDER BY sid`,
+       revoked_reason, ip, asn, country, visit_ip, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
     ),
     select(
       `SELECT kind, recipient, dedupe_key, n.created_at, attempts, sent_at, failed_at, last_error, sessions_ended_at,
@@ -901,6 +929,9 @@ async function expectRows(model: SessionModel, { links }: World): Promise<void> 
       ip: addressOf(session.place),
       asn: session.place.asn,
       country: session.place.country,
+      visit_ip: session.visit === null ? null : addressOf(session.visit),
+      ended_before: session.account.endedBefore,
+      ended_except: session.account.endedExcept?.sid ?? null,
     })),
   )
   expect(mails?.results).toEqual(

@@ -235,7 +235,7 @@ describe('what leaves, and when', () => {
     expect(await isStored(sid)).toBe(false)
   })
 
-  test.each(['signed out', 'revoked', 'blocked', 'reused', 'ended by its owner'])(
+  test.each(['signed out', 'revoked', 'blocked', 'reused', 'ended in the list'])(
     'a session that was %s, a day after',
     async (how) => {
       const { guid, id } = await createAccount(env.DB)
@@ -251,8 +251,8 @@ describe('what leaves, and when', () => {
           at(100)
           await worker.call('/refresh', { cookies })
         },
-        'ended by its owner': () =>
-          worker.call('/auth/sessions', { method: 'DELETE', cookies: { access_token: other.access_token } }),
+        'ended in the list': () =>
+          worker.call(`/auth/sessions/${sid}`, { method: 'DELETE', cookies: { access_token: other.access_token } }),
       }
       at(how === 'reused' ? 50 : 100)
       await end[how]?.()
@@ -266,6 +266,18 @@ describe('what leaves, and when', () => {
       expect((await worker.call('/refresh', { cookies: other })).status).toBe(200)
     },
   )
+
+  test('a session that ended with all the others, a day after it would have expired', async () => {
+    const { guid } = await createAccount(env.DB)
+    const { sid } = await openSession(worker, guid)
+    const { cookies } = await openSession(worker, guid)
+    await worker.call('/auth/sessions', { method: 'DELETE', cookies: { access_token: cookies.access_token } })
+
+    await purgeAt(11 * DAY_SECONDS - 1)
+    expect(await isStored(sid)).toBe(true)
+    await purgeAt(11 * DAY_SECONDS)
+    expect(await isStored(sid)).toBe(false)
+  })
 
   test('a mail, sent or not, thirty days after it became due', async () => {
     await insert('notifications', 2, T0, 'sent')

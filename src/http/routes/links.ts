@@ -6,12 +6,12 @@
  * - GET, POST /links/allow-place
  */
 
-import { LINK_PATHS, openLink, useLink } from '../../domain/links.ts'
+import { allowPlaceByLink, endSessionsByLink, LINK_PATHS, openLink } from '../../domain/links.ts'
 import { describeNotice } from '../../domain/notice-details.ts'
 import type { LinkPurpose } from '../../domain/tokens.ts'
 import type { TesseraError } from '../../errors.ts'
 import { readForm } from '../body.ts'
-import { TokenRequest } from '../contract.ts'
+import { LinkRequest } from '../contract.ts'
 import { factory } from '../factory.ts'
 import { refuseCrossOrigin } from '../issuing.ts'
 import { pageHeaders } from '../page-headers.ts'
@@ -26,16 +26,22 @@ function linkRoute(purpose: LinkPurpose) {
     .use(path, pageHeaders)
     .get(path, async (c) => {
       const token = c.req.query('token') ?? ''
-      const details = describeNotice(await openLink(c.env, purpose, token))
+      const { facts, places } = await openLink(c.env, purpose, token)
       const { renderAskPage } = await loadPages()
-      return c.html(renderAskPage({ purpose, token, details, nonce: c.get('secureHeadersNonce') }))
+      const details = describeNotice(facts)
+      return c.html(renderAskPage({ purpose, token, details, places, nonce: c.get('secureHeadersNonce') }))
     })
     .post(path, refuseCrossOrigin, async (c) => {
-      const { token } = await readForm(c, TokenRequest)
+      const { token, former } = await readForm(c, LinkRequest)
       // Before the link is used up: it works once, and whoever pressed it should read that it did.
       const { renderDonePage } = await loadPages()
-      await useLink(c.env, purpose, token)
-      return c.html(renderDonePage({ purpose, nonce: c.get('secureHeadersNonce') }))
+      const nonce = c.get('secureHeadersNonce')
+      if (purpose === 'end_sessions') {
+        await endSessionsByLink(c.env, token)
+        return c.html(renderDonePage({ purpose, places: [], nonce }))
+      }
+      const places = await allowPlaceByLink(c.env, token, { isFormerToo: former !== undefined })
+      return c.html(renderDonePage({ purpose, places, nonce }))
     })
     .onError(async (thrown, c) => {
       const error = toTesseraError(thrown, c)

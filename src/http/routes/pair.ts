@@ -10,7 +10,7 @@ import { signInByGuid } from '../../domain/sign-in.ts'
 import { Guid } from '../../domain/tokens.ts'
 import { TesseraError } from '../../errors.ts'
 import { readClient, readIssuer } from '../client.ts'
-import { readPair, writePair } from '../cookies.ts'
+import { readAllAccessCookies, readPair, writePair } from '../cookies.ts'
 import { factory } from '../factory.ts'
 import { issuing, requireIssueAccess } from '../issuing.ts'
 
@@ -26,7 +26,11 @@ export const pairRoutes = factory
     const guid = Guid.safeParse(c.req.param('guid'))
     if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
     await requireIssueAccess(c)
-    const pair = await signInByGuid(c.env, guid.data, readClient(c), readIssuer(c))
+    const pair = await signInByGuid(c.env, guid.data, {
+      client: readClient(c),
+      issuer: readIssuer(c),
+      cookies: readAllAccessCookies(c),
+    })
     writePair(c, pair)
     return c.body(null, 200)
   })

@@ -9,9 +9,11 @@
  * - DELETE /auth/places/{id}       takes one back
  */
 
-import { authenticate, describeAccount } from '../../domain/authenticate.ts'
+import type { Context } from 'hono'
+
+import { type Authenticated, authenticate, authenticateInPlace, describeAccount } from '../../domain/authenticate.ts'
 import type { AllowedPlace, ListedSession } from '../../domain/ports.ts'
-import { revokeByToken, revokeOthers, revokeOwn } from '../../domain/revoke.ts'
+import { revokeOthers, revokeOwn, signOut } from '../../domain/revoke.ts'
 import { signInByPassword } from '../../domain/sign-in.ts'
 import { TesseraError } from '../../errors.ts'
 import { readAccessToken } from '../access-token.ts'
@@ -19,7 +21,7 @@ import { readJson } from '../body.ts'
 import { readClient, readIssuer } from '../client.ts'
 import { Credentials } from '../contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../cookies.ts'
-import { factory } from '../factory.ts'
+import { type AppEnv, factory } from '../factory.ts'
 import { issuing, refuseCrossOrigin } from '../issuing.ts'
 
 export const sessionRoutes = factory
@@ -27,13 +29,17 @@ export const sessionRoutes = factory
   .basePath('/auth')
   .post('/session', issuing('POST', 'DELETE'), async (c) => {
     const credentials = await readJson(c, Credentials)
-    const pair = await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))
+    const pair = await signInByPassword(c.env, credentials, {
+      client: readClient(c),
+      issuer: readIssuer(c),
+      cookies: readAllAccessCookies(c),
+    })
     writePair(c, pair)
     return c.json(describeAccount(pair.account))
   })
   .delete('/session', refuseCrossOrigin, async (c) => {
     // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
-    await Promise.all(readAllAccessCookies(c).map((access) => revokeByToken(c.env, access, 'signed_out')))
+    await signOut(c.env, readAllAccessCookies(c))
     clearPair(c)
     return c.body(null, 204)
   })
@@ -42,30 +48,35 @@ export const sessionRoutes = factory
     return c.json({ ...describeAccount(account), confirmed: account.isConfirmed })
   })
   .get('/sessions', async (c) => {
-    const { account, session } = await authenticate(c.env, readAccessToken(c))
-    const listed = await c.env.sessions.list(account.id, c.env.now(), c.env.settings.sessionMaxSeconds)
+    const { account, session } = await authenticateGoverning(c)
+    const listed = await c.env.sessions.list(account.id, c.env.now(), c.env.settings)
     return c.json(listed.map((one) => describeSession(one, session.sid)))
   })
   .delete('/sessions', refuseCrossOrigin, async (c) => {
-    await revokeOthers(c.env, await authenticate(c.env, readAccessToken(c)))
+    await revokeOthers(c.env, await authenticateGoverning(c))
     return c.body(null, 204)
   })
   .delete('/sessions/:sid', refuseCrossOrigin, async (c) => {
-    await revokeOwn(c.env, await authenticate(c.env, readAccessToken(c)), c.req.param('sid'))
+    await revokeOwn(c.env, await authenticateGoverning(c), c.req.param('sid'))
     return c.body(null, 204)
   })
   .get('/places', async (c) => {
-    const { account } = await authenticate(c.env, readAccessToken(c))
+    const { account } = await authenticateGoverning(c)
     return c.json((await c.env.owners.listPlaces(account.id, c.env.now())).map(describePlace))
   })
   .delete('/places/:id{[0-9]{1,15}}', refuseCrossOrigin, async (c) => {
-    const { account } = await authenticate(c.env, readAccessToken(c))
+    const { account } = await authenticateGoverning(c)
     if (!(await c.env.owners.removePlace(account.id, Number(c.req.param('id'))))) throw new TesseraError('not_found')
     return c.body(null, 204)
   })
 
+function authenticateGoverning(c: Context<AppEnv>): Promise<Authenticated> {
+  return authenticateInPlace(c.env, readAccessToken(c), readClient(c))
+}
+
 /** Times in seconds since 1970, as in the tokens. */
 function describeSession(session: ListedSession, currentSid: string) {
+  const last = session.visit ?? session
   return {
     sid: session.sid,
     created_at: session.createdAt,
@@ -76,6 +87,13 @@ function describeSession(session: ListedSession, currentSid: string) {
     country: session.country,
     network: session.network,
     user_agent: session.userAgent,
+    last_seen: {
+      ip: last.address,
+      city: last.city,
+      country: last.country,
+      network: last.network,
+      user_agent: last.userAgent,
+    },
     current: session.sid === currentSid,
   }
 }

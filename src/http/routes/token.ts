@@ -25,7 +25,8 @@ export const tokenRoutes = factory
   .basePath('/auth/token')
   .post('/', async (c) => {
     const credentials = await readJson(c, Credentials)
-    return c.json(describePair(await signInByPassword(c.env, credentials, readClient(c), readIssuer(c))))
+    const request = { client: readClient(c), issuer: readIssuer(c), cookies: [] }
+    return c.json(describePair(await signInByPassword(c.env, credentials, request)))
   })
   .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)
