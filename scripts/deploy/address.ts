@@ -14,7 +14,11 @@ const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9
 
 /** A host, however it was pasted. Throws `DeployProblem`. */
 export function parseDomain(text: string): string {
-  const host = text.trim().toLowerCase().replace(/^https?:\/\//, '').replace(/\/$/, '') // prettier-ignore
+  const host = text
+    .trim()
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '')
   if (host === WORKERS_DEV) return host
   if (!HOST.test(host)) throw new DeployProblem(`${text} is no domain: auth.example.com is one.`)
   if (host.endsWith(`.${WORKERS_DEV}`)) {

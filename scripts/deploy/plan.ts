@@ -60,6 +60,9 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   const address = isLeft ? null : await questions.askAddress(prompt, options, domain, { cloudflare, account, name })
   if (address !== null) keep({ domain: address.isDomain ? address.host : WORKERS_DEV })
 
+  const isElsewhere =
+    settings.location !== undefined && options.location !== undefined && options.location !== settings.location
+  if (databaseId !== null && isElsewhere) console.log(`The database stays in ${settings.location}: it cannot be moved.`)
   const needsLocation = databaseId === null && !(isBuild && options.location === undefined)
   const location = needsLocation ? await questions.askLocation(prompt, options, settings.location) : undefined
   if (location !== undefined) keep({ location })
@@ -79,7 +82,22 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   const password = firstAccount === null || isKept ? null : await questions.askPassword(prompt)
 
   const environment = wranglerEnvironment(credential)
-  return { name, account, cloudflare, environment, template, resources, worker, databaseId, location, address, mailFrom, firstAccount, password, settings } // prettier-ignore
+  return {
+    name,
+    account,
+    cloudflare,
+    environment,
+    template,
+    resources,
+    worker,
+    databaseId,
+    location,
+    address,
+    mailFrom,
+    firstAccount,
+    password,
+    settings,
+  }
 }
 
 /** The domain that a Worker was told to be at. */

@@ -24,7 +24,9 @@ export async function findDatabase(cloudflare: Cloudflare, account: string, name
   const [tables] = await cloudflare.ask(Tables, `${path}/${found.uuid}/query`, { method: 'POST', body: { sql } })
   const names = tables?.results.map((table) => table.name) ?? []
   // Migrations note themselves first: a database without them is empty, or somebody else's.
-  const isOurs = names.every((table) => table === 'd1_migrations') || ['d1_migrations', 'users', 'sessions'].every((table) => names.includes(table)) // prettier-ignore
+  const isOurs =
+    names.every((table) => table === 'd1_migrations') ||
+    ['d1_migrations', 'users', 'sessions'].every((table) => names.includes(table))
   if (!isOurs) {
     throw new DeployProblem(`The account has a database ${name} that is not Tessera's: choose another name, --name.`)
   }

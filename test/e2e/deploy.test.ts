@@ -146,8 +146,9 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
     expect(JSON.parse(stdout)).toEqual({ access: 'a', refresh: 'r' })
 
     const before = { changes: api.changes.splice(0).length, state: summary(api) }
-    const second = await here.deploy()
+    const second = await here.deploy(['--location', 'oc'])
     expect(second.code).toBe(0)
+    expect(second.output).toContain('The database stays in weur: it cannot be moved.')
     expect(second.output).not.toMatch(ALARMING)
     expect(summary(api)).toEqual(before.state)
     expect(api.workers.get('tessera')?.uploads).toBe(2)

@@ -218,7 +218,13 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
       uploads: (before?.uploads ?? 0) + 1,
       bindings: [...given, ...(kept ?? [])],
     })
-    return { id: randomUUID(), etag: 'etag', deployment_id: randomUUID().replaceAll('-', ''), startup_time_ms: 12, resources: { script: { etag: 'etag' } } } // prettier-ignore
+    return {
+      id: randomUUID(),
+      etag: 'etag',
+      deployment_id: randomUUID().replaceAll('-', ''),
+      startup_time_ms: 12,
+      resources: { script: { etag: 'etag' } },
+    }
   }
 
   const script = '/workers/scripts/([^/]+)'
@@ -232,7 +238,14 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
       () => api.senders.map((name) => ({ name, enabled: true, tag: name })),
     ],
 
-    ['GET', /^\/d1\/database$/, (_match, _call, query) => [...api.databases].filter(([, { name }]) => name.includes(query.get('name') ?? '')).map(([uuid, { name }]) => ({ uuid, name }))], // prettier-ignore
+    [
+      'GET',
+      /^\/d1\/database$/,
+      (_match, _call, query) =>
+        [...api.databases]
+          .filter(([, { name }]) => name.includes(query.get('name') ?? ''))
+          .map(([uuid, { name }]) => ({ uuid, name })),
+    ],
     [
       'POST',
       /^\/d1\/database$/,
@@ -319,11 +332,53 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
         return { subdomain: api.subdomain }
       },
     ],
-    ['GET', /^\/workers\/domains$/, (_match, _call, query) => [...api.domains].filter(([hostname]) => hostname === query.get('hostname')).map(([hostname, service]) => ({ id: hostname, hostname, service }))], // prettier-ignore
-    ['GET', /^\/workers\/services\/([^/]+)$/, ([name]) => (workerOf(name), { default_environment: { environment: 'production', script: { tag: name, tags: null, last_deployed_from: 'wrangler' } } })], // prettier-ignore
-    ['GET', /^\/workers\/workers\/([^/]+)$/, ([name]) => ({ id: name, name, subdomain: { enabled: workerOf(name).workersDev, previews_enabled: workerOf(name).previewUrls } })], // prettier-ignore
-    ['GET', new RegExp(`^${script}/settings$`), ([name]) => ({ bindings: workerOf(name).bindings.map(({ text, ...binding }) => (binding.type === 'secret_text' ? binding : { ...binding, ...(text !== undefined && { text }) })) })], // prettier-ignore
-    ['GET', new RegExp(`^${script}/secrets$`), ([name]) => workerOf(name).bindings.filter(({ type }) => type === 'secret_text').map(({ name: secret, type }) => ({ name: secret, type }))], // prettier-ignore
+    [
+      'GET',
+      /^\/workers\/domains$/,
+      (_match, _call, query) =>
+        [...api.domains]
+          .filter(([hostname]) => hostname === query.get('hostname'))
+          .map(([hostname, service]) => ({ id: hostname, hostname, service })),
+    ],
+    [
+      'GET',
+      /^\/workers\/services\/([^/]+)$/,
+      ([name]) => (
+        workerOf(name),
+        {
+          default_environment: {
+            environment: 'production',
+            script: { tag: name, tags: null, last_deployed_from: 'wrangler' },
+          },
+        }
+      ),
+    ],
+    [
+      'GET',
+      /^\/workers\/workers\/([^/]+)$/,
+      ([name]) => ({
+        id: name,
+        name,
+        subdomain: { enabled: workerOf(name).workersDev, previews_enabled: workerOf(name).previewUrls },
+      }),
+    ],
+    [
+      'GET',
+      new RegExp(`^${script}/settings$`),
+      ([name]) => ({
+        bindings: workerOf(name).bindings.map(({ text, ...binding }) =>
+          binding.type === 'secret_text' ? binding : { ...binding, ...(text !== undefined && { text }) },
+        ),
+      }),
+    ],
+    [
+      'GET',
+      new RegExp(`^${script}/secrets$`),
+      ([name]) =>
+        workerOf(name)
+          .bindings.filter(({ type }) => type === 'secret_text')
+          .map(({ name: secret, type }) => ({ name: secret, type })),
+    ],
     ['GET', new RegExp(`^${script}/deployments$`), ([name]) => (workerOf(name), { deployments: [] })],
     ['PUT', new RegExp(`^${script}$`), ([name = ''], _call, _query, form) => upload(name, form)],
     [

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { checkDomain, parseDomain, workersDevHost } from '../../scripts/deploy/address.ts'
+import { close } from '../../scripts/deploy/closing.ts'
 import { type Cloudflare, createCloudflare, explain } from '../../scripts/deploy/cloudflare.ts'
 import { checkConfiguration, configure, resourceNames, type Template } from '../../scripts/deploy/configuration.ts'
 import { explainApiError, explainWranglerOutput } from '../../scripts/deploy/explain.ts'
@@ -14,6 +15,7 @@ import { parseEmail } from '../../scripts/deploy/first-account.ts'
 import { keepFile, readKept } from '../../scripts/deploy/kept-file.ts'
 import { readOptions } from '../../scripts/deploy/options.ts'
 import { signIn, waitForAnswer } from '../../scripts/deploy/origin.ts'
+import type { Plan } from '../../scripts/deploy/plan.ts'
 import type { Prompt } from '../../scripts/deploy/prompt.ts'
 import * as questions from '../../scripts/deploy/questions.ts'
 import { createDatabase, ensureQueue, findDatabase } from '../../scripts/deploy/resources.ts'
@@ -102,15 +104,27 @@ describe('a refusal of the API', () => {
       `/accounts/${ACCOUNT}/queues`,
       `The token lacks a right (10000). Give it Account › Queues › Edit: ${RIGHTS}`,
     ],
-    [10000, `/accounts/${ACCOUNT}/workers/scripts/x`, `The token lacks a right (10000). Give it Account › Workers Scripts › Edit: ${RIGHTS}`], // prettier-ignore
+    [
+      10000,
+      `/accounts/${ACCOUNT}/workers/scripts/x`,
+      `The token lacks a right (10000). Give it Account › Workers Scripts › Edit: ${RIGHTS}`,
+    ],
     [
       9109,
       '/zones',
       `The token lacks a right (9109). Give it Zone › Zone › Read and Zone › Workers Routes › Edit: ${RIGHTS}`,
     ],
-    [10000, '/accounts', `The token lacks a right (10000). Give it Account › Account Settings › Read, or name the account: --account ID: ${RIGHTS}`], // prettier-ignore
+    [
+      10000,
+      '/accounts',
+      `The token lacks a right (10000). Give it Account › Account Settings › Read, or name the account: --account ID: ${RIGHTS}`,
+    ],
     [11002, `/accounts/${ACCOUNT}/queues`, `Queues must be switched on once: ${DASH}/workers/queues`],
-    [100129, `/accounts/${ACCOUNT}/queues`, `The plan of this account does not include this (100129): Tessera needs Workers Paid, ${DASH}/workers/plans`], // prettier-ignore
+    [
+      100129,
+      `/accounts/${ACCOUNT}/queues`,
+      `The plan of this account does not include this (100129): Tessera needs Workers Paid, ${DASH}/workers/plans`,
+    ],
     [
       7406,
       `/accounts/${ACCOUNT}/d1/database`,
@@ -216,12 +230,12 @@ describe('what is on the account already', () => {
   })
 
   test('a database of that name is empty or Tessera, or left alone', async () => {
+    await createDatabase(cloudflare, ACCOUNT, 'tessera-2', undefined)
     expect(await findDatabase(cloudflare, ACCOUNT, 'tessera')).toBeNull()
     const id = await createDatabase(cloudflare, ACCOUNT, 'tessera', 'apac')
     const sqlite = api.databases.get(id)?.sqlite
-    await createDatabase(cloudflare, ACCOUNT, 'tessera-2', undefined)
     expect(await findDatabase(cloudflare, ACCOUNT, 'tessera')).toBe(id)
-    expect([...api.databases.values()].map(({ location }) => location)).toEqual(['apac', undefined])
+    expect([...api.databases.values()].map(({ location }) => location)).toEqual([undefined, 'apac'])
     sqlite?.exec('CREATE TABLE d1_migrations (id integer)')
     expect(await findDatabase(cloudflare, ACCOUNT, 'tessera')).toBe(id)
     sqlite?.exec('CREATE TABLE users (id integer)')
@@ -465,6 +479,36 @@ describe('the address', () => {
     expect(await waitForAnswer('https://auth.example.com', 0)).toBeNull()
     fetched.mockRejectedValueOnce(new TypeError('fetch failed'))
     expect(await waitForAnswer('https://auth.example.com', 0)).toBeNull()
+  })
+
+  test('that does not answer in time, or says that it is not well, ends the deploy with what to do', async () => {
+    const plan: Partial<Plan> = {
+      name: 'live',
+      account: ACCOUNT,
+      cloudflare,
+      template: { name: 'tessera' },
+      worker: { secrets: [], databaseId: 'uuid', queues: {}, vars: {} },
+      address: { host: 'auth.example.com', isDomain: true, isNew: false },
+      mailFrom: null,
+      firstAccount: null,
+    }
+    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const fetched = vi.spyOn(globalThis, 'fetch')
+    fetched.mockResolvedValueOnce(Response.json({ checks: { database: 'not ok', sender: 'not ok' } }, { status: 503 }))
+    expect(await lineOf(close(plan as Plan))).toBe('Not well: database. Why: npm run doctor -- --remote --name live')
+
+    vi.useFakeTimers({ toFake: ['setTimeout', 'Date'] })
+    fetched.mockImplementation(() => {
+      vi.setSystemTime(Date.now() + 60_000)
+      return Promise.reject(new TypeError('fetch failed'))
+    })
+    await close(plan as Plan)
+    vi.useRealTimers()
+    expect(written.mock.lastCall).toEqual(['https://auth.example.com does not answer yet\n'])
+    expect(vi.mocked(console.log).mock.calls.flat()).toEqual([
+      'Mails      have no sender yet and wait for one: npm run deploy -- --mail-from SENDER',
+      "\n  curl -w '\\n' https://auth.example.com/healthz\n",
+    ])
   })
 
   test('shows by a sign-in whether the plan pays for passwords', async () => {
