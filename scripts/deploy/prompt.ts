@@ -23,11 +23,12 @@ export function openPrompt(): Prompt | null {
 
 /** The terminal is raw only while it waits for an answer, so that Ctrl-C reaches whatever runs in between. */
 async function read(question: string, hidden: boolean): Promise<string> {
-  if (hidden) process.stdout.write(question)
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() })
   const reader = hidden
     ? createInterface({ input: process.stdin, output: silence, terminal: true })
     : createInterface({ input: process.stdin, output: process.stdout })
+  // After the reader has silenced the terminal: what is typed ahead must not show either.
+  if (hidden) process.stdout.write(question)
   reader.once('SIGINT', leave).once('close', leave)
   const answer = await reader.question(hidden ? '' : question)
   reader.off('close', leave).close()
