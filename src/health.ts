@@ -70,6 +70,8 @@ export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () 
 
   return async () => {
     if (known !== undefined && now() < known.until) return known.health
+    // Whoever asks meanwhile gets the answer before: a part that is slow is not asked once for each of them.
+    if (known !== undefined) known = { health: known.health, until: now() + FRESH_SECONDS }
     const [configuration, keys, database, queue, sender] = await Promise.all([
       probe('configuration'),
       probe('keys'),

@@ -165,6 +165,29 @@ describe('GET /healthz', () => {
     }
   })
 
+  test('keeps to that while D1 is slow: who asks meanwhile gets the answer before', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const start = 1_800_000_000_000
+    vi.setSystemTime(start)
+    let asked = 0
+    const gate = Promise.withResolvers<void>()
+    const run = async () => {
+      asked += 1
+      if (asked > 1) await gate.promise
+      return { results: [1] }
+    }
+    const worker = startWorker({ DB: { prepare: () => ({ bind: () => ({ run }) }) } })
+    await worker.call('/healthz')
+
+    vi.setSystemTime(start + 5000)
+    const slow = worker.call('/healthz')
+    const meanwhile = await Promise.all(Array.from({ length: 20 }, () => worker.call('/healthz')))
+    gate.resolve()
+    await slow
+    expect(asked).toBe(2)
+    for (const response of meanwhile) expect(response.status).toBe(200)
+  })
+
   test('writes no more to the log, however often it is asked', async () => {
     const worker = startWorker({ EMAIL: undefined })
     for (let i = 0; i < 20; i += 1) await worker.call('/healthz')
