@@ -28,18 +28,26 @@ export async function readTemplate(): Promise<Template> {
 
 export interface ResourceNames {
   readonly database: string
+  /** Where wrangler.toml says it, as the form of the Deploy button does. */
+  readonly databaseId?: string | undefined
   readonly queue: string
   readonly deadLetters: string
 }
 
-/** What a deployment of that name calls its own; what a Worker has already, it keeps. */
+/**
+ * What a deployment of that name calls its own: what wrangler.toml calls it, which is written for one name, and something
+ * derived from that for any other. What a Worker has already, it keeps.
+ */
 export function resourceNames(template: Template, name: string, worker: DeployedWorker | null): ResourceNames {
-  const own = (text: string) =>
-    text.startsWith(template.name) ? name + text.slice(template.name.length) : `${name}-${text}`
+  const own = (text: string) => {
+    if (name === template.name) return text
+    return text.startsWith(template.name) ? name + text.slice(template.name.length) : `${name}-${text}`
+  }
   const producer = (binding: string) =>
     template.queues?.producers?.find((candidate) => candidate.binding === binding)?.queue ?? template.name
   return {
     database: own(template.d1_databases?.[0]?.database_name ?? template.name),
+    databaseId: name === template.name ? template.d1_databases?.[0]?.database_id : undefined,
     queue: worker?.queues['MAIL_QUEUE'] ?? own(producer('MAIL_QUEUE')),
     deadLetters: worker?.queues['MAIL_DEAD_LETTERS'] ?? own(producer('MAIL_DEAD_LETTERS')),
   }

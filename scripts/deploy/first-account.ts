@@ -57,7 +57,7 @@ export async function createFirstAccount(
   }
   const file = accountFile(where.name, email)
   const kept = typedPassword === null ? KeptAccount.safeParse(readKept(file)).data : undefined
-  const existing = await query('SELECT guid FROM users WHERE primary_email = ?', [email])
+  const existing = await query('SELECT guid FROM users WHERE primary_email = ? COLLATE NOCASE', [email])
   // An earlier run was killed after it had created this one.
   if (existing !== null && existing === kept?.guid) return 'created'
   if (existing !== null) {

@@ -50,9 +50,10 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   const keep = (answers: Settings) => keepSettings(name, (settings = { ...settings, ...answers }))
 
   const account = await questions.askAccount(prompt, options, settings, cloudflare)
-  const worker = await findWorker(cloudflare, account, name)
+  const worker = await findWorker(cloudflare, account, name, name === builtName)
   const resources = resourceNames(template, name, worker)
-  const databaseId = worker?.databaseId ?? (await findDatabase(cloudflare, account, resources.database))
+  const databaseId =
+    worker?.databaseId ?? (await findDatabase(cloudflare, account, resources.database, resources.databaseId))
   keep({ account })
 
   const domain = settings.domain ?? domainOf(worker?.vars['PUBLIC_URL'])
@@ -67,10 +68,13 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   const location = needsLocation ? await questions.askLocation(prompt, options, settings.location) : undefined
   if (location !== undefined) keep({ location })
 
+  const written = template.vars?.['MAIL_FROM']
   const sender = settings.mailFrom ?? worker?.vars['MAIL_FROM'] ?? settings.mailFrom
   const mailFrom =
     isBuild && options['mail-from'] === undefined
-      ? (sender ?? null)
+      ? typeof written === 'string'
+        ? written
+        : (sender ?? null)
       : await questions.askSender(prompt, options, sender)
   keep({ mailFrom })
 

@@ -12,16 +12,27 @@ import type { Location } from './settings.ts'
 const Database = z.object({ uuid: z.string(), name: z.string() })
 const Tables = z.array(z.object({ results: z.array(z.object({ name: z.string() })) }))
 
-/** The id of the database of that name; `null` where there is none. Throws `DeployProblem` when its tables are not Tessera's. */
-export async function findDatabase(cloudflare: Cloudflare, account: string, name: string): Promise<string | null> {
+/**
+ * The id of the database of that name, or the one that wrangler.toml says; `null` where there is none. Throws `DeployProblem`
+ * when its tables are not Tessera's.
+ */
+export async function findDatabase(
+  cloudflare: Cloudflare,
+  account: string,
+  name: string,
+  writtenId?: string,
+): Promise<string | null> {
   const path = `/accounts/${account}/d1/database`
-  // The API takes any name that contains this one.
-  const databases = await cloudflare.ask(z.array(Database), path, { query: { name, per_page: '100' } })
-  const found = databases.find((database) => database.name === name)
-  if (found === undefined) return null
+  const find = async () => {
+    // The API takes any name that contains this one.
+    const databases = await cloudflare.ask(z.array(Database), path, { query: { name, per_page: '100' } })
+    return databases.find((database) => database.name === name)?.uuid
+  }
+  const id = writtenId ?? (await find())
+  if (id === undefined) return null
   const sql =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*'"
-  const [tables] = await cloudflare.ask(Tables, `${path}/${found.uuid}/query`, { method: 'POST', body: { sql } })
+  const [tables] = await cloudflare.ask(Tables, `${path}/${id}/query`, { method: 'POST', body: { sql } })
   const names = tables?.results.map((table) => table.name) ?? []
   // Migrations note themselves first: a database without them is empty, or somebody else's.
   const isOurs =
@@ -30,7 +41,7 @@ export async function findDatabase(cloudflare: Cloudflare, account: string, name
   if (!isOurs) {
     throw new DeployProblem(`The account has a database ${name} that is not Tessera's: choose another name, --name.`)
   }
-  return found.uuid
+  return id
 }
 
 /** Creates the database and returns its id. `location` is a hint, and holds for good. */

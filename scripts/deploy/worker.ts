@@ -29,11 +29,15 @@ const Deployed = z.object({
 
 const WORKER_NOT_FOUND = 10007
 
-/** `null` where there is none yet. Throws `DeployProblem` for a Worker that is something else. */
+/**
+ * `null` where there is none yet. Throws `DeployProblem` for a Worker that is something else, unless it `isOurs` in any case:
+ * the dashboard makes an empty one, with the secrets of its form, before the first build.
+ */
 export async function findWorker(
   cloudflare: Cloudflare,
   account: string,
   name: string,
+  isOurs = false,
 ): Promise<DeployedWorker | null> {
   const path = `/accounts/${account}/workers/scripts/${name}/settings`
   const found = await cloudflare.ask(Deployed, path).catch((error: unknown) => {
@@ -43,7 +47,7 @@ export async function findWorker(
   if (found === null) return null
   const of = (type: string) => found.bindings.filter((binding) => binding.type === type)
   const queues = Object.fromEntries(of('queue').map((binding) => [binding.name, binding.queue_name ?? '']))
-  if (!('MAIL_DEAD_LETTERS' in queues)) {
+  if (!isOurs && !('MAIL_DEAD_LETTERS' in queues)) {
     throw new DeployProblem(`The account has a Worker ${name} that is no Tessera: choose another name, --name.`)
   }
   return {

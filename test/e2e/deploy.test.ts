@@ -4,8 +4,9 @@
  */
 
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 
 import { describe, expect, test } from 'vitest'
@@ -332,6 +333,40 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
     const second = await here.deploy(['--name', 'ci', ...ANSWERS], { CI: 'true', ...secrets })
     expect(second.code).toBe(0)
     expect(deployedSecrets(api, 'ci')).toEqual(secrets)
+  })
+
+  test('in a build takes the names, the ids and the secrets that the form of the button has set', async () => {
+    await using here = await checkout()
+    const { api } = here
+    const file = join(here.path, 'wrangler.toml')
+    const names = readFileSync(file, 'utf8')
+      .replace('name = "tessera"', 'name = "auth"')
+      .replace('database_name = "tessera"', 'database_name = "before"\ndatabase_id = "made-by-the-form"')
+    writeFileSync(file, names)
+    // Somebody has renamed the database since.
+    api.databases.set('made-by-the-form', { name: 'people', location: 'apac', sqlite: new DatabaseSync(':memory:') })
+    for (const name of ['tessera-mail', 'tessera-mail-dead']) api.queues.push({ queue_id: name, queue_name: name, consumers: [] }) // prettier-ignore
+    const secret = { name: 'AUTH_SECRET', type: 'secret_text', text: 'c'.repeat(43) }
+    api.workers.set('auth', { workersDev: true, previewUrls: true, schedules: [], uploads: 0, bindings: [secret] })
+    const build = { CI: 'true', WORKERS_CI: '1', WRANGLER_CI_OVERRIDE_NAME: 'auth' }
+
+    const first = await here.deploy([], build)
+    expect(first.output).not.toMatch(ALARMING)
+    expect(first.code).toBe(0)
+    expect([...api.databases.keys()]).toEqual(['made-by-the-form'])
+    expect(api.queues.map(({ queue_name: name, consumers }) => [name, consumers[0]?.script])).toEqual([
+      ['tessera-mail', 'auth'],
+      ['tessera-mail-dead', 'auth'],
+    ])
+    expect(deployedSecrets(api, 'auth')).toEqual({ AUTH_SECRET: secret.text })
+
+    // A sender that is pushed later is the one from then on.
+    for (const sender of ['a@example.com', 'b@example.com']) {
+      writeFileSync(file, names.replace('[vars]', `[vars]\nMAIL_FROM = "${sender}"`))
+      rmSync(join(here.path, '.deploy'), { recursive: true })
+      expect((await here.deploy([], build)).code).toBe(0)
+      expect(varsOf(api, 'auth')['MAIL_FROM']).toBe(sender)
+    }
   })
 
   describe('says in one line what is missing', () => {

@@ -1,6 +1,6 @@
 /** The parts of `npm run deploy`: how an answer is read, what Cloudflare's refusals are told as, what is configured and kept. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -11,7 +11,7 @@ import { close } from '../../scripts/deploy/closing.ts'
 import { type Cloudflare, createCloudflare, explain } from '../../scripts/deploy/cloudflare.ts'
 import { checkConfiguration, configure, resourceNames, type Template } from '../../scripts/deploy/configuration.ts'
 import { explainApiError, explainWranglerOutput } from '../../scripts/deploy/explain.ts'
-import { parseEmail } from '../../scripts/deploy/first-account.ts'
+import { accountFile, createFirstAccount, parseEmail } from '../../scripts/deploy/first-account.ts'
 import { keepFile, readKept } from '../../scripts/deploy/kept-file.ts'
 import { readOptions } from '../../scripts/deploy/options.ts'
 import { signIn, waitForAnswer } from '../../scripts/deploy/origin.ts'
@@ -29,6 +29,12 @@ vi.mock('node:dns/promises', () => ({
   lookup: (host: string) =>
     resolvable.has(host) ? Promise.resolve({ address: '192.0.2.1' }) : Promise.reject(new Error(`ENOTFOUND ${host}`)),
 }))
+
+const migrations = join(import.meta.dirname, '../../migrations')
+const MIGRATIONS = readdirSync(migrations)
+  .filter((name) => name.endsWith('.sql'))
+  .toSorted()
+  .map((name) => readFileSync(join(migrations, name), 'utf8'))
 
 let api: CloudflareApi
 let cloudflare: Cloudflare
@@ -229,6 +235,17 @@ describe('what is on the account already', () => {
     })
   })
 
+  test('a Worker that a build is for is its own, whatever the dashboard has put there before the first one', async () => {
+    const bindings = [{ name: 'AUTH_SECRET', type: 'secret_text', text: 'unreadable' }]
+    api.workers.set('auth', { workersDev: true, previewUrls: true, schedules: [], uploads: 1, bindings })
+    expect(await findWorker(cloudflare, ACCOUNT, 'auth', true)).toEqual({
+      secrets: ['AUTH_SECRET'],
+      databaseId: undefined,
+      queues: {},
+      vars: {},
+    })
+  })
+
   test('a database of that name is empty or Tessera, or left alone', async () => {
     await createDatabase(cloudflare, ACCOUNT, 'tessera-2', undefined)
     expect(await findDatabase(cloudflare, ACCOUNT, 'tessera')).toBeNull()
@@ -244,6 +261,18 @@ describe('what is on the account already', () => {
     )
     sqlite?.exec('CREATE TABLE sessions (sid text)')
     expect(await findDatabase(cloudflare, ACCOUNT, 'tessera')).toBe(id)
+  })
+
+  test('an account of that address is found however it was written, and no password of another is kept for it', async () => {
+    const databaseId = await createDatabase(cloudflare, ACCOUNT, 'tessera', undefined)
+    const sqlite = api.databases.get(databaseId)?.sqlite
+    for (const migration of MIGRATIONS) sqlite?.exec(migration)
+    sqlite?.exec(
+      "INSERT INTO users (guid, primary_email, created_at, updated_at) VALUES ('6f9619ff-8b86-d011-b42d-00c04fc964ff', 'Ada@Example.com', 1, 1)",
+    )
+    const where = { account: ACCOUNT, databaseId, name: 'never-deployed' }
+    expect(await createFirstAccount(cloudflare, where, 'ada@example.com', null)).toBe('exists')
+    expect(existsSync(accountFile('never-deployed', 'ada@example.com'))).toBe(false)
   })
 
   test('a queue is used unless another Worker consumes it', async () => {
@@ -427,6 +456,27 @@ describe('the configuration of a deployment', () => {
       database: 'live',
       queue: 'mails',
       deadLetters: 'mails-dead',
+    })
+  })
+
+  test('has the names that wrangler.toml has, whatever they are, where that is written for it', () => {
+    // As the form of the Deploy button leaves it.
+    const filled: Template = {
+      ...template,
+      name: 'auth',
+      d1_databases: [{ binding: 'DB', database_name: 'people', database_id: 'made-by-the-form' }],
+    }
+    const names = { queue: 'tessera-mail', deadLetters: 'tessera-mail-dead' }
+    expect(resourceNames(filled, 'auth', null)).toEqual({
+      database: 'people',
+      databaseId: 'made-by-the-form',
+      ...names,
+    })
+    // A second deployment of the same copy shares nothing with it.
+    expect(resourceNames(filled, 'staging', null)).toEqual({
+      database: 'staging-people',
+      queue: 'staging-tessera-mail',
+      deadLetters: 'staging-tessera-mail-dead',
     })
   })
 
