@@ -49,7 +49,8 @@ async function passwordWarning(plan: Plan, origin: string): Promise<string | nul
 async function mailWarning({ cloudflare, account, template, mailFrom, worker }: Plan): Promise<string | null> {
   const transport = template.vars?.['MAIL_TRANSPORT'] ?? worker?.vars['MAIL_TRANSPORT']
   if (transport === 'api') return null
-  if (mailFrom === null) return 'Mails      have no sender yet and wait for one: npm run deploy -- --mail-from SENDER'
+  if (mailFrom === null)
+    return 'Mails      have no sender yet, so each is refused and parked: npm run deploy -- --mail-from SENDER'
   const warning = await senderWarning(cloudflare, account, mailFrom)
   return warning === null ? null : `Mails      ${warning}`
 }
@@ -64,5 +65,5 @@ function credentialsOf({ name, firstAccount, password }: Plan): { primary_email:
 function curl({ name, firstAccount }: Plan, origin: string): string {
   const file = firstAccount === null ? null : accountFile(name, firstAccount)
   if (file === null || !existsSync(file)) return `curl -w '\\n' ${origin}/healthz`
-  return `curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d @${shown(file)}`
+  return `curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '@${shown(file)}'`
 }

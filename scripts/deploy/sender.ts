@@ -1,4 +1,7 @@
-/** Whether Cloudflare sends mails for a sender's domain. Nothing depends on it but the mails, which wait in the outbox. */
+/**
+ * Whether Cloudflare sends mails for a sender's domain. Nothing depends on it but the mails, which are parked in the outbox:
+ * README.md says how they go out later.
+ */
 
 import * as z from 'zod/mini'
 
@@ -20,7 +23,7 @@ export function parseSender(text: string): string {
 export async function senderWarning(cloudflare: Cloudflare, account: string, sender: string): Promise<string | null> {
   const [, named, bare] = SENDER.exec(sender) ?? []
   const domain = (named ?? bare ?? '').split('@')[1]?.toLowerCase() ?? ''
-  const remedy = `npx wrangler email sending enable ${domain}, or set MAIL_TRANSPORT=api. Until then mails wait.`
+  const remedy = `npx wrangler email sending enable ${domain}, or set MAIL_TRANSPORT=api. Until then each mail is refused and parked.`
   try {
     const zone = await findZone(cloudflare, account, domain)
     if (zone === null)

@@ -1,8 +1,9 @@
 /** The parts of `npm run deploy`: how an answer is read, what Cloudflare's refusals are told as, what is configured and kept. */
 
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
@@ -382,7 +383,7 @@ describe('a sender', () => {
   test('is warned about when its domain is not onboarded, or not on the account', async () => {
     expect(await senderWarning(cloudflare, ACCOUNT, 'Tessera <auth@example.com>')).toBeNull()
     expect(await senderWarning(cloudflare, ACCOUNT, 'auth@mail.example.com')).toBe(
-      'mail.example.com is not onboarded to Email Service: npx wrangler email sending enable mail.example.com, or set MAIL_TRANSPORT=api. Until then mails wait.',
+      'mail.example.com is not onboarded to Email Service: npx wrangler email sending enable mail.example.com, or set MAIL_TRANSPORT=api. Until then each mail is refused and parked.',
     )
     expect(await senderWarning(cloudflare, ACCOUNT, 'auth@example.org')).toContain(
       'example.org is on no domain of this account',
@@ -556,9 +557,31 @@ describe('the address', () => {
     vi.useRealTimers()
     expect(written.mock.lastCall).toEqual(['https://auth.example.com does not answer yet\n'])
     expect(vi.mocked(console.log).mock.calls.flat()).toEqual([
-      'Mails      have no sender yet and wait for one: npm run deploy -- --mail-from SENDER',
+      'Mails      have no sender yet, so each is refused and parked: npm run deploy -- --mail-from SENDER',
       "\n  curl -w '\\n' https://auth.example.com/healthz\n",
     ])
+  })
+
+  test('ends with a line that a shell takes whole, whatever an e-mail address may contain', async () => {
+    const firstAccount = 'q&a;b@example.com'
+    const plan: Partial<Plan> = {
+      name: 'never-deployed',
+      template: { name: 'tessera', vars: { MAIL_TRANSPORT: 'api' } },
+      worker: null,
+      address: { host: 'auth.example.com', isDomain: true, isNew: false },
+      firstAccount,
+      password: null,
+    }
+    const file = accountFile('never-deployed', firstAccount)
+    keepFile(file, { primary_email: firstAccount, password: 'x', guid: 'y' })
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    vi.spyOn(globalThis, 'fetch').mockImplementation(() => Promise.resolve(Response.json({ checks: {} })))
+    await close(plan as Plan).finally(() => {
+      rmSync(dirname(file), { recursive: true })
+    })
+    const [line = ''] = vi.mocked(console.log).mock.calls.flat() as string[]
+    const words = execFileSync('bash', ['-c', line.replace('curl', "printf '%s\\n'")], { encoding: 'utf8' })
+    expect(words.trimEnd().split('\n').at(-1)).toBe('@.deploy/never-deployed/q&a;b@example.com.json')
   })
 
   test('shows by a sign-in whether the plan pays for passwords', async () => {
