@@ -160,7 +160,7 @@ describe('in the playground', () => {
     await press('Use from elsewhere')
     expect(await card('Sessions').textContent()).toContain(`${live - 1} live`)
     await followLink('End all my sessions', 'All your sessions have ended')
-    expect(await card('Sessions').textContent()).toMatch(/0 live.*ended by its owner’s link/s)
+    expect(await card('Sessions').textContent()).toMatch(/0 live.*ended with all others/s)
     await follow(card('Mails').getByRole('link').first())
     expect(await page.locator('main').textContent()).toContain('“End all my sessions” was used')
     await follow(page.getByRole('link', { name: 'Playground' }))
