@@ -9,11 +9,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import readme from '../../README.md?raw'
 import { createSessionStore } from '../../src/db/session-store.ts'
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
+import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken } from '../support/forge.ts'
 import { type CallOptions, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
-
-const T0 = 1_800_000_000
 
 const worker = startWorker()
 
@@ -27,11 +26,6 @@ afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 interface Opened {
   readonly account: TestAccount

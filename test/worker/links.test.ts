@@ -11,11 +11,11 @@ import type { NoticeFacts } from '../../src/domain/notice.ts'
 import { createTokens, type LinkPurpose } from '../../src/domain/tokens.ts'
 import { renderMessage } from '../../src/mail/message.ts'
 import { createAccount, dumpTables, type TestAccount } from '../support/accounts.ts'
+import { at, T0 } from '../support/clock.ts'
 import { decodeToken, encodePart, forge, strangerKeys, testKeys } from '../support/forge.ts'
 import { type MailRow, openMailbox, readOutbox, waitUntil } from '../support/mailbox.ts'
 import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const DAY_SECONDS = 86_400
 const PURPOSES = ['end_sessions', 'allow_place'] as const satisfies readonly LinkPurpose[]
 const FAR = { asn: 64_511, country: 'NZ', city: 'Nelson', asOrganization: 'Far Net' } as const
@@ -37,11 +37,6 @@ afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 interface Cookies extends Readonly<Record<string, string>> {
   readonly access_token: string

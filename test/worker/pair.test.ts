@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { createAccount, dumpTables } from '../support/accounts.ts'
+import { at, T0 } from '../support/clock.ts'
 import { decodeToken, testKeys } from '../support/forge.ts'
 import {
   type CallOptions,
@@ -17,7 +18,6 @@ import {
   type TestWorker,
 } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const DAY_SECONDS = 86_400
 
@@ -33,11 +33,6 @@ afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 /** Everything about an answer that its caller may depend on. */
 async function answer(response: Response) {

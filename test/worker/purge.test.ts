@@ -7,10 +7,10 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount } from '../support/accounts.ts'
+import { at, T0 } from '../support/clock.ts'
 import { openMailbox, readOutbox, refuseWrites } from '../support/mailbox.ts'
 import { ELSEWHERE, ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const DAY_SECONDS = 86_400
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
@@ -30,11 +30,6 @@ afterEach(() => {
   vi.restoreAllMocks()
   vi.useRealTimers()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 interface Executed {
   readonly sql: string

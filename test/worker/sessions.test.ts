@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
 import { COMMON, problem } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
+import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, encodePart, forge, strangerKeys } from '../support/forge.ts'
 import {
@@ -21,7 +22,6 @@ import {
   type TestWorker,
 } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const DAY_SECONDS = 86_400
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const SERVICE = { Authorization: `Bearer ${TEST_BINDINGS.SERVICE_KEY}` }
@@ -40,11 +40,6 @@ beforeEach(async () => {
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 /** An answer whole: its status, every header, and its body to the byte. Cookies are looked at by themselves. */
 async function answer(response: Response) {

@@ -7,12 +7,12 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
+import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, forge, strangerKeys } from '../support/forge.ts'
 import { readOutbox } from '../support/mailbox.ts'
 import { type CallOptions, ELSEWHERE, HOME, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const DAY_SECONDS = 86_400
 const USED = { status: 401, code: 'token_used' }
 const BLOCKED = { status: 401, code: 'location_blocked' }
@@ -31,11 +31,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 type Cookies = ReturnType<typeof pairOf>
 

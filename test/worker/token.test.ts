@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../support/accounts.ts'
 import { COMMON, problem } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
+import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, testKeys } from '../support/forge.ts'
 import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
-const T0 = 1_800_000_000
 const DAY_SECONDS = 86_400
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const CURRENT_HASH = /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/
@@ -28,11 +28,6 @@ afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
 })
-
-/** Moves the clock to so many seconds after the start of the test. */
-function at(seconds: number): void {
-  vi.setSystemTime((T0 + seconds) * 1000)
-}
 
 interface Tokens {
   readonly access: string
