@@ -5,6 +5,7 @@
 
 import type { Config } from './config.ts'
 import { isMigrated } from './db/migration-check.ts'
+import { NOT_MIGRATED } from './db/statement.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
 import { inTime } from './domain/in-time.ts'
@@ -28,9 +29,7 @@ const PATIENCE_MILLISECONDS = 2000
 export function bindingProbes(env: Env): Probes {
   return {
     async database() {
-      if (!(await isMigrated(env.DB))) {
-        throw new Error('D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`')
-      }
+      if (!(await isMigrated(env.DB))) throw new Error(NOT_MIGRATED)
     },
     queue: () => env.MAIL_QUEUE.metrics(),
   }

@@ -2,6 +2,7 @@
 
 // The list that drizzle-kit writes with every migration; the bundler takes it in, so nobody keeps a second one.
 import journal from '../../migrations/meta/_journal.json' with { type: 'json' }
+import { lacksTable } from './statement.ts'
 
 /** The file of the newest migration, by the name under which wrangler notes it in `d1_migrations`. */
 export const NEWEST_MIGRATION = `${journal.entries.at(-1)?.tag ?? ''}.sql`
@@ -15,7 +16,7 @@ export async function isMigrated(d1: D1Database): Promise<boolean> {
     const { results } = await d1.prepare('SELECT 1 FROM d1_migrations WHERE name = ?').bind(NEWEST_MIGRATION).run()
     return results.length === 1
   } catch (error) {
-    if (error instanceof Error && error.message.includes('no such table')) return false
+    if (lacksTable(error)) return false
     throw error
   }
 }

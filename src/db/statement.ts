@@ -35,6 +35,9 @@ const PAUSE_MILLISECONDS = 50
 /** How long a caller should wait before asking again when D1 is down. */
 const RETRY_AFTER_SECONDS = 1
 
+/** For the log, where a database has not the schema: what to run. */
+export const NOT_MIGRATED = 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`'
+
 /** The variable part `name` of a query that is given to `prepare`. */
 export function parameter(name: string): SQL<never> {
   return sql`${sql.placeholder(name)}`
@@ -107,8 +110,12 @@ function unavailable(cause: unknown): TesseraError {
 
 function inWords(cause: unknown): unknown {
   if (cause instanceof NoAnswer) return 'D1 is silent'
-  const isNotMigrated = cause instanceof Error && cause.message.includes('no such table')
-  return isNotMigrated ? 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' : cause
+  return lacksTable(cause) ? NOT_MIGRATED : cause
+}
+
+/** Whether D1 failed for want of a table. */
+export function lacksTable(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('no such table')
 }
 
 function source(param: unknown): { readonly name: string | null; readonly value: unknown } {

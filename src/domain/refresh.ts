@@ -163,18 +163,20 @@ export function judge(
 ): Verdict {
   if (found === null) return { kind: 'unknown' }
   const { session, account } = found
+  const isLiveOurs = ours.includes(session.jti)
   // Our own write, whose answer was lost, may have been replayed to another tab and rotated on before we looked.
-  const isOurs = [session.jti, session.previousJti].some((jti) => jti !== null && ours.includes(jti))
+  const isPreviousOurs = session.previousJti !== null && ours.includes(session.previousJti)
   const end = endOf(session, { settings, now })
   // Whoever holds the last token of an ended session was its client. Any other one shows that it was in two hands, which
   // ending the session must not hide.
-  const isTrace = end === 'revoked' && session.jti !== presentedJti && !isOurs && account !== null
+  const isTrace =
+    end === 'revoked' && session.jti !== presentedJti && !isLiveOurs && !isPreviousOurs && account !== null
   if (end !== null) return { kind: isTrace ? 'stale' : end }
   if (account === null) return { kind: 'inactive' }
   // In place: a doubted jti may be the live one already, and whoever presents the old token now may be a thief.
-  if (ours.includes(session.jti) && found.inPlace) return { kind: 'won', session, account }
+  if (isLiveOurs && found.inPlace) return { kind: 'won', session, account }
   if (session.jti === presentedJti) return { kind: 'moved', session }
-  if (session.previousJti !== null && ours.includes(session.previousJti)) return { kind: 'race' }
+  if (isPreviousOurs) return { kind: 'race' }
   if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
   // One client is in one place: a race and a replay are of one, too.
   if (!found.inPlace) return { kind: 'stale' }

@@ -11,22 +11,21 @@ import type { EndReason, Services } from './ports.ts'
 import { readEitherOrNull, readSids } from './verify.ts'
 
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
-export async function revokeByToken(
-  services: Services,
-  text: string,
-  reason: Extract<EndReason, 'signed_out' | 'revoked'>,
-): Promise<void> {
+export async function revokeByToken(services: Services, text: string): Promise<void> {
   const claims = await readEitherOrNull(services, text)
   if (claims === null) return
-  const { sid } = claims
-  await services.sessions.end({ sid, onlyWhileJti: null, reason, now: services.now(), notice: null })
+  await end(services, claims.sid, 'revoked')
 }
 
 /** Ends the sessions of the cookies that a browser signs out with. Throws `unavailable`. */
 export async function signOut(services: Services, cookies: readonly string[]): Promise<void> {
   const sids = await readSids(services, cookies)
-  const [reason, now] = ['signed_out' as const, services.now()]
-  await Promise.all(sids.map((sid) => services.sessions.end({ sid, onlyWhileJti: null, reason, now, notice: null })))
+  await Promise.all(sids.map((sid) => end(services, sid, 'signed_out')))
+}
+
+/** Whatever token of it is live, and without a mail: its holder asked for it. */
+async function end({ sessions, now }: Services, sid: string, reason: EndReason): Promise<void> {
+  await sessions.end({ sid, onlyWhileJti: null, reason, now: now(), notice: null })
 }
 
 /** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */

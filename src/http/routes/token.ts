@@ -38,7 +38,7 @@ export const tokenRoutes = factory
     return c.body(null, 200)
   })
   .post('/revoke', async (c) => {
-    await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest), 'revoked')
+    await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest))
     return c.body(null, 204)
   })
   .post('/introspect', async (c) => {
