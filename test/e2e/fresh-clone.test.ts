@@ -42,8 +42,8 @@ afterAll(async () => {
 test('npm start with the npm of Node 20, in a terminal, installs, introduces itself and signs in; Ctrl-C ends all of it', async () => {
   expect((await run('npm', ['--version'], { env: environment })).stdout.trim()).toBe(NPM)
   const port = await freePort()
-  // A terminal of its own, as `script` makes one; what is written to it is typed.
-  command = runCommand('script', ['-qfec', `npm start -- --port ${port}`, '/dev/null'], {
+  // A terminal of its own, as `script` makes one; what is written to it is typed. Some shells would stay, and die of Ctrl-C.
+  command = runCommand('script', ['-qfec', `exec npm start -- --port ${port}`, '/dev/null'], {
     cwd: clone,
     env: environment,
   })

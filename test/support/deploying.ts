@@ -70,7 +70,7 @@ export async function checkout(): Promise<Checkout> {
       return end(child)
     },
     dialogue(answers, env = {}) {
-      const child = spawn('script', ['-qfec', `"${process.execPath}" scripts/deploy.ts`, '/dev/null'], {
+      const child = spawn('script', ['-qfec', `exec "${process.execPath}" scripts/deploy.ts`, '/dev/null'], {
         cwd: path,
         env: { ...environment, ...env } as NodeJS.ProcessEnv,
       })
