@@ -17,7 +17,7 @@ import type { Bundle } from './build.ts'
 import { serve } from './serve.ts'
 
 export const HOME = '203.0.113.7'
-export const ISSUER = 'http://auth.example.com'
+export const ISSUER = 'https://auth.example.com'
 export const PASSWORD = 'correct horse battery staple'
 /** The account that signs in with `PASSWORD`. */
 export const SIGN_IN_USER = 1

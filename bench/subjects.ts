@@ -9,6 +9,7 @@ import {
   emailOf,
   floorMint,
   guidOf,
+  ISSUER,
   type Mint,
   PASSWORD,
   type SeededSession,
@@ -101,7 +102,13 @@ export async function startSubjects({
   const startTessera = (name: string, template: string, inspected: { inspectorPort?: number } = {}) =>
     serve(
       { ...tessera, name },
-      { storage: storage(name), template, bindings: SECRETS, consumesQueues: true, ...inspected },
+      {
+        storage: storage(name),
+        template,
+        bindings: { ...SECRETS, PUBLIC_URL: ISSUER },
+        consumesQueues: true,
+        ...inspected,
+      },
     )
 
   const sessions = seededSessions(FEW_SESSIONS, 1, FEW_SESSIONS)

@@ -50,6 +50,8 @@ function writeDevVars(): void {
     `AUTH_SECRET=${newSecret()}`,
     `SERVICE_KEY=${newSecret()}`,
     'ISSUE_ACCESS=open',
+    '# Nothing, whatever wrangler.toml says: this machine goes by many names.',
+    'PUBLIC_URL=',
   ]
   writeNewFile(join(root, '.dev.vars'), `${lines.join('\n')}\n`)
 }

@@ -6,6 +6,7 @@
 import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
+import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/place.ts'
 
 // zod/mini says nothing of what was wrong until it is told in which language.
@@ -40,6 +41,15 @@ function whole(message: string, min: number, max: number, fallback: string) {
 
 const TrustworthyUrl = z.string().check(z.refine(isTrustworthyUrl, { message: 'must be an https URL', abort: true }))
 
+/** A URL, or a bare host as dashboards show it; what it becomes is an origin. */
+const PublicUrl = z.pipe(
+  z.pipe(z.string(), z.transform(toUrl)),
+  z.pipe(
+    z.string().check(z.refine(isPublicUrl, { message: 'must be a host or an https URL', abort: true })),
+    z.transform((text) => new URL(text).origin),
+  ),
+)
+
 const Config = z
   .object({
     AUTH_SECRET: Secret,
@@ -60,12 +70,7 @@ const Config = z
     ),
     SERVICE_KEY: z.optional(Secret),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
-    PUBLIC_URL: z.optional(
-      z.pipe(
-        TrustworthyUrl,
-        z.transform((text) => new URL(text).origin),
-      ),
-    ),
+    PUBLIC_URL: z.optional(PublicUrl),
     AUDIENCE: z.optional(z.string()),
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
@@ -92,6 +97,16 @@ const Config = z
     z.refine((config) => config.MAIL_TRANSPORT !== 'api' || config.MAIL_API_URL !== undefined, {
       path: ['MAIL_API_URL'],
       message: 'is needed by MAIL_TRANSPORT=api',
+    }),
+    // Whoever holds the key of the back ends could sign tokens.
+    z.refine((config) => ![config.AUTH_SECRET, ...config.AUTH_SECRET_PREVIOUS].includes(config.SERVICE_KEY ?? ''), {
+      path: ['SERVICE_KEY'],
+      message: 'must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
+    }),
+    z.refine((config) => config.ISSUE_ACCESS !== 'open' || isLocal(config.PUBLIC_URL), {
+      path: ['ISSUE_ACCESS'],
+      message:
+        'must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars',
     }),
   )
 
@@ -127,7 +142,28 @@ function reason(issue: z.core.$ZodIssue, set: object): string {
 function isTrustworthyUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+}
+
+/** A bare host with its scheme before it. What is neither a host nor a URL stays what it is. */
+function toUrl(text: string): string {
+  const trimmed = text.trim()
+  const host = /^([^/?#@:\s]+|\[[\da-f:]+\])(:\d+)?\/?$/i.exec(trimmed)?.[1]
+  if (host === undefined) return trimmed
+  if (isLoopback(host)) return `http://${trimmed}`
+  // One word is a slip, and no name that the internet knows.
+  return host.includes('.') ? `https://${trimmed}` : trimmed
+}
+
+/** Somebody's name or password before the host would be in every token and mail, were it kept. */
+function isPublicUrl(text: string): boolean {
+  if (!isTrustworthyUrl(text)) return false
+  const { username, password } = new URL(text)
+  return username === '' && password === ''
+}
+
+function isLocal(publicUrl: string | undefined): boolean {
+  return publicUrl === undefined || isLoopback(new URL(publicUrl).hostname)
 }
 
 /** The secrets that a deployment was never given, by name. None when it cannot start for another reason. */

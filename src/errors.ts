@@ -4,7 +4,7 @@
  */
 
 interface ErrorRow {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 500 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 421 | 429 | 500 | 503
   /** What callers see, to the letter. Where a row has several, the thrower names one; the first is the default. */
   readonly details: readonly [string, ...string[]]
   readonly when: string
@@ -71,6 +71,11 @@ export const ERRORS = {
     status: 415,
     details: ['Unsupported media type'],
     when: 'a body that is not `application/json`',
+  },
+  misdirected: {
+    status: 421,
+    details: ['Misdirected request'],
+    when: 'the request is for another host than that of `PUBLIC_URL`',
   },
   too_many_requests: {
     status: 429,

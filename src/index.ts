@@ -3,6 +3,7 @@
 import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
 import { deliver, giveUp, sweep } from './mail/delivery.ts'
+import { addressOf, answerMisdirected, UnknownAddress } from './own-address.ts'
 import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
 import { answerUnconfigured } from './unconfigured.ts'
 
@@ -14,7 +15,7 @@ const DEAD_LETTER_SUFFIX = '-dead'
 export default {
   async fetch(request, env, ctx) {
     const runtime = readyRuntime(env)
-    const answer = runtime === undefined ? await start(request, env, ctx) : app.fetch(request, runtime.services, ctx)
+    const answer = runtime === undefined ? await start(request, env, ctx) : serve(request, env, ctx, runtime)
     return setCommonHeaders(await answer)
   },
 
@@ -37,8 +38,20 @@ async function start(request: Request, env: Env, ctx: ExecutionContext): Promise
   try {
     runtime = await runtimeFor(env)
   } catch (error) {
-    console.error(error instanceof ConfigError ? error.message : `Start-up failed: ${String(error)}`)
-    return answerUnconfigured(request, env, error)
+    return giveReason(request, env, error)
   }
-  return app.fetch(request, runtime.services, ctx)
+  return serve(request, env, ctx, runtime)
+}
+
+/** Answers under the address of this deployment, and under no other: that comes before anything else. */
+function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: Runtime): Response | Promise<Response> {
+  const address = addressOf(request.url, services.settings.publicUrl)
+  if (address === 'own') return app.fetch(request, services, ctx)
+  if (address === 'foreign') return answerMisdirected(request, services)
+  return giveReason(request, env, new UnknownAddress())
+}
+
+function giveReason(request: Request, env: Env, reason: unknown): Promise<Response> {
+  console.error(reason instanceof ConfigError ? reason.message : `Start-up failed: ${String(reason)}`)
+  return answerUnconfigured(request, env, reason)
 }

@@ -83,7 +83,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
-    signLink: (purpose, notice) => signLink({ tokens }, purpose, notice),
+    signLink: (purpose, notice) => signLink({ tokens, settings: { publicUrl: config.PUBLIC_URL } }, purpose, notice),
     locationPolicy: config.LOCATION_POLICY,
     now,
     log,

@@ -1,7 +1,7 @@
 /**
  * What a deployment answers that cannot start: its health, and 500 without content to everything else. Only where the
- * secrets were never set, so that nobody can be using it, a browser gets a page that says what to set: whoever deployed
- * it looks there first. Why a deployment that was in use cannot start is not for strangers.
+ * secrets or the address were never set, so that nobody can be using it, a browser gets a page that says what to set:
+ * whoever deployed it looks there first. Why a deployment that was in use cannot start is not for strangers.
  */
 
 import { Hono } from 'hono'
@@ -10,12 +10,15 @@ import { unsetSecrets } from './config.ts'
 import type { Services } from './domain/ports.ts'
 import { pageHeaders } from './http/page-headers.ts'
 import { answerHealth } from './http/routes/health.ts'
+import { UnknownAddress } from './own-address.ts'
 import { createBrokenHealthCheck } from './services.ts'
 
 interface Unconfigured {
   readonly checkHealth: Services['checkHealth']
   /** Names of secrets; none when they are not what is wrong. */
   readonly unset: readonly string[]
+  /** The secrets are set, and the address is not. */
+  readonly isNameless: boolean
 }
 
 /** Kept for the seconds that a health answer holds. */
@@ -25,7 +28,11 @@ const checks = new WeakMap<Env, Services['checkHealth']>()
 export async function answerUnconfigured(request: Request, env: Env, reason: unknown): Promise<Response> {
   const checkHealth = checks.get(env) ?? createBrokenHealthCheck(env, reason)
   checks.set(env, checkHealth)
-  return createUnconfiguredApp().fetch(request, { checkHealth, unset: unsetSecrets(env) })
+  return createUnconfiguredApp().fetch(request, {
+    checkHealth,
+    unset: unsetSecrets(env),
+    isNameless: reason instanceof UnknownAddress,
+  })
 }
 
 /** Made when it is met: no deployment that works needs it. */
@@ -35,11 +42,14 @@ function createUnconfiguredApp() {
     .get('/healthz', async (c) => answerHealth(await c.env.checkHealth()))
     .get(
       '*',
-      async (c, next) => (c.env.unset.length > 0 && wantsPage(c.req.raw) ? next() : c.body(null, 500)),
+      async (c, next) =>
+        (c.env.unset.length > 0 || c.env.isNameless) && wantsPage(c.req.raw) ? next() : c.body(null, 500),
       pageHeaders,
       async (c) => {
-        const { renderSetupPage } = await import('./pages/setup-page.tsx')
-        return c.html(renderSetupPage({ unset: c.env.unset, nonce: c.get('secureHeadersNonce') }), 500)
+        const { renderAddressPage, renderSetupPage } = await import('./pages/setup-page.tsx')
+        const { unset, isNameless } = c.env
+        const nonce = c.get('secureHeadersNonce')
+        return c.html(isNameless ? renderAddressPage({ nonce }) : renderSetupPage({ unset, nonce }), 500)
       },
     )
 }

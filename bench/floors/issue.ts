@@ -12,7 +12,7 @@ export default new Hono<{ Bindings: FloorEnv }>().get('/:guid', async (c) => {
   if (row === undefined) throw new Error('not opened')
   const { id, guid, group } = row
   const { sid, jti, now: iat } = session
-  const shared = { iss: 'http://auth.example.com', sub: guid, id, guid, sid, jti, iat }
+  const shared = { iss: 'https://auth.example.com', sub: guid, id, guid, sid, jti, iat }
   return setPair(
     c.body(null, 200),
     await signPair(c.env, shared, { group, exp: session.expiresAt, ip: session.address ?? '' }),

@@ -7,9 +7,10 @@
  */
 
 import { TesseraError } from '../errors.ts'
+import { isLoopback } from './loopback.ts'
 import type { NoticeFacts, StoredNotice } from './notice.ts'
 import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
-import type { Services } from './ports.ts'
+import type { Services, Settings } from './ports.ts'
 import { LinkClaims, type LinkPurpose, parseToken, readClaims, requireCurrent } from './tokens.ts'
 
 /** Where each link leads, below the origin of the deployment. */
@@ -21,12 +22,20 @@ export const LINK_PATHS = {
 const LINK_TTL_SECONDS = 86_400
 const ALLOWED_PLACE_TTL_SECONDS = 90 * 86_400
 
-/** The URL of a link. The same notice gives the same URL, however often its mail is rendered. */
+/**
+ * The URL of a link, below today's `PUBLIC_URL`: what a mail was stored with may be of another day, and of another host.
+ * Throws where there is none, unless the mail is about this machine. The same notice gives the same URL, however often
+ * its mail is rendered.
+ */
 export async function signLink(
-  { tokens }: Pick<Services, 'tokens'>,
+  { tokens, settings }: { readonly tokens: Services['tokens']; readonly settings: Pick<Settings, 'publicUrl'> },
   purpose: LinkPurpose,
   { id, facts }: Pick<StoredNotice, 'id' | 'facts'>,
 ): Promise<string> {
+  const origin = settings.publicUrl ?? facts.origin
+  if (settings.publicUrl === undefined && !isLoopback(new URL(origin).hostname)) {
+    throw new Error('PUBLIC_URL is missing, and a link must lead nowhere else')
+  }
   const token = await tokens.signLink({
     token_type: 'link',
     purpose,
@@ -34,7 +43,7 @@ export async function signLink(
     iat: facts.at,
     exp: facts.at + LINK_TTL_SECONDS,
   })
-  return `${facts.origin}${LINK_PATHS[purpose]}?token=${token}`
+  return `${origin}${LINK_PATHS[purpose]}?token=${token}`
 }
 
 /** What a link is about, and what *that was me* would allow by the policy of today. */

@@ -34,7 +34,10 @@ export function readClient(c: Context<AppEnv>): Client {
   }
 }
 
-/** The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). */
+/**
+ * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Without
+ * `PUBLIC_URL` only this machine is served, and then it is the request's own.
+ */
 export function readIssuer(c: Context<AppEnv>): string {
   return c.env.settings.publicUrl ?? new URL(c.req.url).origin
 }

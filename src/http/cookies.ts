@@ -6,6 +6,7 @@
 import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
 
+import { isLoopback } from '../domain/loopback.ts'
 import type { Pair } from '../domain/pair.ts'
 import type { PresentedPair } from '../domain/refresh.ts'
 import { TesseraError } from '../errors.ts'
@@ -71,8 +72,4 @@ function readOnly(header: string, name: string): string | null {
   const [value, ...others] = cookieValues(header, name)
   if (others.length > 0) throw new TesseraError('wrong_data_structure', { cause: 'cookie sent twice' })
   return value ?? null
-}
-
-function isLoopback(hostname: string): boolean {
-  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }

@@ -15,26 +15,29 @@ const TITLES: Readonly<Record<TesseraError['status'], string>> = {
   405: 'Method Not Allowed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }
 
+const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
+
 /** The answer for anything that was thrown. What is not a `TesseraError` is ours, and is never explained. */
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)
-  const problem = {
-    type: 'about:blank',
-    title: TITLES[error.status],
-    status: error.status,
-    detail: error.message,
-    code: error.code,
-    ...(error.fields !== undefined && { errors: error.fields }),
-  }
-  return c.body(JSON.stringify(problem), error.status as ContentfulStatusCode, {
-    'Content-Type': 'application/problem+json',
-  })
+  return c.body(describeProblem(error), error.status as ContentfulStatusCode, PROBLEM_JSON)
+}
+
+/** The bare answer for a row of the table, where no route is concerned. */
+export function toProblem(error: TesseraError): Response {
+  return new Response(describeProblem(error), { status: error.status, headers: PROBLEM_JSON })
+}
+
+function describeProblem({ status, message, code, fields }: TesseraError): string {
+  const problem = { type: 'about:blank', title: TITLES[status], status, detail: message, code }
+  return JSON.stringify({ ...problem, ...(fields !== undefined && { errors: fields }) })
 }
 
 /** The row of the table that something thrown belongs to, logged, with its headers set. */

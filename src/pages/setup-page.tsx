@@ -1,4 +1,4 @@
-/** What whoever deployed a Worker without its secrets has to do. It names keys, and never a value. */
+/** What whoever deployed a Worker without its secrets, or its address, has to do. It names keys, and never a value. */
 
 import { type Document, Layout, toDocument } from './layout.tsx'
 
@@ -11,6 +11,29 @@ interface SetupProps {
   /** Names of the secrets to set. */
   readonly unset: readonly string[]
   readonly nonce: string | undefined
+}
+
+/** Says how to set its address, the last thing that a deployment is told. */
+export function renderAddressPage({ nonce }: Pick<SetupProps, 'nonce'>): Document {
+  return toDocument(
+    <Layout title="This Tessera needs its address" nonce={nonce}>
+      <p>
+        It answers nobody until it knows which address is its own: that of its domain, such as{' '}
+        <code>https://auth.example.com</code>, or the one that you have just opened. Tokens name it as their issuer,
+        links in mails lead there, and a request for any other is refused.
+      </p>
+      <h2>In the dashboard</h2>
+      <p>
+        Workers &amp; Pages, this Worker, Settings, Variables and Secrets: add the variable <code>PUBLIC_URL</code>, and
+        deploy.
+      </p>
+      <h2>In wrangler.toml</h2>
+      <p>
+        Below <code>[vars]</code>, <code>PUBLIC_URL = "https://auth.example.com"</code>; then{' '}
+        <code>npm run deploy</code>.
+      </p>
+    </Layout>,
+  )
 }
 
 /** Says which secrets to set, and where: in the dashboard, from a terminal, on this machine. */

@@ -9,7 +9,8 @@ import { env } from 'cloudflare:workers'
 import worker from '../../src/index.ts'
 import type { TEST_BINDINGS } from './bindings.ts'
 
-export const ORIGIN = 'https://auth.example.com'
+/** A name of this machine, since the ring binds `ISSUE_ACCESS=open`; under https, so that cookies are what they are in production. */
+export const ORIGIN = 'https://auth.localhost'
 export const HOME = '203.0.113.7'
 export const ELSEWHERE = '198.51.100.23'
 

@@ -82,6 +82,17 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 'https://auth.example.com', 'https://auth.example.com'],
     ['PUBLIC_URL', 'https://AUTH.example.com/', 'https://auth.example.com'],
     ['PUBLIC_URL', 'https://auth.example.com:8443/x?y', 'https://auth.example.com:8443'],
+    ['PUBLIC_URL', 'auth.example.com', 'https://auth.example.com'],
+    ['PUBLIC_URL', ' AUTH.example.com\n', 'https://auth.example.com'],
+    ['PUBLIC_URL', 'auth.example.com:8443', 'https://auth.example.com:8443'],
+    ['PUBLIC_URL', 'auth.example.com:443', 'https://auth.example.com'],
+    ['PUBLIC_URL', 'auth.example.com/', 'https://auth.example.com'],
+    ['PUBLIC_URL', 'tessera.example.workers.dev', 'https://tessera.example.workers.dev'],
+    ['PUBLIC_URL', 'bücher.example', 'https://xn--bcher-kva.example'],
+    ['PUBLIC_URL', 'localhost:8787', 'http://localhost:8787'],
+    ['PUBLIC_URL', 'auth.localhost', 'http://auth.localhost'],
+    ['PUBLIC_URL', '127.0.0.1:8787', 'http://127.0.0.1:8787'],
+    ['PUBLIC_URL', '[::1]:8787', 'http://[::1]:8787'],
     ['PUBLIC_URL', 'http://localhost:8787', 'http://localhost:8787'],
     ['PUBLIC_URL', 'http://127.0.0.1:8787', 'http://127.0.0.1:8787'],
     ['PUBLIC_URL', 'http://[::1]:8787', 'http://[::1]:8787'],
@@ -113,6 +124,7 @@ describe('the configuration', () => {
 
   const short = 'needs at least 43 characters: 32 random bytes, base64 or hex'
   const url = 'must be an https URL'
+  const address = 'must be a host or an https URL'
   const wholeSeconds = 'must be a whole number of seconds'
 
   test.each([
@@ -129,15 +141,24 @@ describe('the configuration', () => {
     ['SERVICE_KEY', 'secret'.repeat(10), 'is not random'],
     ['ISSUE_ACCESS', 'everyone', 'Invalid option: expected one of "service"|"open"|"off"'],
     ['ISSUE_ACCESS', 'OPEN', 'Invalid option: expected one of "service"|"open"|"off"'],
-    ['PUBLIC_URL', 'auth.example.com', url],
-    ['PUBLIC_URL', 'http://auth.example.com', url],
-    ['PUBLIC_URL', 'http://localhost.example.com', url],
-    ['PUBLIC_URL', 'http://127.0.0.1.example.com', url],
-    ['PUBLIC_URL', 'http://localhost@example.com', url],
-    ['PUBLIC_URL', 'http://notlocalhost', url],
-    ['PUBLIC_URL', 'javascript:alert(1)', url],
-    ['PUBLIC_URL', 'ftp://auth.example.com', url],
-    ['PUBLIC_URL', ' ', url],
+    ['PUBLIC_URL', 'http://auth.example.com', address],
+    ['PUBLIC_URL', 'http://localhost.example.com', address],
+    ['PUBLIC_URL', 'http://127.0.0.1.example.com', address],
+    ['PUBLIC_URL', 'http://localhost@example.com', address],
+    ['PUBLIC_URL', 'https://localhost@example.com', address],
+    ['PUBLIC_URL', 'https://:secret@example.com', address],
+    ['PUBLIC_URL', 'localhost@example.com', address],
+    ['PUBLIC_URL', 'http://notlocalhost', address],
+    ['PUBLIC_URL', 'javascript:alert(1)', address],
+    ['PUBLIC_URL', 'mailto:auth@example.com', address],
+    ['PUBLIC_URL', 'ftp://auth.example.com', address],
+    ['PUBLIC_URL', '//auth.example.com', address],
+    ['PUBLIC_URL', 'auth', address],
+    ['PUBLIC_URL', 'true', address],
+    ['PUBLIC_URL', '7', address],
+    ['PUBLIC_URL', 'auth.example.com, id.example.com', address],
+    ['PUBLIC_URL', ' ', address],
+    ['PUBLIC_URL', 7, 'Invalid input: expected string, received number'],
     ['AUDIENCE', 7, 'Invalid input: expected string, received number'],
     ['ACCESS_TTL_SECONDS', '9', 'must be at least 10'],
     ['ACCESS_TTL_SECONDS', '86401', 'must be at most 86400'],
@@ -205,12 +226,22 @@ describe('the configuration', () => {
     )
   })
 
+  const SERVICE_KEY_REUSED = 'SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
+  const OPEN_TO_ALL =
+    'ISSUE_ACCESS must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars'
+
   test.each([
     [
       { ACCESS_TTL_SECONDS: '61', REFRESH_TTL_SECONDS: '60' },
       'ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS',
     ],
     [{ REFRESH_TTL_SECONDS: '299' }, 'ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS'],
+    [{ SERVICE_KEY: SECRET }, SERVICE_KEY_REUSED],
+    [{ SERVICE_KEY: ` ${SECRET}\n` }, SERVICE_KEY_REUSED],
+    [{ SERVICE_KEY: OTHER_SECRET, AUTH_SECRET_PREVIOUS: `${HEX_SECRET},${OTHER_SECRET}` }, SERVICE_KEY_REUSED],
+    [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://auth.example.com' }, OPEN_TO_ALL],
+    [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'auth.example.com' }, OPEN_TO_ALL],
+    [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://localhost.example.com' }, OPEN_TO_ALL],
     [{ MAIL_TRANSPORT: 'api' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
     [{ MAIL_TRANSPORT: 'api', MAIL_API_URL: '' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
   ])('refuses %j', (bindings, reason) => {
@@ -226,6 +257,12 @@ describe('the configuration', () => {
       { MAIL_TRANSPORT: 'api', MAIL_API_URL: 'https://api.example.com/emails' },
       { MAIL_TRANSPORT: 'api', MAIL_API_URL: 'https://api.example.com/emails' },
     ],
+    [
+      { ISSUE_ACCESS: 'open', PUBLIC_URL: 'localhost:8787' },
+      { ISSUE_ACCESS: 'open', PUBLIC_URL: 'http://localhost:8787' },
+    ],
+    // Halfway through a rotation, when secrets are put one after the other.
+    [{ AUTH_SECRET_PREVIOUS: `${OTHER_SECRET},${SECRET}` }, { AUTH_SECRET_PREVIOUS: [OTHER_SECRET, SECRET] }],
     // A refresh token that outlives its session is cut, not refused.
     [{ SESSION_MAX_SECONDS: '60' }, { SESSION_MAX_SECONDS: 60 }],
   ])('takes %j', (bindings, changes) => {
@@ -274,6 +311,7 @@ describe('the errors', () => {
     method_not_allowed: [405, 'Method not allowed'],
     payload_too_large: [413, 'Payload too large'],
     unsupported_media_type: [415, 'Unsupported media type'],
+    misdirected: [421, 'Misdirected request'],
     too_many_requests: [429, 'Too many requests'],
     internal: [500, 'Internal server error'],
     unavailable: [503, 'Service unavailable'],

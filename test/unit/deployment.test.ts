@@ -1,12 +1,15 @@
 /** What a deployment needs of wrangler.toml, and no other test would miss. */
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 import { beforeAll, describe, expect, test } from 'vitest'
+import { unstable_readConfig } from 'wrangler'
 
 import { type Bundle, bundle, gzipKiB } from '../../bench/build.ts'
+import { parseConfig } from '../../src/config.ts'
 import { retryDelaySeconds } from '../../src/mail/delivery.ts'
+import { TEST_BINDINGS } from '../support/bindings.ts'
 
 const root = join(import.meta.dirname, '../..')
 const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
@@ -41,6 +44,26 @@ describe('wrangler.toml', () => {
     expect(toml).toMatch(/^\[triggers\]\ncrons = \["\*\/5 \* \* \* \*"\]/m)
     expect(values('[observability]', 'redact_query_string')).toEqual(['true'])
     expect(toml).toMatch(/^keep_vars = true\b/m)
+  })
+})
+
+describe('the address', () => {
+  test('is never a preview, and a fork without a domain has one', () => {
+    expect(toml).toMatch(/^preview_urls = false\b/m)
+    expect(toml).not.toMatch(/^(workers_dev|routes?)\b/m)
+  })
+
+  test('is a domain alone, for whoever takes the comments away', () => {
+    const example = toml.replace(/^# (?=routes|workers_dev|\[dev\]|host|PUBLIC_URL)/gm, '')
+    const file = join(root, '.wrangler/test-address/wrangler.toml')
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, example)
+    const config = unstable_readConfig({ config: file })
+
+    expect(config.routes).toEqual([{ pattern: 'auth.example.com', custom_domain: true }])
+    expect([config.workers_dev, config.preview_urls, config.dev.host]).toEqual([false, false, 'localhost:8787'])
+    const { PUBLIC_URL } = parseConfig({ ...config.vars, AUTH_SECRET: TEST_BINDINGS.AUTH_SECRET })
+    expect(PUBLIC_URL).toBe('https://auth.example.com')
   })
 })
 

@@ -86,7 +86,7 @@ describe('the README', () => {
     const defaults = parseConfig({ AUTH_SECRET: TEST_BINDINGS.AUTH_SECRET })
     const words: Readonly<Record<string, string>> = {
       AUTH_SECRET: 'none, required',
-      PUBLIC_URL: "the request's origin",
+      PUBLIC_URL: 'none, required but on this machine',
     }
     const documented = table('| key | default | |').map(([key = '', value = '']) => [key.replaceAll('`', ''), value])
 

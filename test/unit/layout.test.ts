@@ -52,10 +52,11 @@ function packages({ imports }: SourceFile): readonly string[] {
 }
 
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  index: ['app', 'services', 'config', 'mail', 'unconfigured'],
+  index: ['app', 'services', 'config', 'mail', 'own-address', 'unconfigured'],
   app: ['http', 'errors'],
+  'own-address': ['config', 'domain', 'errors', 'http'],
   services: ['config', 'domain', 'db', 'mail', 'health'],
-  unconfigured: ['services', 'config', 'domain', 'http', 'pages'],
+  unconfigured: ['own-address', 'services', 'config', 'domain', 'http', 'pages'],
   health: ['config', 'domain', 'db'],
   http: ['domain', 'errors', 'pages'],
   pages: ['domain'],

@@ -9,7 +9,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { COMMON } from '../support/answers.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
-import { type CallOptions, type Overrides, startWorker, type TestWorker } from '../support/worker.ts'
+import { type CallOptions, ORIGIN, type Overrides, startWorker, type TestWorker } from '../support/worker.ts'
 
 const WELL = { configuration: 'ok', keys: 'ok', database: 'ok', queue: 'ok', sender: 'ok' }
 const BROKEN = { ...WELL, configuration: 'not ok', keys: 'unknown', sender: 'unknown' }
@@ -58,7 +58,7 @@ describe('GET /healthz', () => {
     expect(await answer(await worker.call('/healthz', { method: 'HEAD' }))).toEqual({ ...health(200, WELL), body: '' })
   })
 
-  const sample = { MAIL_FROM: 'Tessera <tessera@example.com>', PUBLIC_URL: 'https://auth.example.org' }
+  const sample = { MAIL_FROM: 'Tessera <tessera@example.com>', PUBLIC_URL: ORIGIN }
   const faults: readonly (readonly [string, Overrides, Partial<typeof WELL>, string])[] = [
     [
       'D1 is down',

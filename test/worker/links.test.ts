@@ -65,12 +65,12 @@ async function block(account: TestAccount, options: CallOptions = {}, by: TestWo
 }
 
 /** The plain text of the mail about a session, rendered from its row as the queue's consumer renders it. */
-async function textOfMail(session: Cookies): Promise<string> {
+async function textOfMail(session: Cookies, publicUrl?: string): Promise<string> {
   const { sid } = decodeToken(session.refresh_token).payload
   const row = (await readOutbox()).find((one) => String(one['dedupe_key']).endsWith(`:${String(sid)}`))
   if (row === undefined) throw new Error('no mail')
   const { text } = await renderMessage(noticeOf(row), 'address', (purpose, notice) =>
-    signLink({ tokens }, purpose, notice),
+    signLink({ tokens, settings: { publicUrl } }, purpose, notice),
   )
   return text
 }
@@ -276,11 +276,9 @@ describe('a mail', () => {
   })
 
   test('links to PUBLIC_URL', async () => {
-    const by = startWorker({ PUBLIC_URL: 'https://login.example.org' })
-    const account = await createAccount(env.DB)
-    const session = await open(account, {}, by)
-    await refresh(session, { ip: ELSEWHERE }, by)
-    const text = await textOfMail(session)
+    const session = await open(await createAccount(env.DB))
+    await refresh(session, { ip: ELSEWHERE })
+    const text = await textOfMail(session, 'https://login.example.org')
 
     expect(text.match(/https:\/\/[\w.]+\/links\/[\w-]+/g)).toEqual([
       'https://login.example.org/links/end-sessions',

@@ -995,18 +995,24 @@ describe('what a stranger chooses', () => {
   })
 
   test.each([
-    { name: 'of the token, whatever host is asked', publicUrl: '', origin: ORIGIN },
     {
-      name: 'of PUBLIC_URL, whatever host is asked',
-      publicUrl: 'https://login.example.org',
-      origin: 'https://login.example.org',
+      name: 'of the token, whatever name of this machine is asked',
+      publicUrl: '',
+      asked: 'http://evil.localhost',
+      origin: ORIGIN,
     },
-  ])('is not where the links lead: they lead to the issuer $name', async ({ publicUrl, origin }) => {
+    {
+      name: 'of PUBLIC_URL, also for a token of another',
+      publicUrl: 'https://login.localhost',
+      asked: 'http://evil.localhost',
+      origin: 'https://login.localhost',
+    },
+  ])('is not where the links lead: they lead to the issuer $name', async ({ publicUrl, asked, origin }) => {
     const issuing = startWorker()
     const [moved, reused] = [pairOf(await issuing.call(`/${GUID}`)), pairOf(await issuing.call(`/${GUID}`))]
     await issuing.call('/refresh', { cookies: reused })
     const box = openMailbox({ PUBLIC_URL: publicUrl })
-    const evil = { ...STRANGER, origin: 'https://evil.example' }
+    const evil = { ...STRANGER, origin: asked }
     const json = { refresh: moved.refresh_token }
 
     expect((await box.call('/auth/token/refresh', { ...evil, method: 'POST', json })).status).toBe(401)

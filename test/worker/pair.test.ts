@@ -85,6 +85,9 @@ interface OpenedSession {
   readonly cookies: { access_token: string; refresh_token: string }
 }
 
+/** As no local Worker is: whoever opens a session has the service key. */
+const DEPLOYED = { ISSUE_ACCESS: 'service' }
+
 async function open(
   guid: string = crypto.randomUUID(),
   options: CallOptions = {},
@@ -156,8 +159,9 @@ describe('GET /{guid}', () => {
   })
 
   test('names PUBLIC_URL as the issuer and AUDIENCE as the audience of the access token', async () => {
-    const configured = startWorker({ PUBLIC_URL: 'https://id.example.org', AUDIENCE: 'api' })
-    const { cookies } = await open(undefined, {}, configured)
+    const configured = startWorker({ ...DEPLOYED, PUBLIC_URL: 'https://id.example.org', AUDIENCE: 'api' })
+    const own = { origin: 'https://id.example.org', headers: bearer(TEST_BINDINGS.SERVICE_KEY) }
+    const { cookies } = await open(undefined, own, configured)
 
     expect(decodeToken(cookies.access_token).payload).toMatchObject({ iss: 'https://id.example.org', aud: 'api' })
     expect(decodeToken(cookies.refresh_token).payload).toMatchObject({ iss: 'https://id.example.org' })
@@ -380,8 +384,11 @@ describe('Secure', () => {
     ['http://127.0.0.1.example.com', true],
     ['http://192.168.1.10:8787', true],
   ])('on %s: %s', async (origin, secure) => {
-    const opened = await worker.call(`/${crypto.randomUUID()}`, { origin })
-    const refreshed = await refresh(pairOf(opened), { origin })
+    const { host } = new URL(origin)
+    const by = startWorker({ ...DEPLOYED, PUBLIC_URL: host })
+    const headers = bearer(TEST_BINDINGS.SERVICE_KEY)
+    const opened = await by.call(`/${crypto.randomUUID()}`, { origin, headers })
+    const refreshed = await refresh(pairOf(opened), { origin }, by)
 
     for (const response of [opened, refreshed]) {
       const attributes = Object.values(setCookies(response)).map((cookie) => cookie.attributes)

@@ -463,6 +463,7 @@ describe('a configuration that cannot be used', () => {
   const TOO_SHORT = 'needs at least 43 characters: 32 random bytes, base64 or hex'
   const WHOLE_SECONDS = 'must be a whole number of seconds'
   const HTTPS = 'must be an https URL'
+  const ADDRESS = 'must be a host or an https URL'
   const errors = vi.spyOn(console, 'error').mockImplementation(() => {})
 
   beforeEach(() => {
@@ -493,10 +494,9 @@ describe('a configuration that cannot be used', () => {
     ['SERVICE_KEY', SHORT, TOO_SHORT],
     ['SERVICE_KEY', `replace-me-${SECRET}`, 'is still the sample'],
     ['ISSUE_ACCESS', 'everybody', 'Invalid option: expected one of "service"|"open"|"off"'],
-    ['PUBLIC_URL', 'auth.example.com', HTTPS],
-    ['PUBLIC_URL', 'http://auth.example.com', HTTPS],
-    ['PUBLIC_URL', 'http://localhost.example.com', HTTPS],
-    ['PUBLIC_URL', 'javascript:alert(1)', HTTPS],
+    ['PUBLIC_URL', 'http://auth.example.com', ADDRESS],
+    ['PUBLIC_URL', 'http://localhost.example.com', ADDRESS],
+    ['PUBLIC_URL', 'javascript:alert(1)', ADDRESS],
     ['SESSION_MAX_SECONDS', 'soon', WHOLE_SECONDS],
     ['ACCESS_TTL_SECONDS', '-300', WHOLE_SECONDS],
     ['ACCESS_TTL_SECONDS', '300.5', WHOLE_SECONDS],
@@ -552,6 +552,14 @@ describe('a configuration that cannot be used', () => {
     await expectUnusable(
       startWorker({ DB: database, ACCESS_TTL_SECONDS: '600', REFRESH_TTL_SECONDS: '599' }),
       'Configuration: ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS',
+    )
+    await expectUnusable(
+      startWorker({ DB: database, SERVICE_KEY: TEST_BINDINGS.AUTH_SECRET_PREVIOUS }),
+      'Configuration: SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
+    )
+    await expectUnusable(
+      startWorker({ DB: database, ISSUE_ACCESS: 'open', PUBLIC_URL: 'auth.example.com' }),
+      'Configuration: ISSUE_ACCESS must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars',
     )
     await expectUnusable(
       startWorker({ DB: database, MAIL_TRANSPORT: 'api' }),
