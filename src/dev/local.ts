@@ -4,7 +4,7 @@
  * its peer is, so with `--ip 0.0.0.0` anybody of the same network may claim to be local.
  */
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+import { isLoopback } from '../domain/loopback.ts'
 
 /**
  * Whether a request is for the playground and came from this machine. The `Host` is checked, since a foreign name may be
@@ -17,10 +17,10 @@ export function isForPlayground({ url, headers }: Request, publicUrl: string | u
   const host = headers.get('Host')
   return (
     isPath &&
-    LOOPBACK.test(hostname) &&
-    (host === null || LOOPBACK.test(host.replace(/:\d+$/, ''))) &&
+    isLoopback(hostname) &&
+    (host === null || isLoopback(host.replace(/:\d+$/, ''))) &&
     !headers.has('CF-Ray') &&
-    (publicUrl === undefined || LOOPBACK.test(new URL(publicUrl).hostname))
+    (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname))
   )
 }
 

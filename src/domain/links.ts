@@ -49,7 +49,8 @@ export async function signLink(
 /** What a link is about, and what *that was me* would allow by the policy of today. */
 export interface OpenedLink {
   readonly facts: NoticeFacts
-  readonly places: OfferedPlaces
+  /** `null` where the link allows none. */
+  readonly places: OfferedPlaces | null
 }
 
 /**
@@ -58,7 +59,7 @@ export interface OpenedLink {
  */
 export async function openLink(services: Services, purpose: LinkPurpose, text: string): Promise<OpenedLink> {
   const facts = await findUnused(services, purpose, await readLink(services, purpose, text))
-  return { facts, places: offerPlaces(services.settings.locationPolicy, facts) }
+  return { facts, places: purpose === 'allow_place' ? requireOffer(services, facts) : null }
 }
 
 /** Ends all sessions of the account that the mail went to, once. Throws as `openLink` does. */
@@ -78,12 +79,19 @@ export async function allowPlaceByLink(
 ): Promise<readonly string[]> {
   const id = await readLink(services, 'allow_place', text)
   const facts = await findUnused(services, 'allow_place', id)
-  const { blocked, former } = offerPlaces(services.settings.locationPolicy, facts)
+  const { blocked, former } = requireOffer(services, facts)
   const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
   const now = services.now()
   const allowed = await services.owners.allowPlaces(id, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
   if (!allowed) throw new TesseraError('token_used', { cause: 'link' })
   return places.map(({ words }) => words)
+}
+
+/** A mail about what is nobody's place has no such link. */
+function requireOffer({ settings }: Services, facts: NoticeFacts): OfferedPlaces {
+  const offered = offerPlaces(settings.locationPolicy, facts)
+  if (offered === null) throw new TesseraError('token_not_valid', { cause: 'place' })
+  return offered
 }
 
 async function findUnused({ owners }: Services, purpose: LinkPurpose, id: string): Promise<NoticeFacts> {

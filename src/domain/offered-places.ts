@@ -22,14 +22,16 @@ export interface OfferedPlaces {
   readonly former: OfferedPlace | null
 }
 
-/** The places that a mail offers, under a policy. */
-export function offerPlaces(policy: LocationPolicy, { client, usual }: NoticeFacts): OfferedPlaces {
+/** The places that a mail offers, under a policy. `null` where it was blocked in what is nobody's place: that cannot be allowed. */
+export function offerPlaces(policy: LocationPolicy, { client, usual }: NoticeFacts): OfferedPlaces | null {
   const blocked = offer(policy, client)
+  if (blocked === null) return null
   const former = usual === null ? null : offer(policy, usual)
   return { blocked, former: former?.key === blocked.key ? null : former }
 }
 
-function offer(policy: LocationPolicy, place: Omit<Client, 'userAgent'>): OfferedPlace {
+function offer(policy: LocationPolicy, place: Omit<Client, 'userAgent'>): OfferedPlace | null {
   const { country, city, network } = place
-  return { key: placeKey(policy, place), country, city, network, words: describePlace(policy, place) }
+  const key = placeKey(policy, place)
+  return key === null ? null : { key, country, city, network, words: describePlace(policy, place) }
 }

@@ -56,19 +56,27 @@ const HOLDING: Readonly<Record<LocationPolicy, readonly KeyKind[]>> = {
 const ADDRESS_BITS = { v4: 32, v6: 64 }
 const SUBNET_BITS = { v4: 24, v6: 48 }
 
+/** The address that Workers of all other zones have in common: whoever has an account at Cloudflare can send from it. */
+const WORKERS = '2a06:98c0:3600::103'
+
 /**
  * The condition for a client that presents a token issued to `issuedTo` (a canonical address).
  *
  * The same address is the same place under every policy. So a change of policy between two deploys signs nobody
- * out, and neither does a request of which Cloudflare does not know the ASN or country.
+ * out, and neither does a request of which Cloudflare does not know the ASN or country. What is nobody's place is not
+ * even the same as itself.
  */
 export function placeCondition(policy: LocationPolicy, issuedTo: string, client: Client): PlaceCondition {
+  const keys = holdingKeys(policy, client)
+  if (issuedTo === WORKERS || client.address === WORKERS) {
+    return { sameAddress: policy === 'off', asn: null, country: null, keys }
+  }
   const bits = policy === 'subnet' ? SUBNET_BITS : ADDRESS_BITS
   return {
     sameAddress: policy === 'off' || networkOf(issuedTo, bits) === networkOf(client.address, bits),
     asn: policy === 'asn' ? client.asn : null,
     country: policy === 'country' ? client.country : null,
-    keys: holdingKeys(policy, client),
+    keys,
   }
 }
 
@@ -94,8 +102,8 @@ export function holdingKeys(policy: LocationPolicy, client: Pick<Client, 'addres
   }
 }
 
-/** The name of a client's place, by which its owner may allow it. */
-export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string {
+/** The name of a client's place, by which its owner may allow it; `null` for what is nobody's place. */
+export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string | null {
   const keys = placeKeys(client)
   return keys[policy === 'off' ? 'address' : policy] ?? keys.address
 }
@@ -116,7 +124,8 @@ export function describePlace(
   return start === address ? `the address ${address}` : `every address that starts with ${start}`
 }
 
-function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>) {
+function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>): PlaceKeys {
+  if (address === WORKERS) return { address: null, subnet: null, asn: null, country: null }
   return {
     address: `address:${networkOf(address, ADDRESS_BITS)}`,
     subnet: `subnet:${networkOf(address, SUBNET_BITS)}`,

@@ -25,7 +25,7 @@ interface Wording {
   readonly subject: string
   readonly headline: string
   readonly explanation: string
-  readonly advice: (places: OfferedPlaces) => string
+  readonly advice: (places: OfferedPlaces | null) => string
   readonly links: readonly LinkPurpose[]
 }
 
@@ -35,8 +35,10 @@ const WORDINGS: Readonly<Record<NoticeKind, Wording>> = {
     headline: 'Somebody used your session from another place',
     explanation:
       'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
-    advice: ({ blocked, former }) =>
-      `If this was you, sign in again. The second link below lets you allow ${blocked.words}${former === null ? '' : ` (and, if you tick it there, ${former.words})`}, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.`,
+    advice: (places) =>
+      places === null
+        ? 'If this was you, sign in again. It came from a Worker, as anybody can run one, so the place cannot be allowed. If it was not you, end all your sessions and change your password: the link also takes back the places that you allowed. It works once, for 24 hours.'
+        : `If this was you, sign in again. The second link below lets you allow ${places.blocked.words}${places.former === null ? '' : ` (and, if you tick it there, ${places.former.words})`}, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.`,
     links: ['end_sessions', 'allow_place'],
   },
   token_reused: {
@@ -61,8 +63,10 @@ export async function renderMessage(
   locationPolicy: LocationPolicy,
   signLink: SignLink,
 ): Promise<Message> {
-  const { subject, headline, explanation, links: purposes, ...wording } = WORDINGS[notice.kind]
-  const advice = wording.advice(offerPlaces(locationPolicy, notice.facts))
+  const { subject, headline, explanation, ...wording } = WORDINGS[notice.kind]
+  const places = offerPlaces(locationPolicy, notice.facts)
+  const advice = wording.advice(places)
+  const purposes = wording.links.filter((purpose) => purpose !== 'allow_place' || places !== null)
   const details = describeNotice(notice.facts)
   const links = await Promise.all(
     purposes.map(async (purpose) => ({ label: LINK_LABELS[purpose], url: await signLink(purpose, notice) })),

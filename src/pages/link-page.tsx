@@ -36,7 +36,7 @@ interface AskProps {
   readonly purpose: LinkPurpose
   readonly token: string
   readonly details: readonly (readonly [name: string, value: string])[]
-  readonly places: OfferedPlaces
+  readonly places: OfferedPlaces | null
   readonly nonce: string | undefined
 }
 
@@ -57,7 +57,7 @@ export function renderAskPage({ purpose, token, details, places, nonce }: AskPro
       </dl>
       <form method="post">
         <input type="hidden" name="token" value={token} />
-        {purpose === 'allow_place' && <Offer {...places} />}
+        {places !== null && <Offer {...places} />}
         <button type="submit" class={purpose === 'end_sessions' ? 'danger' : undefined}>
           {button}
         </button>

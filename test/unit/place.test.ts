@@ -370,6 +370,37 @@ describe("the session's own place", () => {
   )
 })
 
+// Cloudflare gives it to the Workers of every other zone, whoever's they are.
+describe("the address that everybody's Workers share is nobody's place", () => {
+  const shared = '2a06:98c0:3600::103'
+  const known = { asn: 64_496, country: 'IS' }
+
+  test.each(['address', 'subnet', 'asn', 'country'] as const)('under %s: neither from there nor to there', (policy) => {
+    for (const [session, client] of [
+      [shared, shared],
+      [shared, '203.0.113.7'],
+      ['203.0.113.7', shared],
+      [shared, '2a06:98c0:3600::104'],
+    ] as const) {
+      expect(isOwnPlace(policy, { address: session, ...known }, at(client, known))).toBe(false)
+    }
+  })
+
+  test('under off it is as every other', () => {
+    expect(isOwnPlace('off', { address: shared, ...known }, at('203.0.113.7', known))).toBe(true)
+    expect(isOwnPlace('off', { address: '203.0.113.7', ...known }, at(shared, known))).toBe(true)
+  })
+
+  test.each(LOCATION_POLICIES)('under %s it has no name, so nobody can allow it', (policy) => {
+    expect(placeKey(policy, at(shared, known))).toBeNull()
+    expect(Object.values(holdingKeys(policy, at(shared, known)))).toEqual([null, null, null, null])
+  })
+
+  test('its neighbour is a place', () => {
+    expect(isOwnPlace('address', { address: '2a06:98c0:3600::104', ...known }, at('2a06:98c0:3600::104'))).toBe(true)
+  })
+})
+
 describe('the names of places that hold', () => {
   const client = at('203.0.113.7', { asn: 64_496, country: 'IS' })
   const [address, subnet, asn, country] = ['address:203.0.113.7/32', 'subnet:203.0.113.0/24', 'asn:64496', 'country:IS']

@@ -275,6 +275,27 @@ describe('a mail', () => {
     expect((await refresh(next)).status).toBe(401)
   })
 
+  test("about a pair that came out of somebody's Worker offers no place, since anybody can run one", async () => {
+    const account = await createAccount(env.DB)
+    const session = await open(account)
+    const shared = { ip: '2a06:98c0:3600::103' }
+    expect((await refresh(session, shared)).status).toBe(401)
+    const text = await textOfMail(session)
+    const links = linksOf(text)
+
+    expect(links).toEqual({ end_sessions: expect.stringMatching(/./) as string, allow_place: '' })
+    expect(text).toContain('the place cannot be allowed')
+    const [row] = await readOutbox()
+    if (row === undefined) throw new Error('no mail')
+    const services = { tokens, settings: { publicUrl: undefined } }
+    const made = (await signLink(services, 'allow_place', noticeOf(row))).split('token=')[1] ?? ''
+    for (const answer of [await show('allow_place', made), await press('allow_place', made, { former: true })]) {
+      expect(await read(answer)).toEqual(brokenPage(401))
+    }
+    expect((await dumpTables(env.DB))['allowed_places']).toEqual([])
+    expect((await press('end_sessions', links.end_sessions)).status).toBe(200)
+  })
+
   test('links to PUBLIC_URL', async () => {
     const session = await open(await createAccount(env.DB))
     await refresh(session, { ip: ELSEWHERE })
