@@ -4,7 +4,7 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { writeNewFile } from './new-file.ts'
@@ -26,7 +26,6 @@ const file = join(root, '.wrangler/demo-accounts.json')
 export function provideDemoAccounts(): DemoAccounts {
   const known = readAccounts()
   if (known !== undefined) return known
-  mkdirSync(join(root, '.wrangler'), { recursive: true })
   const accounts = makeUp()
   const text = `${JSON.stringify(accounts, null, 2)}\n`
   // Another start may have written the file meanwhile, and its accounts are as good.

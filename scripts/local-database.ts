@@ -4,7 +4,7 @@
  */
 
 import { createHash, createHmac } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -13,7 +13,7 @@ import { valueOf } from './dev-options.ts'
 import { root, runWrangler } from './wrangler.ts'
 
 /** For how long another `npm start` in this folder may take to prepare the same database. */
-const OTHER_START_SECONDS = 15
+const OTHER_START_SECONDS = 5
 
 /** Whether every migration and every demo account is in the database. In doubt it says no: preparing twice does no harm. */
 export async function isPrepared(args: readonly string[], accounts: DemoAccounts): Promise<boolean> {
@@ -47,7 +47,6 @@ export async function prepareDatabase(args: readonly string[], accounts: DemoAcc
   const seed = join(root, '.wrangler/demo-accounts.sql')
   const where = ['--local', ...passOn(args)]
   const migrating = runWrangler(['d1', 'migrations', 'apply', 'DB', ...where], false)
-  mkdirSync(join(root, '.wrangler'), { recursive: true })
   writeFileSync(seed, await demoAccountsSql(accounts), { mode: 0o600 })
   const migrated = await migrating
   const filled = migrated.ok ? await runWrangler(['d1', 'execute', 'DB', '--file', seed, ...where], false) : migrated

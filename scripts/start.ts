@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { CheckedConfiguration } from './configuration.ts'
@@ -20,11 +21,18 @@ try {
   process.exit(await start())
 } catch (error) {
   // What the system refuses is said in its own line; anything else is a mistake of ours, and shows its stack.
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') {
+    fail('A package is not installed. Run this as `npm start`, which installs what is missing.')
+  }
   if (!(error instanceof Error && 'syscall' in error)) throw error
   fail(`npm start cannot go on: ${error.message}`)
 }
 
 async function start(): Promise<number> {
+  // wrangler says no word of the folder when it cannot write into it.
+  mkdirSync(join(root, '.wrangler'), { recursive: true })
+  accessSync(join(root, '.wrangler'), constants.W_OK)
   writeDevVars()
   const accounts = provideDemoAccounts()
   // Reading the configuration loads wrangler, which takes a second; everything else goes on beside it, and ends with it.
