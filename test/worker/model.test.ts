@@ -273,6 +273,7 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       signIn(0, 'home', 'guid'),
       look(1, 0),
       look(0, 0),
+      present(0, 0, 'newest', 'home', 'GET', false),
       endOthers(2),
       look(0, 0),
       look(2, 0),

@@ -270,6 +270,18 @@ describe('a sign-in ends the session of the cookie that comes along', () => {
   })
 })
 
+test('DELETE /auth/session acts once on a session of which it gets an old and a new token', async () => {
+  const { sid, cookies } = await open()
+  const { next } = await refresh(cookies)
+  const { database, roundTrips, reset } = countRoundTrips(env.DB)
+  const counted = startWorker({ DB: database })
+  const Cookie = [cookies, next].map(({ access_token }) => `access_token=${access_token}`).join('; ')
+  reset()
+
+  expect((await counted.call('/auth/session', { method: 'DELETE', headers: { Cookie } })).status).toBe(204)
+  expect([roundTrips(), await endOf(sid)]).toEqual([1, 'signed_out'])
+})
+
 test('DELETE /auth/session acts once a session, and on four at most', async () => {
   const account = await createAccount(env.DB)
   const sessions: Opened[] = []
