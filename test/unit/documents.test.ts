@@ -1,7 +1,7 @@
 /** What the documents say in tables, the code knows too: they must not drift apart. */
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
@@ -130,4 +130,36 @@ describe('docs/sessions.md', () => {
       expect(readFileSync(join(root, 'test/worker', file), 'utf8')).toContain(`'${title}'`)
     },
   )
+})
+
+describe('docs/security.md', () => {
+  const document = readFileSync(join(root, 'docs/security.md'), 'utf8')
+  const sources = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.test.ts'),
+  )
+  const rows = document.split('\n').filter((line) => /^\| (?!---|who,|what leaked|row|section)/.test(line))
+  const proofs = [...document.matchAll(/`([\w-]+\.test\.ts)`: (.+?)(?=\. [A-Z]| \|$)/gm)]
+
+  test('names a test in most of its rows', () => {
+    expect(rows.length).toBeGreaterThan(80)
+    expect(proofs.length).toBeGreaterThan(50)
+  })
+
+  test.each(proofs.map(([, file, title]) => [file, title]))('has a proof that there is: %s: %s', (file, title = '') => {
+    // A title is a literal in one of three quotes, and a single quote in one is escaped.
+    const texts = sources
+      .filter((path) => basename(path) === file)
+      .map((path) => readFileSync(join(root, 'test', path), 'utf8').replaceAll("\\'", "'"))
+    const literal = new RegExp(`['"\`]${RegExp.escape(title)}['"\`]`)
+    expect(texts.filter((text) => literal.test(text))).toHaveLength(1)
+  })
+
+  test('says of every row that has no test why it has none', () => {
+    const checklist = document.slice(document.indexOf('## OWASP'))
+    const lists = checklist.split('\n').filter((line) => /^\| \d/.test(line))
+    expect(lists.length).toBeGreaterThan(50)
+    expect(
+      lists.filter((line) => !/\.test\.ts`|\bnot (met|applicable)\b|met by construction|as 3\.8|see ASVS/.test(line)),
+    ).toEqual([])
+  })
 })
