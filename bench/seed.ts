@@ -10,8 +10,8 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 
-import { deriveKeys } from '../src/domain/keys.ts'
-import { createTokens } from '../src/domain/tokens.ts'
+import { deriveKeys } from '../src/domain/tokens/keys.ts'
+import { createTokens } from '../src/domain/tokens/tokens.ts'
 import { root } from '../scripts/wrangler.ts'
 import type { Bundle } from './build.ts'
 import { serve } from './serve.ts'

@@ -3,8 +3,8 @@
  * takes down what it is given. So the floors run the very same statements, and stay in step with the store.
  */
 
-import { createSessionStore } from '../src/db/session-store.ts'
-import type { Client } from '../src/domain/place.ts'
+import { createSessionStore } from '../src/db/sessions/store.ts'
+import type { Client } from '../src/domain/places/place.ts'
 
 export type RecordedValue = string | number | null | { readonly name: string }
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 
 import setupWasm from 'argon2id/lib/setup.js'
 
-import { createPasswords, type Passwords } from '../src/domain/passwords.ts'
+import { createPasswords, type Passwords } from '../src/domain/accounts/passwords.ts'
 
 export async function createLocalPasswords(): Promise<Passwords> {
   const argon2id = await setupWasm(instantiate('simd.wasm'), instantiate('no-simd.wasm'))

@@ -8,10 +8,11 @@ import { isIssuing } from './http/issuing.ts'
 import { answerError } from './http/problem.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
-import { linkRoutes } from './http/routes/links.ts'
+import { linkRoutes } from './http/routes/mails.ts'
 import { pairRoutes } from './http/routes/pair.ts'
-import { sessionRoutes } from './http/routes/session.ts'
-import { tokenRoutes } from './http/routes/token.ts'
+import { placeRoutes } from './http/routes/places.ts'
+import { sessionRoutes } from './http/routes/sessions.ts'
+import { tokenRoutes } from './http/routes/tokens.ts'
 
 /** The app, to be given its services as Hono's environment: `app.fetch(request, services, ctx)`. */
 export function createApp() {
@@ -32,6 +33,7 @@ export function createApp() {
     .route('/', keyRoutes)
     .route('/', tokenRoutes)
     .route('/', sessionRoutes)
+    .route('/', placeRoutes)
     .route('/', linkRoutes)
     .route('/', healthRoutes)
     .route('/', pairRoutes)

@@ -7,7 +7,7 @@ import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
-import { LOCATION_POLICIES } from './domain/place.ts'
+import { LOCATION_POLICIES } from './domain/places/place.ts'
 
 // zod/mini says nothing of what was wrong until it is told in which language.
 z.config(en())

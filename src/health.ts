@@ -9,7 +9,7 @@ import { NOT_MIGRATED } from './db/statement.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
 import { inTime } from './domain/in-time.ts'
-import type { LogEvent } from './domain/ports.ts'
+import type { LogEvent } from './domain/services.ts'
 
 /** A part is well when its probe returns; what the probe throws says what is wrong, for the log. */
 export type Probes = Readonly<Partial<Record<Part, () => unknown>>>

@@ -8,18 +8,20 @@ import simd from 'argon2id/dist/simd.wasm'
 import setupWasm from 'argon2id/lib/setup.js'
 
 import { type Config, ConfigError, parseConfig } from './config.ts'
-import { createAccountStore } from './db/account-store.ts'
-import { createOutbox } from './db/outbox.ts'
-import { createOwnerStore } from './db/owner-store.ts'
+import { createAccountStore } from './db/accounts.ts'
+import { createOutbox } from './db/mails.ts'
+import { createLinkStore } from './db/links.ts'
+import { createPlaceStore } from './db/places.ts'
 import { createPurge, type Purge } from './db/purge.ts'
-import { createSessionStore } from './db/session-store.ts'
-import { createDoubts } from './domain/doubts.ts'
+import { createSessionStore } from './db/sessions/store.ts'
+import { createDoubts } from './domain/sessions/doubts.ts'
 import { equalBytes } from './domain/equal-bytes.ts'
-import { deriveKeys } from './domain/keys.ts'
-import { signLink } from './domain/links.ts'
-import { createPasswords, type PasswordPrimitives } from './domain/passwords.ts'
-import type { Services } from './domain/ports.ts'
-import { createTokens } from './domain/tokens.ts'
+import { deriveKeys } from './domain/tokens/keys.ts'
+import { signLink } from './domain/mails/links.ts'
+import type { PasswordPrimitives } from './domain/accounts/password-engines.ts'
+import { createPasswords } from './domain/accounts/passwords.ts'
+import type { Services } from './domain/services.ts'
+import { createTokens } from './domain/tokens/tokens.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import { announce, type DeliveryDeps } from './mail/delivery.ts'
 import { apiTransport, cloudflareTransport, type Transport } from './mail/transport.ts'
@@ -104,7 +106,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     passwords: createPasswords(passwordPrimitives),
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
-    owners: createOwnerStore(env.DB),
+    links: createLinkStore(env.DB),
+    places: createPlaceStore(env.DB),
     doubts: createDoubts(),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (id) => announce(delivery, id),

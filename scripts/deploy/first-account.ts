@@ -9,7 +9,7 @@ import { join } from 'node:path'
 
 import * as z from 'zod/mini'
 
-import { normalizeEmail } from '../../src/domain/sign-in.ts'
+import { normalizeEmail } from '../../src/domain/accounts/account.ts'
 import { createLocalPasswords } from '../local-passwords.ts'
 import type { Cloudflare } from './cloudflare.ts'
 import { keepFile, readKept } from './kept-file.ts'

@@ -6,7 +6,7 @@
 import { inArray, lte } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
-import type { LogEvent } from '../domain/ports.ts'
+import type { LogEvent } from '../domain/services.ts'
 import { deleteFrom, select } from './query.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { parameter, prepare, run } from './statement.ts'

@@ -11,9 +11,9 @@
 import { Hono } from 'hono'
 import * as z from 'zod/mini'
 
-import { Guid, parseToken } from '../domain/tokens.ts'
+import { Guid, parseToken } from '../domain/tokens/tokens.ts'
 import { TesseraError } from '../errors.ts'
-import { cookieValues } from '../http/cookies.ts'
+import { cookieValues } from '../http/request/cookies.ts'
 import { writeDown } from './exchange.ts'
 import { isSameOrigin } from './local.ts'
 import { comeFrom, type IncomingRequest, PlaceId, type Where } from './places.ts'

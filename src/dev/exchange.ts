@@ -1,6 +1,6 @@
 /** One request to the Worker and its answer, as they went over the wire, to be read by a person. */
 
-import { parseToken } from '../domain/tokens.ts'
+import { parseToken } from '../domain/tokens/tokens.ts'
 import type { IncomingRequest } from './places.ts'
 
 export interface Exchange {

@@ -1,6 +1,6 @@
 /** The mails of the outbox as their owners get them: rendered by what sends them, with the same links. */
 
-import { Notice } from '../domain/notice.ts'
+import { Notice } from '../domain/mails/notice.ts'
 import type { DeliveryDeps } from '../mail/delivery.ts'
 import { type Message, renderMessage } from '../mail/message.ts'
 import type { MailRecord } from './records.ts'

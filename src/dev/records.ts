@@ -2,7 +2,7 @@
 
 import { desc, eq } from 'drizzle-orm'
 
-import { isEndedByAccount } from '../db/ended-before.ts'
+import { isEndedByAccount } from '../db/sessions/ended-before.ts'
 import { select } from '../db/query.ts'
 import { notifications, sessions, users } from '../db/schema.ts'
 import { aliased, prepare, runBatch, type Statement } from '../db/statement.ts'

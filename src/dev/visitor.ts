@@ -1,10 +1,10 @@
 /** Who is signed in in the browser that asks, as its access cookie says and as the database knows better. */
 
-import type { Services } from '../domain/ports.ts'
-import { endOf } from '../domain/session-end.ts'
-import type { AccessClaims } from '../domain/tokens.ts'
-import { readEitherOrNull } from '../domain/verify.ts'
-import { cookieValues } from '../http/cookies.ts'
+import type { Services } from '../domain/services.ts'
+import { endOf } from '../domain/sessions/lifetime.ts'
+import type { AccessClaims } from '../domain/tokens/tokens.ts'
+import { readEitherOrNull } from '../domain/tokens/verify.ts'
+import { cookieValues } from '../http/request/cookies.ts'
 import type { Records, SessionRecord } from './records.ts'
 
 export interface Visitor {

@@ -2,7 +2,7 @@
 
 import { createFactory } from 'hono/factory'
 
-import type { Services } from '../domain/ports.ts'
+import type { Services } from '../domain/services.ts'
 
 /** The services stand where Hono keeps bindings, `c.env`: routes never see what Cloudflare binds. */
 export interface AppEnv {

@@ -6,7 +6,7 @@
 import type { Context } from 'hono'
 
 import { TesseraError } from '../errors.ts'
-import { readBearer } from './access-token.ts'
+import { readBearer } from './request/access-token.ts'
 import { type AppEnv, factory } from './factory.ts'
 
 /**

@@ -7,9 +7,10 @@ import * as z from 'zod/mini'
 
 import { describeError } from '../domain/describe-error.ts'
 import { inTime } from '../domain/in-time.ts'
-import { Notice, type Outbox, type OutboxRow, type StoredNotice } from '../domain/notice.ts'
-import type { LogEvent } from '../domain/ports.ts'
-import type { LocationPolicy } from '../domain/place.ts'
+import { Notice, type StoredNotice } from '../domain/mails/notice.ts'
+import { type Outbox, type OutboxRow } from '../domain/mails/outbox.ts'
+import type { LogEvent } from '../domain/services.ts'
+import type { LocationPolicy } from '../domain/places/place.ts'
 import { renderMessage, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
 

@@ -6,11 +6,11 @@
 
 import { html } from 'hono/html'
 
-import type { NoticeKind, StoredNotice } from '../domain/notice.ts'
-import { describeNotice } from '../domain/notice-details.ts'
-import { offerPlaces, type OfferedPlaces } from '../domain/offered-places.ts'
-import type { LocationPolicy } from '../domain/place.ts'
-import type { LinkPurpose } from '../domain/tokens.ts'
+import type { NoticeKind, StoredNotice } from '../domain/mails/notice.ts'
+import { describeNotice } from '../domain/mails/details.ts'
+import { offerPlaces, type OfferedPlaces } from '../domain/mails/offered-places.ts'
+import type { LocationPolicy } from '../domain/places/place.ts'
+import type { LinkPurpose } from '../domain/tokens/tokens.ts'
 
 export interface Message {
   readonly subject: string

@@ -15,8 +15,8 @@ import type * as AxiosJwt from 'axios-jwt'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 
-import { deriveKeys } from '../../src/domain/keys.ts'
-import { type AccessClaims, createTokens } from '../../src/domain/tokens.ts'
+import { deriveKeys } from '../../src/domain/tokens/keys.ts'
+import { type AccessClaims, createTokens } from '../../src/domain/tokens/tokens.ts'
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 

@@ -4,22 +4,16 @@
  * and `end` are those of the statements in D1, which the worker ring tests.
  */
 
-import { createDoubts } from '../../src/domain/doubts.ts'
-import { createPasswords, type PasswordPrimitives } from '../../src/domain/passwords.ts'
-import type { Client } from '../../src/domain/place.ts'
-import type {
-  Account,
-  FoundSession,
-  NewSession,
-  OwnerStore,
-  Rotation,
-  Services,
-  Session,
-  SessionEnd,
-  Settings,
-  SignInAccount,
-} from '../../src/domain/ports.ts'
-import { createTokens } from '../../src/domain/tokens.ts'
+import { createDoubts } from '../../src/domain/sessions/doubts.ts'
+import type { PasswordPrimitives } from '../../src/domain/accounts/password-engines.ts'
+import { createPasswords } from '../../src/domain/accounts/passwords.ts'
+import type { Client } from '../../src/domain/places/place.ts'
+import type { Account, SignInAccount } from '../../src/domain/accounts/account.ts'
+import type { FoundSession, NewSession, Rotation, Session, SessionEnd } from '../../src/domain/sessions/session.ts'
+import type { LinkStore } from '../../src/domain/mails/links.ts'
+import type { PlaceStore } from '../../src/domain/places/allowed-place.ts'
+import type { Services, Settings } from '../../src/domain/services.ts'
+import { createTokens } from '../../src/domain/tokens/tokens.ts'
 import { testKeys } from './forge.ts'
 
 export const NOW = 1_800_000_000
@@ -100,7 +94,8 @@ export function fakeServices(
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
     tokens: createTokens(testKeys),
     passwords: createPasswords(options.primitives ?? noPrimitives),
-    owners: noOwners,
+    links: noLinks,
+    places: noPlaces,
     doubts: createDoubts(),
     isServiceKey: async () => false,
     checkHealth: () => Promise.reject(new Error('not faked')),
@@ -181,13 +176,9 @@ function missing(): Promise<never> {
   return Promise.reject(new Error('not in this fake'))
 }
 
-const noOwners: OwnerStore = {
-  findNotice: missing,
-  endSessions: missing,
-  allowPlaces: missing,
-  listPlaces: missing,
-  removePlace: missing,
-}
+const noLinks: LinkStore = { findNotice: missing, endSessions: missing, allowPlaces: missing }
+
+const noPlaces: PlaceStore = { list: missing, remove: missing }
 
 const noPrimitives: PasswordPrimitives = {
   argon2id: missing,

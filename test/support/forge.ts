@@ -1,6 +1,6 @@
 /** Tokens that Tessera would never sign, some of them with its own keys. */
 
-import { deriveKeys } from '../../src/domain/keys.ts'
+import { deriveKeys } from '../../src/domain/tokens/keys.ts'
 import { TEST_BINDINGS } from './bindings.ts'
 
 export const testKeys = await deriveKeys(TEST_BINDINGS.AUTH_SECRET, [TEST_BINDINGS.AUTH_SECRET_PREVIOUS])

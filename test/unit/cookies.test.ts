@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { cookieValues } from '../../src/http/cookies.ts'
+import { cookieValues } from '../../src/http/request/cookies.ts'
 
 function quote(cookie: { readonly value: string; readonly quoted: boolean }): string {
   return cookie.quoted ? `"${cookie.value}"` : cookie.value

@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest'
 const ROOT = new URL('../../', import.meta.url).pathname
 
 interface SourceFile {
-  /** Below src/, with slashes: `domain/refresh.ts`. */
+  /** Below src/, with slashes: `domain/sessions/refresh.ts`. */
   readonly path: string
   readonly text: string
   /** As written. */
@@ -160,6 +160,51 @@ describe('imports', () => {
 
   test('name files with their extension, as Node and bundlers both read them', () => {
     expect(violations((_file, imported) => /\.tsx?$/.test(imported), targets)).toEqual([])
+  })
+})
+
+/** From left to right: a noun knows itself and those before it. */
+const NOUNS = ['places', 'tokens', 'mails', 'accounts', 'sessions']
+
+function nounOf(path: string): number {
+  return NOUNS.indexOf(/^domain\/([^/]+)\//.exec(path)?.[1] ?? '')
+}
+
+describe('the five nouns', () => {
+  test('are the rooms of the rules', () => {
+    const rooms = files.flatMap(({ path }) => /^domain\/([^/]+)\//.exec(path)?.[1] ?? [])
+    expect([...new Set(rooms)].toSorted()).toEqual(NOUNS.toSorted())
+  })
+
+  test('know themselves and those to their left', () => {
+    const rules = files.filter(({ path }) => nounOf(path) >= 0)
+    expect(rules.length).toBeGreaterThan(20)
+    const backwards = rules.flatMap((file) =>
+      targets(file)
+        .filter((imported) => nounOf(imported) > nounOf(file.path))
+        .map((imported) => `${file.path} imports ${imported}`),
+    )
+    expect(backwards).toEqual([])
+  })
+
+  test('are gathered by services.ts, and known to nothing else that stands beside them', () => {
+    const beside = files.filter(({ path }) => /^domain\/[^/]+$/.test(path) && path !== 'domain/services.ts')
+    expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([])
+  })
+
+  test('name the routes, but for the pair, which is matched last, and for health and keys, which are of the deployment', () => {
+    const routes = files.flatMap(({ path }) => /^http\/routes\/(.+)\.ts$/.exec(path)?.[1] ?? [])
+    expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(['health', 'keys', 'pair'])
+  })
+})
+
+describe('folders', () => {
+  test('have 3 to 12 files, and no folder in the second of two', () => {
+    const counts = new Map<string, number>()
+    for (const { path } of files) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)
+    counts.delete('.')
+    expect([...counts].filter(([, count]) => count < 3 || count > 12)).toEqual([])
+    expect(files.filter(({ path }) => path.split('/').length > 3).map(({ path }) => path)).toEqual([])
   })
 })
 

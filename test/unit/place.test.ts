@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { canonicalAddress, networkOf } from '../../src/domain/address.ts'
+import { canonicalAddress, networkOf } from '../../src/domain/places/address.ts'
 import {
   type Client,
   holdingKeys,
@@ -11,7 +11,7 @@ import {
   LOCATION_POLICIES,
   placeCondition,
   placeKey,
-} from '../../src/domain/place.ts'
+} from '../../src/domain/places/place.ts'
 
 describe('an address has one spelling', () => {
   test.each([

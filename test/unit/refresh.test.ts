@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from 'vitest'
 
-import { createDoubts } from '../../src/domain/doubts.ts'
-import type { Client } from '../../src/domain/place.ts'
-import type { RotatedSession, Session, Settings } from '../../src/domain/ports.ts'
-import { judge, RACE_SECONDS, refreshPair, refreshToken } from '../../src/domain/refresh.ts'
-import { signInByGuid } from '../../src/domain/sign-in.ts'
+import { createDoubts } from '../../src/domain/sessions/doubts.ts'
+import type { Client } from '../../src/domain/places/place.ts'
+import type { RotatedSession, Session } from '../../src/domain/sessions/session.ts'
+import type { Settings } from '../../src/domain/services.ts'
+import { judge, RACE_SECONDS, refreshPair, refreshToken } from '../../src/domain/sessions/refresh.ts'
+import { signInByGuid } from '../../src/domain/sessions/sign-in.ts'
 import { type ErrorCode, ERRORS, TesseraError } from '../../src/errors.ts'
 import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../support/fakes.ts'
 import { decodeToken, forge, testKeys } from '../support/forge.ts'

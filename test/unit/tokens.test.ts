@@ -8,8 +8,8 @@ import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 import type * as z from 'zod/mini'
 
-import { deriveKeys, type Keys } from '../../src/domain/keys.ts'
-import { signPair } from '../../src/domain/pair.ts'
+import { deriveKeys, type Keys } from '../../src/domain/tokens/keys.ts'
+import { signPair } from '../../src/domain/sessions/pair.ts'
 import {
   AccessClaims,
   createTokens,
@@ -19,8 +19,8 @@ import {
   RefreshClaims,
   requireCurrent,
   type TokenType,
-} from '../../src/domain/tokens.ts'
-import { verifyToken } from '../../src/domain/verify.ts'
+} from '../../src/domain/tokens/tokens.ts'
+import { verifyToken } from '../../src/domain/tokens/verify.ts'
 import { type ErrorCode, ERRORS, TesseraError } from '../../src/errors.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { DEFAULT_SETTINGS, ISSUER, NOW } from '../support/fakes.ts'

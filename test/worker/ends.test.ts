@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import readme from '../../README.md?raw'
-import { createSessionStore } from '../../src/db/session-store.ts'
+import { createSessionStore } from '../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
 import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'

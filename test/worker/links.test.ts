@@ -6,9 +6,9 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { LINK_PATHS, signLink } from '../../src/domain/links.ts'
-import type { NoticeFacts } from '../../src/domain/notice.ts'
-import { createTokens, type LinkPurpose } from '../../src/domain/tokens.ts'
+import { LINK_PATHS, signLink } from '../../src/domain/mails/links.ts'
+import type { NoticeFacts } from '../../src/domain/mails/notice.ts'
+import { createTokens, type LinkPurpose } from '../../src/domain/tokens/tokens.ts'
 import { renderMessage } from '../../src/mail/message.ts'
 import { createAccount, dumpTables, type TestAccount } from '../support/accounts.ts'
 import { at, T0 } from '../support/clock.ts'

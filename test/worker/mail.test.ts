@@ -8,7 +8,7 @@ import { env } from 'cloudflare:workers'
 import { sign } from 'hono/jwt'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { createOutbox } from '../../src/db/outbox.ts'
+import { createOutbox } from '../../src/db/mails.ts'
 import { decodeToken, testKeys } from '../support/forge.ts'
 import {
   answerMailApi,

@@ -3,8 +3,8 @@
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 
-import { createAccountStore } from '../../src/db/account-store.ts'
-import { createSessionStore } from '../../src/db/session-store.ts'
+import { createAccountStore } from '../../src/db/accounts.ts'
+import { createSessionStore } from '../../src/db/sessions/store.ts'
 import { createAccount } from '../support/accounts.ts'
 import { HOME } from '../support/worker.ts'
 

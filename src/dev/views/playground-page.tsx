@@ -1,6 +1,6 @@
 /** Everything at a glance: where and when, who, and what came of it. */
 
-import type { Services } from '../../domain/ports.ts'
+import type { Services } from '../../domain/services.ts'
 import type { RenderedMail } from '../mails.ts'
 import type { AccountRecord, SessionRecord } from '../records.ts'
 import type { Run } from '../run.ts'

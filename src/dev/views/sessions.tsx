@@ -1,7 +1,7 @@
 /** The sessions of all accounts: the live ones, and those that ended last. */
 
-import { describeDevice } from '../../domain/device.ts'
-import type { Services } from '../../domain/ports.ts'
+import { describeDevice } from '../../domain/mails/device.ts'
+import type { Services } from '../../domain/services.ts'
 import type { SessionRecord } from '../records.ts'
 import { describeEnd } from '../visitor.ts'
 import { Card, Empty } from './frame.tsx'

@@ -5,12 +5,12 @@
  * - GET /{guid}          opens a session for a user and hands out its first pair
  */
 
-import { refreshPair } from '../../domain/refresh.ts'
-import { signInByGuid } from '../../domain/sign-in.ts'
-import { Guid } from '../../domain/tokens.ts'
+import { refreshPair } from '../../domain/sessions/refresh.ts'
+import { signInByGuid } from '../../domain/sessions/sign-in.ts'
+import { Guid } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
-import { readClient, readIssuer } from '../client.ts'
-import { readAllAccessCookies, readPair, writePair } from '../cookies.ts'
+import { readClient, readIssuer } from '../request/client.ts'
+import { readAllAccessCookies, readPair, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
 import { issuing, requireIssueAccess } from '../issuing.ts'
 

@@ -1,0 +1,41 @@
+/** What a session keeps of its client, between the rules and the columns. */
+
+import type { Client } from '../../domain/places/place.ts'
+import { parameter, type Value } from '../statement.ts'
+
+/** The columns of a client, as the parameters that `clientValues` fills. */
+export function clientParameters() {
+  return {
+    ip: parameter('address'),
+    asn: parameter('asn'),
+    country: parameter('country'),
+    city: parameter('city'),
+    network: parameter('network'),
+    userAgent: parameter('userAgent'),
+  }
+}
+
+export function clientValues(client: Client): Readonly<Record<string, Value>> {
+  const { address, asn, country, city, network, userAgent } = client
+  return { address, asn, country, city, network, userAgent }
+}
+
+/** The columns of a visit, as the same parameters. */
+export function visitParameters() {
+  return {
+    visitIp: parameter('address'),
+    visitCountry: parameter('country'),
+    visitCity: parameter('city'),
+    visitNetwork: parameter('network'),
+    visitUserAgent: parameter('userAgent'),
+  }
+}
+
+/** The columns of a visit in the row of a session that is at home. */
+export const noVisit = {
+  visitIp: null,
+  visitCountry: null,
+  visitCity: null,
+  visitNetwork: null,
+  visitUserAgent: null,
+} as const

@@ -1,0 +1,124 @@
+/**
+ * The SQL of an account's sessions together. However many rows an account has left behind, no statement reads past those
+ * that it needs: the index has only sessions that were not revoked, in the order in which they were opened.
+ */
+
+import { and, type Column, desc, eq, exists, gt, isNull, not, sql } from 'drizzle-orm'
+
+import { isEndedByAccount } from './ended-before.ts'
+import { select, update } from '../query.ts'
+import { revocationColumns } from './revocation-columns.ts'
+import { sessions, users } from '../schema.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
+
+/** Every statement about the sessions of an account, prepared. Build it once per isolate. */
+export function prepareOwnedSessionStatements(d1: D1Database) {
+  const userId = parameter('userId')
+  const isLiveRow = and(isNull(sessions.revokedAt), gt(sessions.expiresAt, parameter('now')))
+  const ofAccount = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
+  const listed = aliased({
+    sid: sessions.sid,
+    issuedAt: sessions.issuedAt,
+    createdAt: sessions.createdAt,
+    expiresAt: sessions.expiresAt,
+    address: sessions.ip,
+    country: sessions.country,
+    city: sessions.city,
+    network: sessions.network,
+    userAgent: sessions.userAgent,
+    visitAddress: sessions.visitIp,
+    visitCountry: sessions.visitCountry,
+    visitCity: sessions.visitCity,
+    visitNetwork: sessions.visitNetwork,
+    visitUserAgent: sessions.visitUserAgent,
+  })
+  const oldest = sql`${parameter('now')} - ${parameter('sessionMaxSeconds')}`
+
+  return {
+    // Some of these may have expired: to ask for others instead would be to read on, however far.
+    listNewest: prepare(
+      d1,
+      select(listed)
+        .from(sessions)
+        .where(
+          and(
+            eq(sessions.userId, userId),
+            isNull(sessions.revokedAt),
+            // One bound: of two, the index would be searched by the first alone.
+            sql`${sessions.createdAt} > max(${oldest}, coalesce(${ofAccount(users.endedBefore)}, 0))`,
+          ),
+        )
+        .orderBy(desc(sessions.createdAt), sql`rowid desc`)
+        .limit(sql.placeholder('limit')),
+    ),
+    // The one session that may live though it was opened before the others ended.
+    findKept: prepare(
+      d1,
+      select(listed)
+        .from(sessions)
+        .where(
+          and(
+            eq(sessions.sid, ofAccount(users.endedExcept)),
+            eq(sessions.userId, userId),
+            isNull(sessions.revokedAt),
+            sql`${sessions.createdAt} > ${oldest}`,
+            sql`${sessions.createdAt} <= ${ofAccount(users.endedBefore)}`,
+          ),
+        ),
+    ),
+    endOwn: prepare(
+      d1,
+      update(sessions)
+        .set(revocationColumns('revoked'))
+        .where(
+          and(
+            eq(sessions.sid, parameter('sid')),
+            eq(sessions.userId, userId),
+            isLiveRow,
+            exists(
+              select({ one: sql`1` })
+                .from(users)
+                .where(and(eq(users.id, sessions.userId), not(isEndedByAccount))),
+            ),
+          ),
+        )
+        .returning({ sid: sessions.sid }),
+    ),
+    // A session that ended meanwhile must not bring itself back as the one that is kept.
+    endOthers: prepare(
+      d1,
+      update(users)
+        .set({ ...endedNow(), endedExcept: parameter('exceptSid') })
+        .where(
+          and(
+            eq(users.id, userId),
+            exists(
+              select({ one: sql`1` })
+                .from(sessions)
+                .where(
+                  and(
+                    eq(sessions.sid, parameter('exceptSid')),
+                    eq(sessions.userId, users.id),
+                    isLiveRow,
+                    not(isEndedByAccount),
+                  ),
+                ),
+            ),
+          ),
+        )
+        .returning({ id: users.id }),
+    ),
+  }
+}
+
+/**
+ * For the `set` of an update of `users`: all that was opened until now is over, by a clock that is ahead of ours, too. The
+ * newest session is the first entry of its index.
+ */
+export function endedNow() {
+  const newest = sql`(select max(${sessions.createdAt}) from ${sessions} where ${sessions.userId} = ${users.id} and ${sessions.revokedAt} is null)`
+  return {
+    endedBefore: sql`max(${parameter('now')}, coalesce(${users.endedBefore}, 0), coalesce(${newest}, 0))`,
+    endedExcept: sql`null`,
+  }
+}

@@ -1,0 +1,148 @@
+/** The SQL of living sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
+
+import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
+
+import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
+import { isEndedByAccount } from './ended-before.ts'
+import { select, update } from '../query.ts'
+import { revocationColumns } from './revocation-columns.ts'
+import { allowedPlaces, sessions, users } from '../schema.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
+
+/** Every statement about one session, prepared. Build it once per isolate. */
+export function prepareSessionStatements(d1: D1Database) {
+  const seen = clientParameters()
+  const isActive = eq(users.isActive, 1)
+  const revoked = revocationColumns(parameter('reason'))
+  // The place of the session is the client's own: settled by the address, or by what the row says of it.
+  const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
+  const isAllowedPlace = exists(
+    select({ one: sql`1` })
+      .from(allowedPlaces)
+      .where(
+        and(
+          eq(allowedPlaces.userId, sessions.userId),
+          sql`${allowedPlaces.place} in (${parameter('addressKey')}, ${parameter('subnetKey')}, ${parameter('asnKey')}, ${parameter('countryKey')})`,
+          gt(allowedPlaces.expiresAt, parameter('now')),
+        ),
+      ),
+  )
+  const isLive = and(
+    isNull(sessions.revokedAt),
+    gt(sessions.expiresAt, parameter('now')),
+    sql`${sessions.createdAt} + ${parameter('sessionMaxSeconds')} > ${parameter('now')}`,
+  )
+  const isRotatable = and(
+    eq(sessions.sid, parameter('sid')),
+    eq(sessions.jti, parameter('presentedJti')),
+    isLive,
+    exists(
+      select({ one: sql`1` })
+        .from(users)
+        .where(and(eq(users.id, sessions.userId), isActive, not(isEndedByAccount))),
+    ),
+  )
+  const rotated = {
+    previousJti: sql`${sessions.jti}`,
+    jti: parameter('nextJti'),
+    issuedAt: parameter('now'),
+    rotatedAt: parameter('now'),
+    expiresAt: sql`min(${parameter('now')} + ${parameter('refreshTtlSeconds')}, ${sessions.createdAt} + ${parameter('sessionMaxSeconds')})`,
+  }
+  const sessionColumns = aliased({
+    sid: sessions.sid,
+    jti: sessions.jti,
+    issuedAt: sessions.issuedAt,
+    previousJti: sessions.previousJti,
+    rotatedAt: sessions.rotatedAt,
+    expiresAt: sessions.expiresAt,
+    createdAt: sessions.createdAt,
+    revokedAt: sessions.revokedAt,
+    address: sessions.ip,
+    asn: sessions.asn,
+    country: sessions.country,
+    city: sessions.city,
+    network: sessions.network,
+  })
+  // Of a left join: all null where the account is gone.
+  const accountColumns = {
+    isEndedByAccount: isEndedByAccount.as('isEndedByAccount'),
+    isActive: sql<number | null>`${users.isActive}`.as('isActive'),
+    userId: sql<number | null>`${users.id}`.as('userId'),
+    guid: sql<string | null>`${users.guid}`.as('guid'),
+    email: sql<string | null>`${users.primaryEmail}`.as('email'),
+    group: sql<string | null>`${users.group}`.as('group'),
+    isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
+  }
+
+  return {
+    // Of any number of parallel callers, one finds its jti still in the row.
+    rotate: prepare(
+      d1,
+      update(sessions)
+        .set({
+          ...rotated,
+          ...seen,
+          ...noVisit,
+          // Cloudflare may not know them this time; that is no reason to forget them.
+          asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
+          country: sql`coalesce(${seen.country}, ${sessions.country})`,
+        })
+        .where(and(isRotatable, isOwnPlace)),
+    ),
+    // An allowed place is a visit: the session's own place stays what it was, and its way home stays open.
+    rotateOnVisit: prepare(
+      d1,
+      update(sessions)
+        .set({ ...rotated, ...visitParameters() })
+        .where(and(isRotatable, isAllowedPlace)),
+    ),
+    findRotated: prepare(
+      d1,
+      select({
+        ...sessionColumns,
+        ...accountColumns,
+        inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace})`.as('inPlace'),
+      })
+        .from(sessions)
+        .leftJoin(users, eq(users.id, sessions.userId))
+        .where(eq(sessions.sid, parameter('sid'))),
+    ),
+    find: prepare(
+      d1,
+      select({ ...sessionColumns, ...accountColumns })
+        .from(sessions)
+        .leftJoin(users, eq(users.id, sessions.userId))
+        .where(eq(sessions.sid, parameter('sid'))),
+    ),
+    findGoverned: prepare(
+      d1,
+      select({ ...sessionColumns, ...accountColumns, isAllowed: sql<number>`${isAllowedPlace}`.as('isAllowed') })
+        .from(sessions)
+        .leftJoin(users, eq(users.id, sessions.userId))
+        .where(eq(sessions.sid, parameter('sid'))),
+    ),
+    revoke: prepare(
+      d1,
+      update(sessions)
+        .set(revoked)
+        .where(
+          and(
+            eq(sessions.sid, parameter('sid')),
+            isNull(sessions.revokedAt),
+            sql`${sessions.jti} = coalesce(${parameter('onlyWhileJti')}, ${sessions.jti})`,
+          ),
+        )
+        .returning({ sid: sessions.sid }),
+    ),
+    revokeUsed: prepare(
+      d1,
+      update(sessions)
+        .set(revoked)
+        .where(
+          and(eq(sessions.sid, parameter('sid')), isNull(sessions.revokedAt), ne(sessions.jti, parameter('usedJti'))),
+        )
+        .returning({ sid: sessions.sid }),
+    ),
+  }
+}

@@ -1,0 +1,160 @@
+/** The SQL of sign-ins. Sessions are inserted by selecting from `users`, so that the account decides at that moment. */
+
+import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
+
+import { clientParameters } from './client-columns.ts'
+import { insertInto, select, update } from '../query.ts'
+import { revocationColumns } from './revocation-columns.ts'
+import { sessions, users } from '../schema.ts'
+import { parameter, prepare } from '../statement.ts'
+
+/** So many sessions too many leave with one sign-in: after a change of `SESSIONS_MAX` there may be thousands. */
+const MAX_CROWDED_OUT = 100
+
+/** Every statement that opens a session, prepared. Build it once per isolate. */
+export function prepareSignInStatements(d1: D1Database) {
+  const seen = clientParameters()
+  const opened = {
+    sid: parameter('sid').as('sid'),
+    userId: users.id,
+    jti: parameter('jti').as('jti'),
+    issuedAt: parameter('now').as('issued_at'),
+    previousJti: sql<string | null>`null`.as('previous_jti'),
+    rotatedAt: sql<number | null>`null`.as('rotated_at'),
+    expiresAt: parameter('expiresAt').as('expires_at'),
+    // What ended all sessions of the account in this very second, or by a clock ahead of ours, did not mean this one.
+    createdAt: sql<number>`max(${parameter('now')}, coalesce(${users.endedBefore} + 1, 0))`.as('created_at'),
+    revokedAt: sql<number | null>`null`.as('revoked_at'),
+    revokedReason: sql<string | null>`null`.as('revoked_reason'),
+    ip: seen.ip.as('ip'),
+    asn: seen.asn.as('asn'),
+    country: seen.country.as('country'),
+    city: seen.city.as('city'),
+    network: seen.network.as('network'),
+    userAgent: seen.userAgent.as('user_agent'),
+    visitIp: sql<string | null>`null`.as('visit_ip'),
+    visitCountry: sql<string | null>`null`.as('visit_country'),
+    visitCity: sql<string | null>`null`.as('visit_city'),
+    visitNetwork: sql<string | null>`null`.as('visit_network'),
+    visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
+  }
+  const isActive = eq(users.isActive, 1)
+
+  return {
+    // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
+    createAccount: prepare(
+      d1,
+      insertInto(users).select((query) =>
+        query
+          .select({
+            id: sql<number>`null`.as('id'),
+            guid: parameter('guid').as('guid'),
+            primaryEmail: sql<string | null>`null`.as('primary_email'),
+            passwordHash: sql<string | null>`null`.as('password_hash'),
+            group: sql<string>`'user'`.as('group'),
+            isActive: sql<number>`1`.as('is_active'),
+            confirmedAt: sql<number | null>`null`.as('confirmed_at'),
+            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
+            lockedUntil: sql<number | null>`null`.as('locked_until'),
+            endedBefore: sql<number | null>`null`.as('ended_before'),
+            endedExcept: sql<string | null>`null`.as('ended_except'),
+            createdAt: parameter('now').as('created_at'),
+            updatedAt: parameter('now').as('updated_at'),
+          })
+          .from(sql`(select 1)`)
+          .where(
+            notExists(
+              select({ one: sql`1` })
+                .from(users)
+                .where(eq(users.guid, parameter('guid'))),
+            ),
+          ),
+      ),
+    ),
+    openForGuid: prepare(
+      d1,
+      insertInto(sessions)
+        .select((query) =>
+          query
+            .select(opened)
+            .from(users)
+            .where(and(eq(users.guid, parameter('guid')), isActive)),
+        )
+        .returning({
+          id: sql<number>`${sessions.userId}`.as('id'),
+          guid: sql<string>`${ofAccount(users.guid)}`.as('guid'),
+          email: sql<string | null>`${ofAccount(users.primaryEmail)}`.as('email'),
+          group: sql<string>`${ofAccount(users.group)}`.as('group'),
+        }),
+    ),
+    openForPassword: prepare(
+      d1,
+      insertInto(sessions)
+        .select((query) =>
+          query
+            .select(opened)
+            .from(users)
+            .where(
+              and(
+                eq(users.id, parameter('userId')),
+                eq(users.passwordHash, parameter('passwordHash')),
+                isActive,
+                sql`${users.confirmedAt} is not null`,
+              ),
+            ),
+        )
+        .returning({ sid: sessions.sid }),
+    ),
+    endReplaced: prepare(
+      d1,
+      update(sessions)
+        .set(revocationColumns('replaced'))
+        .where(
+          and(
+            eq(sessions.sid, parameter('sid')),
+            isNull(sessions.revokedAt),
+            sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`,
+          ),
+        ),
+    ),
+    endOldest: prepare(
+      d1,
+      update(sessions)
+        .set(revocationColumns('crowded_out'))
+        .where(sql`rowid in (${crowdedOut()})`),
+    ),
+    replaceHash: prepare(
+      d1,
+      update(users)
+        .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
+        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
+    ),
+  }
+}
+
+/** A column of the account whose session a statement has just inserted. */
+function ofAccount(column: Column): SQL {
+  return sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
+}
+
+/**
+ * The rows that are too many beside the session that was just opened; none where it was not. Every part reads the index of
+ * sessions that were not revoked, from the newest on, and no row. The session that was kept when all others ended is
+ * older than all that count, and so the first to go.
+ */
+function crowdedOut(): SQL {
+  const opened = sql`(select rowid from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
+  const userId = sql`(select ${sessions.userId} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
+  const ofOpened = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
+  const others = sql`
+    select rowid from ${sessions}
+    where ${sessions.userId} = ${userId} and ${sessions.revokedAt} is null
+      and ${sessions.createdAt} > coalesce(${ofOpened(users.endedBefore)}, 0) and rowid <> ${opened}
+    order by ${sessions.createdAt} desc, rowid desc`
+  return sql`
+    select rowid from (${others} limit ${sql.raw(String(MAX_CROWDED_OUT))} offset ${parameter('sessionsMax')} - 1)
+    union all
+    select rowid from ${sessions}
+    where ${sessions.sid} = ${ofOpened(users.endedExcept)} and ${sessions.sid} <> ${parameter('openedSid')}
+      and (select count(*) from (${others} limit ${parameter('sessionsMax')})) >= ${parameter('sessionsMax')} - 1`
+}

@@ -1,0 +1,163 @@
+/**
+ * Sessions in D1. Every method is one round trip, and every decision is made inside a statement: what was read in one
+ * round trip may be wrong in the next.
+ */
+
+import type { PlaceKeys } from '../../domain/places/place.ts'
+import type { FoundSession, ListedSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
+import { clientValues } from './client-columns.ts'
+import { prepareNotices } from '../mails.ts'
+import { prepareOwnedSessionStatements } from './of-account.ts'
+import { prepareSessionStatements } from './one.ts'
+import { prepareSignInStatements } from './sign-in.ts'
+import { run, runBatch, untilAnswered } from '../statement.ts'
+
+/** The session store over a D1 database. Build it once per isolate. */
+export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
+  const signIns = prepareSignInStatements(d1)
+  const statements = prepareSessionStatements(d1)
+  const owned = prepareOwnedSessionStatements(d1)
+  const notices = prepareNotices(d1)
+
+  /** What a sign-in ends: of the account, what is too much; of the browser, what it has no token of any more. */
+  function endsOf({ sid, now, replacedSids, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
+    const values = { openedSid: sid, now, sessionsMax }
+    return [
+      ...replacedSids.map((replacedSid) => signIns.endReplaced.bind({ ...values, sid: replacedSid })),
+      signIns.endOldest.bind(values),
+    ]
+  }
+
+  return {
+    async openForGuid(guid, { client, ...session }) {
+      const { replacedSids: _replaced, ...values } = session
+      const [, opened] = await runBatch(d1, [
+        signIns.createAccount.bind({ guid, now: session.now }),
+        signIns.openForGuid.bind({ guid, ...values, ...clientValues(client) }),
+        ...endsOf(session),
+      ])
+      return signIns.openForGuid.rows(opened)[0] ?? null
+    },
+
+    async openForPassword({ id, passwordHash }, rehash, { client, ...session }) {
+      const { replacedSids: _replaced, ...values } = session
+      const verified = { userId: id, passwordHash }
+      const open = signIns.openForPassword.bind({ ...verified, ...values, ...clientValues(client) })
+      const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
+      // The hash goes last: opening depends on the one that was verified.
+      const [opened] = await runBatch(d1, [open, ...endsOf(session), ...(rehash === null ? [] : [replace])])
+      return signIns.openForPassword.rows(opened).length === 1
+    },
+
+    async rotate({ place, client, ...rotation }) {
+      const { asn: placeAsn, country: placeCountry, keys } = place
+      const sameAddress = place.sameAddress ? 1 : 0
+      const values = { ...rotation, sameAddress, placeAsn, placeCountry, ...keyValues(keys) }
+      const seen = clientValues(client)
+      const rotate = statements.rotate.bind({ ...values, ...seen })
+      const find = statements.findRotated.bind(values)
+      const batch = place.sameAddress
+        ? [rotate, find]
+        : [rotate, statements.rotateOnVisit.bind({ ...values, ...seen }), find]
+      // It is the same write every time, and matches no row where an earlier one, whose answer was lost, did happen.
+      const found = (await untilAnswered(() => runBatch(d1, batch))).at(-1)
+      const row = statements.findRotated.rows(found)[0]
+      return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
+    },
+
+    async find(sid) {
+      const row = statements.find.rows(await run(statements.find.bind({ sid })))[0]
+      return row === undefined ? null : toFound(row)
+    },
+
+    async findGoverned(sid, keys, now) {
+      const bound = statements.findGoverned.bind({ sid, now, ...keyValues(keys) })
+      const row = statements.findGoverned.rows(await run(bound))[0]
+      return row === undefined ? null : { ...toFound(row), isAllowed: row.isAllowed === 1 }
+    },
+
+    async list(userId, now, { sessionMaxSeconds, sessionsMax }) {
+      const values = { userId, now, sessionMaxSeconds, limit: sessionsMax }
+      const [newest, kept] = await runBatch(d1, [owned.listNewest.bind(values), owned.findKept.bind(values)])
+      return [...owned.listNewest.rows(newest), ...owned.findKept.rows(kept)]
+        .filter(({ expiresAt }) => expiresAt > now)
+        .toSorted((a, b) => b.issuedAt - a.issuedAt)
+        .map(toListed)
+    },
+
+    async end({ notice, ...end }) {
+      const revoke = statements.revoke.bind(end)
+      const store = notice === null ? [] : [notices.ofEnd.bind(newId(), notice, end)]
+      const [revoked, stored] = await runBatch(d1, [revoke, ...store])
+      return {
+        ended: statements.revoke.rows(revoked).length === 1,
+        notificationId: notice === null ? null : (notices.ofEnd.rows(stored)[0]?.id ?? null),
+      }
+    },
+
+    async endForReuse({ notice, ...reuse }) {
+      const [revoked, stored] = await runBatch(d1, [
+        statements.revokeUsed.bind({ ...reuse, reason: 'reuse' }),
+        notices.ofReuse.bind(newId(), notice, reuse),
+      ])
+      return {
+        ended: statements.revokeUsed.rows(revoked).length === 1,
+        notificationId: notices.ofReuse.rows(stored)[0]?.id ?? null,
+      }
+    },
+
+    async endOwn(userId, sid, now) {
+      return owned.endOwn.rows(await run(owned.endOwn.bind({ userId, sid, now }))).length === 1
+    },
+
+    async endOthers(userId, exceptSid, now) {
+      return owned.endOthers.rows(await run(owned.endOthers.bind({ userId, exceptSid, now }))).length === 1
+    },
+  }
+}
+
+function keyValues({ address, subnet, asn, country }: PlaceKeys) {
+  return { addressKey: address, subnetKey: subnet, asnKey: asn, countryKey: country }
+}
+
+type SessionColumns = Omit<Session, 'isEndedByAccount'>
+
+interface AccountColumns {
+  readonly isEndedByAccount: number
+  readonly isActive: number | null
+  readonly userId: number | null
+  readonly guid: string | null
+  readonly email: string | null
+  readonly group: string | null
+  readonly isConfirmed: number
+}
+
+function toFound(row: SessionColumns & AccountColumns): FoundSession {
+  const { userId, guid, email, group, isActive, isConfirmed, isEndedByAccount, ...columns } = row
+  const session = { ...columns, isEndedByAccount: isEndedByAccount === 1 }
+  if (userId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
+  return { session, account: { id: userId, guid, email, group, isConfirmed: isConfirmed === 1 } }
+}
+
+interface ListedColumns extends Omit<ListedSession, 'visit'> {
+  readonly visitAddress: string | null
+  readonly visitCountry: string | null
+  readonly visitCity: string | null
+  readonly visitNetwork: string | null
+  readonly visitUserAgent: string | null
+}
+
+function toListed(row: ListedColumns): ListedSession {
+  const { visitAddress, visitCountry, visitCity, visitNetwork, visitUserAgent, ...session } = row
+  if (visitAddress === null) return { ...session, visit: null }
+  return {
+    ...session,
+    visit: {
+      address: visitAddress,
+      country: visitCountry,
+      city: visitCity,
+      network: visitNetwork,
+      userAgent: visitUserAgent,
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The functions behind password hashes, each within bounds that keep an isolate alive. What costs more is not computed, and
+ * an engine that fails is our trouble: whether the password is right is then not known.
+ */
+
+import { TesseraError } from '../../errors.ts'
+import type { Phc } from './phc.ts'
+
+/** The primitives that are not in WebCrypto. They are asked within bounds only: what they throw is a failure of theirs. */
+export interface PasswordPrimitives {
+  readonly argon2id: (params: {
+    password: Uint8Array
+    salt: Uint8Array
+    memorySize: number
+    passes: number
+    parallelism: number
+    tagLength: number
+  }) => Promise<Uint8Array>
+  readonly scrypt: (
+    password: Uint8Array,
+    salt: Uint8Array,
+    keyLength: number,
+    cost: { N: number; r: number; p: number },
+  ) => Promise<Uint8Array>
+}
+
+/** How long a caller should wait when an engine failed: the next call starts another. */
+const RETRY_AFTER_SECONDS = 1
+
+/** 64 MiB fit the memory that the one WebAssembly instance starts with, so it never grows. */
+const MAX_ARGON2_MEMORY_KIB = 65_536
+/** Memory times passes: some seven times the cost of our own hash. */
+const MAX_ARGON2_COST_KIB = 262_144
+const MAX_ARGON2_LANES = 16
+/** What the runtime grants: N·r·p of scrypt, iterations of PBKDF2. */
+const MAX_SCRYPT_COST = 2 ** 20
+/** 128 bytes times this are 32 MiB. */
+const MAX_SCRYPT_MEMORY_BLOCKS = 2 ** 18
+/** And these, for the lanes, 8 MiB. */
+const MAX_SCRYPT_LANE_BLOCKS = 2 ** 16
+const MAX_PBKDF2_ITERATIONS = 100_000
+
+/**
+ * The hash of a password under the parameters of a stored one; `null` where those are unknown or out of bounds, or the
+ * password is none. Throws `unavailable`.
+ */
+export async function computeHash(
+  primitives: PasswordPrimitives,
+  { id, version, params, salt, hash }: Phc,
+  password: Uint8Array,
+): Promise<Uint8Array | null> {
+  switch (id) {
+    case 'argon2id': {
+      const { m = 0, t = 0, p = 0 } = params
+      const inBounds =
+        version === '19' &&
+        p >= 1 &&
+        p <= MAX_ARGON2_LANES &&
+        m >= 8 * p &&
+        m <= MAX_ARGON2_MEMORY_KIB &&
+        t >= 1 &&
+        m * t <= MAX_ARGON2_COST_KIB
+      if (!inBounds || !isTaken(password)) return null
+      const costs = { memorySize: m, passes: t, parallelism: p, tagLength: hash.length }
+      return asOurs('Argon2id', primitives.argon2id({ password, salt, ...costs }))
+    }
+    case 'scrypt': {
+      const { ln = 0, r = 0, p = 0 } = params
+      const N = 2 ** ln
+      const inBounds =
+        ln >= 1 &&
+        r >= 1 &&
+        p >= 1 &&
+        p * r <= MAX_SCRYPT_LANE_BLOCKS &&
+        N * r <= MAX_SCRYPT_MEMORY_BLOCKS &&
+        N * r * p <= MAX_SCRYPT_COST
+      return inBounds ? asOurs('scrypt', primitives.scrypt(password, salt, hash.length, { N, r, p })) : null
+    }
+    case 'pbkdf2-sha256':
+    case 'pbkdf2-sha512': {
+      const { i = 0 } = params
+      if (i < 1 || i > MAX_PBKDF2_ITERATIONS) return null
+      const digest = id === 'pbkdf2-sha256' ? 'SHA-256' : 'SHA-512'
+      return asOurs('PBKDF2', pbkdf2(password, digest, salt, i, hash.length))
+    }
+    default:
+      return null
+  }
+}
+
+async function pbkdf2(
+  password: Uint8Array,
+  hash: string,
+  salt: Uint8Array,
+  iterations: number,
+  length: number,
+): Promise<Uint8Array> {
+  const key = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits'])
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: 'PBKDF2', hash, salt, iterations }, key, length * 8))
+}
+
+/**
+ * The argon2id package compares the bytes with a minimum of 8, not their number, and so refuses no bytes and a lone one
+ * below 8. No account can have such a password.
+ */
+export function isTaken(password: Uint8Array): boolean {
+  return password.length > 1 || (password[0] ?? 0) >= 8
+}
+
+/** A failure of an engine is our trouble, and says nothing about the password. */
+async function asOurs<Result>(engine: string, result: Promise<Result>): Promise<Result> {
+  try {
+    return await result
+  } catch (error) {
+    const cause = new Error(`${engine} failed`, { cause: error })
+    throw new TesseraError('unavailable', { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Passwords, kept as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
+ *
+ * New hashes are Argon2id (RFC 9106) with OWASP's first choice of parameters. Hashes of imported accounts, Argon2id with
+ * other parameters, scrypt (RFC 7914) or PBKDF2 (RFC 8018), are verified within bounds that keep an isolate alive,
+ * and reported as outdated, so that the next good sign-in replaces them.
+ */
+
+import { equalBytes } from '../equal-bytes.ts'
+import { computeHash, isTaken, type PasswordPrimitives } from './password-engines.ts'
+import { formatPhc, parsePhc, type Phc } from './phc.ts'
+
+export interface Verdict {
+  readonly matches: boolean
+  /** The password is right, and its stored hash should be replaced by a fresh one. */
+  readonly outdated: boolean
+}
+
+export interface Passwords {
+  /** A PHC string with a fresh salt. Throws `unavailable` when the engine fails, `RangeError` for a password that it does not take. */
+  readonly hash: (password: string) => Promise<string>
+  /**
+   * A hash that cannot be read, or costs more than the bounds, matches nothing, and neither does `null`, after the same
+   * work. Throws `unavailable` when the engine fails: whether the password is right is then not known.
+   */
+  readonly verify: (password: string, stored: string | null) => Promise<Verdict>
+}
+
+/**
+ * UTF-16 code units, so that what is looked at is bounded before anything else is done with it: NFC takes time by the
+ * square of the combining marks in a row.
+ */
+export const MAX_PASSWORD_LENGTH = 1024
+
+/** https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html: 19 MiB, two passes, one lane. */
+const OWN = { id: 'argon2id', version: '19', params: { m: 19_456, t: 2, p: 1 } } as const
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+
+/** Its hash is 32 zero bytes, which no known password has; verifying against it takes what a real one takes. */
+const DECOY: Phc = { ...OWN, salt: new Uint8Array(SALT_BYTES), hash: new Uint8Array(HASH_BYTES) }
+
+/** For the decoy, where the password that was presented is none that the engine takes. */
+const STAND_IN = new TextEncoder().encode('stand-in')
+
+/** Hashing and verification over the given primitives. */
+export function createPasswords(primitives: PasswordPrimitives): Passwords {
+  return {
+    async hash(password) {
+      const bytes = toBytes(password)
+      const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES))
+      const hash = await computeHash(primitives, { ...OWN, salt, hash: new Uint8Array(HASH_BYTES) }, bytes)
+      if (hash === null) throw new RangeError('no password that Argon2id takes')
+      return formatPhc({ ...OWN, salt, hash })
+    },
+    async verify(password, stored) {
+      const bytes = toBytes(password)
+      const phc = stored === null ? null : parsePhc(stored)
+      const computed = phc === null ? null : await computeHash(primitives, phc, bytes)
+      if (phc === null || computed === null) {
+        await computeHash(primitives, DECOY, isTaken(bytes) ? bytes : STAND_IN)
+        return { matches: false, outdated: false }
+      }
+      const matches = equalBytes(computed, phc.hash)
+      return { matches, outdated: matches && !isCurrent(phc) }
+    },
+  }
+}
+
+/** The bytes of a password: NFC, so that two keyboards agree, and otherwise as it was typed. */
+function toBytes(password: string): Uint8Array {
+  return new TextEncoder().encode(password.normalize('NFC'))
+}
+
+function isCurrent({ id, params, salt, hash }: Phc): boolean {
+  return (
+    id === OWN.id &&
+    params['m'] === OWN.params.m &&
+    params['t'] === OWN.params.t &&
+    params['p'] === OWN.params.p &&
+    salt.length >= SALT_BYTES &&
+    hash.length === HASH_BYTES
+  )
+}

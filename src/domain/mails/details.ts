@@ -1,0 +1,19 @@
+/** What happened, in words: the same in a mail and on the page that its links open. */
+
+import { describeDevice } from './device.ts'
+import { countryName, oneLine } from '../places/names.ts'
+import type { NoticeFacts } from './notice.ts'
+
+/** Names and values, in the order in which a reader wants them. A value is one line of text, not escaped. */
+export function describeNotice({ at, client }: NoticeFacts): readonly (readonly [name: string, value: string])[] {
+  const unknown = 'unknown'
+  const asn = client.asn === null ? null : `AS${client.asn}`
+  return [
+    ['When', `${new Date(at * 1000).toISOString().replace('T', ' ').slice(0, 16)} UTC`],
+    ['City', oneLine(client.city) ?? unknown],
+    ['Country', countryName(client.country) ?? unknown],
+    ['Network', [oneLine(client.network), asn].filter((part) => part !== null).join(', ') || unknown],
+    ['Address', client.address],
+    ['Device', describeDevice(oneLine(client.userAgent)) ?? unknown],
+  ]
+}

@@ -1,0 +1,37 @@
+/**
+ * The places that the owner of a blocked session may allow: where it was blocked, and where it had been. They reach as far as
+ * the policy of today says, and whoever is asked is told how far that is.
+ */
+
+import type { NoticeFacts } from './notice.ts'
+import { type Client, describePlace, type LocationPolicy, placeKey } from '../places/place.ts'
+
+export interface OfferedPlace {
+  /** As `placeKey` names it. */
+  readonly key: string
+  readonly country: string | null
+  readonly city: string | null
+  readonly network: string | null
+  /** As `describePlace` has it. */
+  readonly words: string
+}
+
+export interface OfferedPlaces {
+  readonly blocked: OfferedPlace
+  /** `null` where there was none, or where it is the same one. */
+  readonly former: OfferedPlace | null
+}
+
+/** The places that a mail offers, under a policy. `null` where it was blocked in what is nobody's place: that cannot be allowed. */
+export function offerPlaces(policy: LocationPolicy, { client, usual }: NoticeFacts): OfferedPlaces | null {
+  const blocked = offer(policy, client)
+  if (blocked === null) return null
+  const former = usual === null ? null : offer(policy, usual)
+  return { blocked, former: former?.key === blocked.key ? null : former }
+}
+
+function offer(policy: LocationPolicy, place: Omit<Client, 'userAgent'>): OfferedPlace | null {
+  const { country, city, network } = place
+  const key = placeKey(policy, place)
+  return key === null ? null : { key, country, city, network, words: describePlace(policy, place) }
+}

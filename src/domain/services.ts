@@ -1,0 +1,52 @@
+/** What the rules may ask for. Adapters implement the ports, each of which stands with its noun; tests may too. */
+
+import type { AccountStore } from './accounts/account.ts'
+import type { Passwords } from './accounts/passwords.ts'
+import type { Health } from './health.ts'
+import type { LinkStore } from './mails/links.ts'
+import type { PlaceStore } from './places/allowed-place.ts'
+import type { LocationPolicy } from './places/place.ts'
+import type { Doubts } from './sessions/doubts.ts'
+import type { SessionStore } from './sessions/session.ts'
+import type { Tokens } from './tokens/tokens.ts'
+
+/** Everything a refusal or an incident leaves in the log. Never token text, never a password, never an e-mail. */
+export interface LogEvent {
+  readonly event: string
+  readonly [field: string]: unknown
+}
+
+/** The operator's choices that rules and routes depend on. */
+export interface Settings {
+  readonly issueAccess: 'service' | 'open' | 'off'
+  readonly publicUrl: string | undefined
+  readonly audience: string | undefined
+  readonly accessTtlSeconds: number
+  readonly refreshTtlSeconds: number
+  readonly sessionMaxSeconds: number
+  readonly sessionsMax: number
+  readonly refreshReuseSeconds: number
+  readonly locationPolicy: LocationPolicy
+}
+
+export interface Services {
+  readonly settings: Settings
+  readonly tokens: Tokens
+  readonly passwords: Passwords
+  readonly sessions: SessionStore
+  readonly accounts: AccountStore
+  readonly links: LinkStore
+  readonly places: PlaceStore
+  readonly doubts: Doubts
+  /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
+  readonly isServiceKey: (presented: string) => Promise<boolean>
+  /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
+  readonly announce: (notificationId: string) => Promise<void>
+  /** What works of this deployment. Never throws; it may be some seconds old. */
+  readonly checkHealth: () => Promise<Health>
+  /** Seconds since 1970. */
+  readonly now: () => number
+  /** 122 random bits, as a UUID. */
+  readonly newId: () => string
+  readonly log: (event: LogEvent) => void
+}

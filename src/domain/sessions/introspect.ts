@@ -1,0 +1,41 @@
+/** Token introspection (RFC 7662), for back ends that must know at once when a session ends. One round trip. */
+
+import type { Services } from '../services.ts'
+import { endOf } from './lifetime.ts'
+import { isCurrent } from '../tokens/tokens.ts'
+import { readEitherOrNull } from '../tokens/verify.ts'
+
+export type Introspection =
+  | { readonly active: false }
+  | {
+      readonly active: true
+      readonly token_type: 'access' | 'refresh'
+      readonly iss: string
+      readonly sub: string
+      readonly aud?: string
+      readonly exp: number
+      readonly iat: number
+      readonly jti: string
+      readonly sid: string
+      readonly user_id: number
+      readonly group: string
+      readonly username: string | null
+    }
+
+/**
+ * The state of a token. A token that is malformed, forged, expired or used is not an error but inactive (RFC 7662
+ * section 2.2). An access token is active while its session lives; a refresh token while it is the live one.
+ */
+export async function introspect(services: Services, text: string): Promise<Introspection> {
+  const claims = await readEitherOrNull(services, text)
+  const now = services.now()
+  if (claims === null || !isCurrent(claims, now)) return { active: false }
+  const found = await services.sessions.find(claims.sid)
+  if (found === null || found.account === null) return { active: false }
+  if (endOf(found.session, { settings: services.settings, now }) !== null) return { active: false }
+  if (claims.token_type === 'refresh' && claims.jti !== found.session.jti) return { active: false }
+  const { token_type, iss, sub, exp, iat, jti, sid } = claims
+  const { id, group, email } = found.account
+  const aud = 'aud' in claims && claims.aud !== undefined ? { aud: claims.aud } : {}
+  return { active: true, token_type, iss, sub, ...aud, exp, iat, jti, sid, user_id: id, group, username: email }
+}

@@ -1,0 +1,48 @@
+/**
+ * A pair is a function of its session's row: whoever may have the pair of a row gets the same claims, and the same
+ * refresh token byte for byte, so no token is ever stored.
+ */
+
+import type { Account } from '../accounts/account.ts'
+import type { Services } from '../services.ts'
+import type { Session } from './session.ts'
+
+export interface Pair {
+  readonly access: string
+  readonly refresh: string
+  readonly account: Account
+  /** When the refresh token ends, in seconds since 1970. */
+  readonly expiresAt: number
+}
+
+/** The part of a session that its tokens show. */
+export type PairSession = Pick<Session, 'sid' | 'jti' | 'issuedAt' | 'expiresAt' | 'address'>
+
+/** Signs the pair of a session as it stands in its row. `issuer` is the `iss` claim (RFC 7519 section 4.1.1). */
+export async function signPair(
+  { settings, tokens }: Pick<Services, 'settings' | 'tokens'>,
+  issuer: string,
+  session: PairSession,
+  account: Account,
+): Promise<Pair> {
+  const shared = {
+    iss: issuer,
+    sub: account.guid,
+    id: account.id,
+    guid: account.guid,
+    sid: session.sid,
+    jti: session.jti,
+    iat: session.issuedAt,
+  }
+  const [access, refresh] = await Promise.all([
+    tokens.signAccess({
+      ...shared,
+      exp: Math.min(session.issuedAt + settings.accessTtlSeconds, session.expiresAt),
+      ...(settings.audience !== undefined && { aud: settings.audience }),
+      group: account.group,
+      token_type: 'access',
+    }),
+    tokens.signRefresh({ ...shared, exp: session.expiresAt, ip: session.address, token_type: 'refresh' }),
+  ])
+  return { access, refresh, account, expiresAt: session.expiresAt }
+}

@@ -1,0 +1,132 @@
+/** A session, and where sessions are kept: one row each. Times are whole seconds since 1970. */
+
+import type { Account, SignInAccount } from '../accounts/account.ts'
+import type { Notice } from '../mails/notice.ts'
+import type { Client, PlaceCondition, PlaceKeys } from '../places/place.ts'
+
+/** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
+export interface Session {
+  readonly sid: string
+  readonly jti: string
+  readonly issuedAt: number
+  readonly previousJti: string | null
+  readonly rotatedAt: number | null
+  readonly expiresAt: number
+  readonly createdAt: number
+  readonly revokedAt: number | null
+  /** Whether it was opened before its account's sessions were ended at once, and is not the one that was kept. */
+  readonly isEndedByAccount: boolean
+  /** The place of the session: the canonical address that the live token was issued to, and what is known of it. */
+  readonly address: string
+  readonly asn: number | null
+  readonly country: string | null
+  readonly city: string | null
+  readonly network: string | null
+}
+
+export interface NewSession {
+  readonly sid: string
+  readonly jti: string
+  readonly now: number
+  readonly expiresAt: number
+  readonly client: Client
+  /** Sessions whose tokens the caller had, and has other ones for now: they end. */
+  readonly replacedSids: readonly string[]
+  /** How many sessions the account may have, this one included: the oldest ends. */
+  readonly sessionsMax: number
+}
+
+export interface Rotation {
+  readonly sid: string
+  readonly presentedJti: string
+  readonly nextJti: string
+  readonly now: number
+  readonly refreshTtlSeconds: number
+  readonly sessionMaxSeconds: number
+  readonly place: PlaceCondition
+  readonly client: Client
+}
+
+/** A session with its account as it is now; `account` is `null` when it is inactive or deleted. */
+export interface FoundSession {
+  readonly session: Session
+  readonly account: (Account & { readonly isConfirmed: boolean }) | null
+}
+
+/** A session as a rotation left it. `inPlace`: the client is in the session's own place, or in an allowed one. */
+export interface RotatedSession extends FoundSession {
+  readonly inPlace: boolean
+}
+
+/** A session with what decides whether its access token may govern the account. */
+export interface GovernedSession extends FoundSession {
+  /** Whether the client is in a place that the owner allowed. */
+  readonly isAllowed: boolean
+}
+
+/** A session as its owner sees it. */
+export interface ListedSession extends Pick<
+  Session,
+  'sid' | 'issuedAt' | 'createdAt' | 'expiresAt' | 'address' | 'country' | 'city' | 'network'
+> {
+  readonly userAgent: string | null
+  /** Where it was refreshed last, where that was an allowed place and not its own. */
+  readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'network' | 'userAgent'> | null
+}
+
+export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
+
+export interface SessionEnd {
+  readonly sid: string
+  /** Ends the session only while this token is the live one; `null` ends it whatever is live. */
+  readonly onlyWhileJti: string | null
+  readonly reason: EndReason
+  readonly now: number
+  readonly notice: Notice | null
+}
+
+/** A used token that was presented again. */
+export interface Reuse {
+  readonly sid: string
+  readonly usedJti: string
+  readonly now: number
+  readonly notice: Notice
+}
+
+/** What an end came to. `ended` is false when the session had ended before. The caller announces `notificationId`. */
+export interface Ended {
+  readonly ended: boolean
+  readonly notificationId: string | null
+}
+
+export interface SessionStore {
+  /** Opens a session for the account of `guid`, which is created when it is not known. `null`: it is inactive. */
+  readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | null>
+  /**
+   * Opens a session for an account whose password was just verified, and replaces the hash by `rehash` where given.
+   * `false`: meanwhile the account was deactivated or its password changed, and nothing was written.
+   */
+  readonly openForPassword: (account: SignInAccount, rehash: string | null, session: NewSession) => Promise<boolean>
+  /** One conditional write, and the row as it is after it. `null`: no such session. */
+  readonly rotate: (rotation: Rotation) => Promise<RotatedSession | null>
+  /** Ends a session and stores the mail about it, if it does, in one transaction. */
+  readonly end: (end: SessionEnd) => Promise<Ended>
+  /**
+   * Ends the session of a used token, if it still lives, and stores the mail about it even if not, in one transaction.
+   * Does nothing where that token is the last one of the session after all.
+   */
+  readonly endForReuse: (reuse: Reuse) => Promise<Ended>
+  readonly find: (sid: string) => Promise<FoundSession | null>
+  /** As `find`, for a client whose place may have these names. */
+  readonly findGoverned: (sid: string, keys: PlaceKeys, now: number) => Promise<GovernedSession | null>
+  /** The live sessions of an account, the last used one first; of more than `limit`, those that were opened last. */
+  readonly list: (
+    userId: number,
+    now: number,
+    limits: { readonly sessionMaxSeconds: number; readonly sessionsMax: number },
+  ) => Promise<readonly ListedSession[]>
+  /** Ends one session of an account. `false`: it has no such live session. */
+  readonly endOwn: (userId: number, sid: string, now: number) => Promise<boolean>
+  /** Ends every session of an account that was opened until now but one. `false`: that one has ended itself. */
+  readonly endOthers: (userId: number, exceptSid: string, now: number) => Promise<boolean>
+}

@@ -1,0 +1,88 @@
+/**
+ * The two ways to open a session: a guid that a trusted caller vouches for, and a password.
+ *
+ * A failed password sign-in has one answer and one duration, whatever failed. Who could tell an unknown address
+ * from a wrong password could list the accounts.
+ */
+
+import { TesseraError } from '../../errors.ts'
+import { normalizeEmail } from '../accounts/account.ts'
+import { describeError } from '../describe-error.ts'
+import { signPair, type Pair } from './pair.ts'
+import type { Client } from '../places/place.ts'
+import type { NewSession } from './session.ts'
+import type { Services } from '../services.ts'
+import { readSids } from '../tokens/verify.ts'
+
+/** Who signs in, as the request shows it. */
+export interface SignInRequest {
+  readonly client: Client
+  /** The `iss` claim (RFC 7519 section 4.1.1). */
+  readonly issuer: string
+  /**
+   * The access tokens that a browser came with. It gets others now, so their sessions end: nobody else is to go on with
+   * what it held. Without this, a thief who was faster than the owner would keep the session that the owner gave up.
+   */
+  readonly cookies: readonly string[]
+}
+
+/** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
+export async function signInByGuid(services: Services, guid: string, request: SignInRequest): Promise<Pair> {
+  const session = await newSession(services, request)
+  const account = await services.sessions.openForGuid(guid, session)
+  if (account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
+  return firstPair(services, session, account, request.issuer)
+}
+
+/** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
+export async function signInByPassword(
+  services: Services,
+  credentials: { readonly primary_email: string; readonly password: string },
+  request: SignInRequest,
+): Promise<Pair> {
+  const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
+  // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
+  const verdict = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
+  const cause = refusal(account, verdict.matches)
+  if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
+
+  const rehash = verdict.outdated ? await rehashed(services, credentials.password) : null
+  const session = await newSession(services, request)
+  const opened = await services.sessions.openForPassword(account, rehash, session)
+  if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
+  return firstPair(services, session, account, request.issuer)
+}
+
+/** `null` where there is none to be had: the account stays under its old hash, since the password was right all the same. */
+async function rehashed({ passwords, log }: Services, password: string): Promise<string | null> {
+  try {
+    return await passwords.hash(password)
+  } catch (error) {
+    log({ event: 'password_not_rehashed', error: describeError(error) })
+    return null
+  }
+}
+
+function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): string | null {
+  if (account === null) return 'unknown address'
+  if (!matches) return 'wrong password'
+  if (!account.isActive) return 'inactive'
+  return account.isConfirmed ? null : 'unconfirmed'
+}
+
+async function newSession(services: Services, { client, cookies }: SignInRequest): Promise<NewSession> {
+  const { settings, newId } = services
+  const replacedSids = cookies.length === 0 ? [] : await readSids(services, cookies)
+  const now = services.now()
+  const expiresAt = now + Math.min(settings.refreshTtlSeconds, settings.sessionMaxSeconds)
+  return { sid: newId(), jti: newId(), now, expiresAt, client, replacedSids, sessionsMax: settings.sessionsMax }
+}
+
+function firstPair(services: Services, session: NewSession, account: Pair['account'], issuer: string): Promise<Pair> {
+  return signPair(
+    services,
+    issuer,
+    { ...session, issuedAt: session.now, address: session.client.address },
+    { id: account.id, guid: account.guid, email: account.email, group: account.group },
+  )
+}

@@ -1,0 +1,39 @@
+/** The shapes of requests, as callers send them. Unknown fields are ignored: real clients send extra ones. */
+
+import { en } from 'zod/locales'
+import * as z from 'zod/mini'
+
+import { MAX_PASSWORD_LENGTH } from '../../domain/accounts/passwords.ts'
+
+// zod/mini says nothing of what was wrong until it is told in which language.
+z.config(en())
+
+/** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */
+const MAX_EMAIL_LENGTH = 254
+
+const Text = z.string()
+
+export const Credentials = z.object({
+  primary_email: z.string().check(z.minLength(1), z.maxLength(MAX_EMAIL_LENGTH)),
+  /** Taken whole: never trimmed or cut. */
+  password: z.string().check(z.minLength(1), z.maxLength(MAX_PASSWORD_LENGTH)),
+})
+
+export const RefreshRequest = z.object({ refresh: Text })
+
+/** A token to verify, or to introspect (RFC 7662 section 2.1). */
+export const TokenRequest = z.object({ token: Text })
+
+/** The form of the page behind a link; `former` is a box, which is sent only when it is ticked. */
+export const LinkRequest = z.object({ token: Text, former: z.optional(Text) })
+
+/** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
+export const RevokeRequest = z.pipe(
+  z.object({ token: z.nullish(Text), refresh: z.nullish(Text) }),
+  z.transform(({ token, refresh }, { issues }) => {
+    const presented = token || (refresh ?? token)
+    if (typeof presented === 'string') return presented
+    issues.push({ code: 'custom', path: ['token'], message: 'Or refresh: one is needed', input: presented })
+    return z.NEVER
+  }),
+)

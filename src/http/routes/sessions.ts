@@ -1,0 +1,81 @@
+/**
+ * Sessions, as browsers open and close them and as their owners see them.
+ *
+ * - POST, DELETE /auth/session     sign in with a password, sign out; the pair in cookies
+ * - GET /auth/me                   whose session this is
+ * - GET, DELETE /auth/sessions     the live sessions; ends all but the current one
+ * - DELETE /auth/sessions/{sid}    ends one
+ */
+
+import { authenticate, describeAccount } from '../../domain/sessions/authenticate.ts'
+import type { ListedSession } from '../../domain/sessions/session.ts'
+import { revokeOthers, revokeOwn, signOut } from '../../domain/sessions/end.ts'
+import { signInByPassword } from '../../domain/sessions/sign-in.ts'
+import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
+import { readJson } from '../request/body.ts'
+import { readClient, readIssuer } from '../request/client.ts'
+import { Credentials } from '../request/contract.ts'
+import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
+import { factory } from '../factory.ts'
+import { issuing, refuseCrossOrigin } from '../issuing.ts'
+
+export const sessionRoutes = factory
+  .createApp()
+  .basePath('/auth')
+  .post('/session', issuing('POST', 'DELETE'), async (c) => {
+    const credentials = await readJson(c, Credentials)
+    const pair = await signInByPassword(c.env, credentials, {
+      client: readClient(c),
+      issuer: readIssuer(c),
+      cookies: readAllAccessCookies(c),
+    })
+    writePair(c, pair)
+    return c.json(describeAccount(pair.account))
+  })
+  .delete('/session', refuseCrossOrigin, async (c) => {
+    // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
+    await signOut(c.env, readAllAccessCookies(c))
+    clearPair(c)
+    return c.body(null, 204)
+  })
+  .get('/me', async (c) => {
+    const { account } = await authenticate(c.env, readAccessToken(c))
+    return c.json({ ...describeAccount(account), confirmed: account.isConfirmed })
+  })
+  .get('/sessions', async (c) => {
+    const { account, session } = await authenticateOwner(c)
+    const listed = await c.env.sessions.list(account.id, c.env.now(), c.env.settings)
+    return c.json(listed.map((one) => describeSession(one, session.sid)))
+  })
+  .delete('/sessions', refuseCrossOrigin, async (c) => {
+    await revokeOthers(c.env, await authenticateOwner(c))
+    return c.body(null, 204)
+  })
+  .delete('/sessions/:sid', refuseCrossOrigin, async (c) => {
+    await revokeOwn(c.env, await authenticateOwner(c), c.req.param('sid'))
+    return c.body(null, 204)
+  })
+
+/** Times in seconds since 1970, as in the tokens. */
+function describeSession(session: ListedSession, currentSid: string) {
+  const last = session.visit ?? session
+  return {
+    sid: session.sid,
+    created_at: session.createdAt,
+    last_used_at: session.issuedAt,
+    expires_at: session.expiresAt,
+    ip: session.address,
+    city: session.city,
+    country: session.country,
+    network: session.network,
+    user_agent: session.userAgent,
+    last_seen: {
+      ip: last.address,
+      city: last.city,
+      country: last.country,
+      network: last.network,
+      user_agent: last.userAgent,
+    },
+    current: session.sid === currentSid,
+  }
+}

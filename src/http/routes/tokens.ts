@@ -1,0 +1,52 @@
+/**
+ * The JSON transport, for everything that is no browser: a cookie is never set.
+ *
+ * - POST /auth/token           e-mail and password for the first pair
+ * - POST /auth/token/refresh   a refresh token for the next pair
+ * - POST /auth/token/verify    whether a token is good; no database
+ * - POST /auth/token/revoke    ends the session of a token (RFC 7009)
+ * - POST /auth/token/introspect   whether a token's session lives (RFC 7662); for back ends
+ */
+
+import { introspect } from '../../domain/sessions/introspect.ts'
+import type { Pair } from '../../domain/sessions/pair.ts'
+import { refreshToken } from '../../domain/sessions/refresh.ts'
+import { revokeByToken } from '../../domain/sessions/end.ts'
+import { signInByPassword } from '../../domain/sessions/sign-in.ts'
+import { verifyToken } from '../../domain/tokens/verify.ts'
+import { readJson, readJsonOrForm } from '../request/body.ts'
+import { readClient, readIssuer } from '../request/client.ts'
+import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
+import { factory } from '../factory.ts'
+import { requireServiceKey } from '../issuing.ts'
+
+export const tokenRoutes = factory
+  .createApp()
+  .basePath('/auth/token')
+  .post('/', async (c) => {
+    const credentials = await readJson(c, Credentials)
+    const request = { client: readClient(c), issuer: readIssuer(c), cookies: [] }
+    return c.json(describePair(await signInByPassword(c.env, credentials, request)))
+  })
+  .post('/refresh', async (c) => {
+    const { refresh } = await readJson(c, RefreshRequest)
+    return c.json(describePair(await refreshToken(c.env, refresh, readClient(c), readIssuer(c))))
+  })
+  .post('/verify', async (c) => {
+    const { token } = await readJson(c, TokenRequest)
+    await verifyToken(c.env, token)
+    return c.body(null, 200)
+  })
+  .post('/revoke', async (c) => {
+    await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest))
+    return c.body(null, 204)
+  })
+  .post('/introspect', async (c) => {
+    await requireServiceKey(c)
+    const { token } = await readJsonOrForm(c, TokenRequest)
+    return c.json(await introspect(c.env, token))
+  })
+
+function describePair({ access, refresh, account }: Pair) {
+  return { access, refresh, email: account.email, user_id: account.id, group: account.group }
+}
