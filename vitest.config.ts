@@ -30,6 +30,7 @@ export default defineConfig({
                 MIGRATIONS: await readD1Migrations(`${root}migrations`),
                 // How many histories the model is shown; more of them by hand.
                 TESSERA_MODEL_RUNS: process.env['TESSERA_MODEL_RUNS'] ?? '',
+                TESSERA_MODEL_SECONDS: process.env['TESSERA_MODEL_SECONDS'] ?? '',
               },
               queueConsumers: {
                 'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 35 },

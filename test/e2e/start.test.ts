@@ -234,7 +234,8 @@ describe('npm start, again,', () => {
     expect(processes.filter(isAlive)).not.toEqual([])
     const began = Date.now()
     await command.stop()
-    expect([processes.filter(isAlive), Date.now() - began < 2000]).toEqual([[], true])
+    // By itself it would end a wrangler that does not answer 5 s after the first one, a second of which is over.
+    expect([processes.filter(isAlive), Date.now() - began < 3500]).toEqual([[], true])
   })
 
   test('ends in a line that names the key when the configuration cannot be used, before anything is served', async () => {
