@@ -36,7 +36,7 @@ import { type CallOptions, ORIGIN, pairOf, setCookies, startWorker, type TestWor
 
 /** Histories of each start. `TESSERA_MODEL_RUNS` is for long runs by hand. */
 const RUNS = Number(Reflect.get(env, 'TESSERA_MODEL_RUNS') || 500)
-/** For each start.  is for whoever has less, or more, time: so a busy machine runs fewer of them instead of failing. */
+/** For each start. `TESSERA_MODEL_SECONDS` changes it; a busy machine runs fewer of them instead of failing. */
 const SECONDS = Number(Reflect.get(env, 'TESSERA_MODEL_SECONDS') || 8)
 const TIME_LIMIT_MILLISECONDS = RUNS > 500 ? 3_600_000 : SECONDS * 1000
 const MAX_COMMANDS = 20
