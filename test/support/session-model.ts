@@ -260,7 +260,9 @@ export class SessionModel {
   end(session: ModelSession, reason: EndReason): void {
     if (session.ended !== null || !this.sessions.includes(session)) return
     session.ended = { at: this.now, reason }
-    session.expiresAt = Math.min(session.expiresAt, this.now)
+    // Used tokens show that a session was in two hands, until the owner was told so.
+    const isWitness = session.previousJti !== null && reason !== 'reuse'
+    if (!isWitness) session.expiresAt = Math.min(session.expiresAt, this.now)
   }
 
   /** Ends all that was opened until now, by a clock that is ahead, too. */

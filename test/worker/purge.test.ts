@@ -262,6 +262,20 @@ describe('what leaves, and when', () => {
     },
   )
 
+  test('a session that was refreshed and then revoked, a day after its used tokens, which must not find it gone', async () => {
+    const { guid } = await createAccount(env.DB)
+    const { sid, cookies } = await openSession(worker, guid)
+    at(50)
+    const { refresh_token: refresh } = pairOf(await worker.call('/refresh', { cookies }))
+    at(100)
+    await worker.call('/auth/token/revoke', { method: 'POST', json: { refresh } })
+
+    await purgeAt(50 + 11 * DAY_SECONDS - 1)
+    expect(await isStored(sid)).toBe(true)
+    await purgeAt(50 + 11 * DAY_SECONDS)
+    expect(await isStored(sid)).toBe(false)
+  })
+
   test('a session that ended with all the others, a day after it would have expired', async () => {
     const { guid } = await createAccount(env.DB)
     const { sid } = await openSession(worker, guid)

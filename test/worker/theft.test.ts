@@ -174,6 +174,30 @@ describe('a token that is not the last one of a session', () => {
     expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
   })
 
+  test.each(['/auth/token/revoke', 'DELETE /auth/session', 'another sign-in'])(
+    'shows for as long as it would have been good, by %s as by any end, whatever was purged meanwhile',
+    async (how) => {
+      const { account, sid, cookies } = await open()
+      const { next: stolen } = await refresh(cookies)
+      const { access_token, refresh_token } = stolen
+      if (how === '/auth/token/revoke') {
+        await worker.call(how, { method: 'POST', json: { refresh: refresh_token } })
+      } else if (how === 'another sign-in') {
+        await worker.call(`/${account.guid}`, { cookies: stolen })
+      } else {
+        await remove('/auth/session', access_token)
+      }
+      for (let day = 1; day < 10; day += 1) {
+        at(day * DAY_SECONDS)
+        await worker.scheduled()
+      }
+      at(10 * DAY_SECONDS - 1)
+
+      expect((await refresh(cookies)).answer).toEqual(USED)
+      expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
+    },
+  )
+
   test('of an account without an address, or not active, leaves no mail', async () => {
     const [without, inactive] = [await open(await createAccount(env.DB, { email: null })), await open()]
     for (const { cookies, sid, account } of [without, inactive]) {

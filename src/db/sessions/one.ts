@@ -5,7 +5,7 @@ import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isEndedByAccount } from './ended-before.ts'
 import { select, update } from '../query.ts'
-import { revocationColumns } from './revocation-columns.ts'
+import { over, revocationColumns } from './revocation-columns.ts'
 import { allowedPlaces, sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
@@ -135,10 +135,11 @@ export function prepareSessionStatements(d1: D1Database) {
         )
         .returning({ sid: sessions.sid }),
     ),
+    // Its owner is being told, once: what is presented after that has no news.
     revokeUsed: prepare(
       d1,
       update(sessions)
-        .set(revoked)
+        .set({ ...revoked, expiresAt: over })
         .where(
           and(eq(sessions.sid, parameter('sid')), isNull(sessions.revokedAt), ne(sessions.jti, parameter('usedJti'))),
         )
