@@ -158,6 +158,7 @@ describe('a stored hash', () => {
     ['scrypt: too many lanes', scryptHash('ln=1,r=8,p=8193')],
     ['scrypt: 2 to the power of a billion', scryptHash('ln=999999999,r=1,p=1')],
     ['scrypt: N of one', scryptHash('ln=0,r=8,p=1')],
+    ['scrypt: an N that its r cannot address', scryptHash('ln=16,r=1,p=1')],
     ['scrypt: no r', scryptHash('ln=4,p=1')],
     ['scrypt: no p', scryptHash('ln=4,r=8')],
     ['PBKDF2: one iteration more than the runtime grants', pbkdf2('i=100001')],
@@ -205,6 +206,7 @@ describe('a stored hash', () => {
     ['Argon2id: passes', argon2('m=8,t=32768,p=1'), 'argon2id 8 32768 1 16'],
     ['Argon2id: lanes', argon2('m=128,t=1,p=16'), 'argon2id 128 1 16 16'],
     ['scrypt: memory', scryptHash('ln=15,r=8,p=4'), 'scrypt 32768 8 4 16'],
+    ['scrypt: N for its r', scryptHash('ln=15,r=1,p=1'), 'scrypt 32768 1 1 16'],
     ['scrypt: OWASP', scryptHash('ln=14,r=8,p=5'), 'scrypt 16384 8 5 16'],
     ['scrypt: rounds', scryptHash('ln=14,r=8,p=8'), 'scrypt 16384 8 8 16'],
   ])('at the bound is computed (%s)', async (_name, stored, expected) => {

@@ -71,6 +71,8 @@ export async function computeHash(
         ln >= 1 &&
         r >= 1 &&
         p >= 1 &&
+        // RFC 7914 section 6: beyond it, scrypt is not defined, and the engine refuses.
+        ln < 16 * r &&
         p * r <= MAX_SCRYPT_LANE_BLOCKS &&
         N * r <= MAX_SCRYPT_MEMORY_BLOCKS &&
         N * r * p <= MAX_SCRYPT_COST
