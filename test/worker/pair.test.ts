@@ -665,6 +665,8 @@ describe('location', () => {
     { asn: 64_500, country: 'AT' },
     { asn: 64_501, country: 'NZ' },
   ] as const
+  // As Cloudflare writes it in CF-IPCountry; the types of `cf` do not have it.
+  const UNKNOWN = { country: 'XX' as 'AT' } as const
   test.each([
     ['address', '2001:db8:1:2::1', {}, '2001:DB8:1:2:ffff::9', {}, GRANTED],
     ['address', '2001:db8:1:2::1', {}, '2001:db8:1:3::1', {}, BLOCKED],
@@ -681,6 +683,7 @@ describe('location', () => {
     ['country', '203.0.113.7', AT, ELSEWHERE, { ...NZ, country: 'AT' }, GRANTED],
     ['country', '203.0.113.7', AT, ELSEWHERE, { ...AT, country: 'NZ' }, BLOCKED],
     ['country', '203.0.113.7', {}, ELSEWHERE, {}, BLOCKED],
+    ['country', '203.0.113.7', UNKNOWN, ELSEWHERE, UNKNOWN, BLOCKED],
     ['off', '203.0.113.7', AT, '2001:db8::1', NZ, GRANTED],
   ] as const)('under %s, from %s %j to %s %j', async (policy, ip, cf, nextIp, nextCf, expected) => {
     const settled = startWorker({ LOCATION_POLICY: policy })

@@ -11,6 +11,8 @@ import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
 const MAX_USER_AGENT_LENGTH = 256
+/** How Cloudflare says that it does not know: everybody of whom that is true would be of one country. */
+const UNKNOWN_COUNTRY: string = 'XX'
 
 /**
  * Where a request comes from, with its address in canonical form. Throws `wrong_data_structure` for an address that
@@ -27,7 +29,7 @@ export function readClient(c: Context<AppEnv>): Client {
   return {
     address,
     asn: typeof cf?.asn === 'number' ? cf.asn : null,
-    country: cf?.country || null,
+    country: cf?.country === UNKNOWN_COUNTRY ? null : cf?.country || null,
     city: cf?.city || null,
     network: cf?.asOrganization || null,
     userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) || null,
