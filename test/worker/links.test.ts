@@ -454,6 +454,25 @@ describe('pressing the button', () => {
     expect((await refresh(session)).status).toBe(401)
   })
 
+  test('of allow_place allows nothing when end_sessions was pressed while it was being carried out', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    const slow = new Proxy(env.DB, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name)
+        if (name !== 'batch') return typeof member === 'function' ? member.bind(target) : member
+        return async (statements: D1PreparedStatement[]) => {
+          expect((await press('end_sessions', links.end_sessions)).status).toBe(200)
+          return target.batch(statements)
+        }
+      },
+    })
+
+    const late = await press('allow_place', links.allow_place, { former: true }, startWorker({ DB: slow }))
+    expect(await read(late)).toEqual(USED_PAGE)
+    expect((await dumpTables(env.DB))['allowed_places']).toEqual([])
+  })
+
   test('of end_sessions takes back what that account had allowed, and nothing of another', async () => {
     const [account, stranger] = [await createAccount(env.DB), await createAccount(env.DB)]
     for (const owner of [account, stranger]) await press('allow_place', (await block(owner)).allow_place)
