@@ -13,6 +13,7 @@ import { TEST_BINDINGS } from '../support/bindings.ts'
 
 const root = join(import.meta.dirname, '../..')
 const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const entry = readFileSync(join(root, 'src/index.ts'), 'utf8')
 
 /** The values of a key in every table of a name. */
@@ -65,6 +66,24 @@ describe('the address', () => {
     const { PUBLIC_URL } = parseConfig({ ...config.vars, AUTH_SECRET: TEST_BINDINGS.AUTH_SECRET })
     expect(PUBLIC_URL).toBe('https://auth.example.com')
   })
+})
+
+test('the README shows the domain as the only address, in the lines of wrangler.toml', () => {
+  const shown = /```toml\n(.*?)```/s.exec(readme)?.[1]?.trim().split('\n') ?? []
+  expect(shown.map((line) => line.split(' = ')[0])).toEqual([
+    'routes',
+    'workers_dev',
+    '[dev]',
+    'host',
+    '[vars]',
+    'PUBLIC_URL',
+  ])
+  const ofToml = toml.split('\n').map((line) => line.replace(/^# /, ''))
+  for (const line of shown)
+    expect(
+      ofToml.some((one) => one === line || one.startsWith(`${line} #`)),
+      line,
+    ).toBe(true)
 })
 
 describe('the bundle that a deploy uploads', () => {
