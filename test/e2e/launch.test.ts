@@ -12,13 +12,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 const LAUNCHER = join(import.meta.dirname, '../../scripts/launch.mjs')
 const NODE_PACKAGE = `node-${process.platform}-${process.arch}`
-/** What the project depends on: the last two are for one platform each, as packages with binaries are. */
+/** What the project depends on: the first would run a script, the last two are for one platform each, as packages with binaries are. */
 const PACKAGES = {
-  left: {},
+  left: { scripts: { install: `node -e "fs.writeFileSync('ran', '')"` } },
   right: {},
   here: { os: [process.platform], cpu: [process.arch] },
   elsewhere: { os: ['aix'], cpu: ['ppc64'] },
 }
+/** Without what npm tells the tests of this repository's own settings. */
+const { npm_config_ignore_scripts: _, ...environment } = process.env
 let folder: string
 
 beforeAll(() => {
@@ -33,6 +35,8 @@ beforeAll(() => {
   const project = {
     name: 'project',
     version: '1.0.0',
+    // Newer npms ask for it.
+    allowScripts: { left: true },
     devDependencies: { left: 'file:left-1.0.0.tgz', right: 'file:right-1.0.0.tgz' },
     optionalDependencies: { here: 'file:here-1.0.0.tgz', elsewhere: 'file:elsewhere-1.0.0.tgz' },
   }
@@ -55,6 +59,20 @@ describe('the launcher', () => {
 
     expect(await launch(['exit 7'])).toMatchObject({ code: 7, installations: 0 })
     expect(await launch(['kill -TERM $$'])).toMatchObject({ signal: 'SIGTERM', installations: 0 })
+  })
+
+  test('lets no package run a script of its own, and neither does a plain npm ci of this repository', async () => {
+    await launch(['true'])
+    expect(existsSync(join(folder, 'node_modules/left/package.json'))).toBe(true)
+    expect(existsSync(join(folder, 'node_modules/left/ran'))).toBe(false)
+
+    const ci = () => execFileSync('npm', ['ci', '--offline'], { cwd: folder, stdio: 'ignore', env: environment })
+    ci()
+    expect(existsSync(join(folder, 'node_modules/left/ran')), 'the script of the package').toBe(true)
+    cpSync(join(import.meta.dirname, '../../.npmrc'), join(folder, '.npmrc'))
+    ci()
+    rmSync(join(folder, '.npmrc'))
+    expect(existsSync(join(folder, 'node_modules/left/ran'))).toBe(false)
   })
 
   test.each([
@@ -107,7 +125,7 @@ describe('the launcher', () => {
 async function launch(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [join(folder, 'scripts/launch.mjs'), ...args], {
     cwd: folder,
-    env: { ...process.env, npm_config_offline: 'true', ...env },
+    env: { ...environment, npm_config_offline: 'true', ...env },
   })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) {
