@@ -5,10 +5,8 @@
 
 import { parseArgs } from 'node:util'
 
-import { type Deployment, findDeployment } from './doctor/deployment.ts'
+import type { Deployment } from './doctor/deployment.ts'
 import { type Finding, wrong } from './doctor/finding.ts'
-import { examineLocal } from './doctor/local.ts'
-import { examineRemote } from './doctor/remote.ts'
 
 const HELP = `npm run doctor              looks at this machine
 npm run doctor -- --remote  and at the deployment
@@ -20,6 +18,8 @@ const WIDTH = 15
 const { remote, name, url, help } = readOptions()
 if (help === true) console.log(HELP)
 else {
+  // Loaded late, since wrangler, which reads the configuration, takes a second to load.
+  const { examineLocal } = await import('./doctor/local.ts')
   const [local, deployed] = await Promise.all([examineLocal(), remote === true ? examineDeployment() : []])
   report(local)
   if (deployed.length > 0) console.log()
@@ -27,6 +27,8 @@ else {
 }
 
 async function examineDeployment(): Promise<readonly Finding[]> {
+  const { findDeployment } = await import('./doctor/deployment.ts')
+  const { examineRemote } = await import('./doctor/remote.ts')
   let deployment: Deployment
   try {
     deployment = findDeployment(name)

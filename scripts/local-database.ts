@@ -4,12 +4,14 @@
  */
 
 import { createHash, createHmac } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { type DemoAccounts, demoAccountsSql, KINDS } from './demo-accounts.ts'
 import { valueOf } from './dev-options.ts'
+import { APPLIED_MIGRATIONS, missingMigrations } from './migrations.ts'
 import { root, runWrangler } from './wrangler.ts'
 
 /** For how long another `npm start` in this folder may take to prepare the same database. */
@@ -17,28 +19,42 @@ const OTHER_START_SECONDS = 5
 
 /** Whether every migration and every demo account is in the database. In doubt it says no: preparing twice does no harm. */
 export async function isPrepared(args: readonly string[], accounts: DemoAccounts): Promise<boolean> {
-  // Another configuration may name another database.
-  if (valueOf(args, '--config', '-c', '--env', '-e', '--cwd') !== undefined) return false
-  const id = readDatabaseId()
-  if (id === undefined) return false
-  const folder = join(resolve(root, valueOf(args, '--persist-to') ?? '.wrangler/state'), `v3/d1/${OBJECT}`)
   try {
-    const { DatabaseSync } = await import('node:sqlite')
-    const database = new DatabaseSync(join(folder, `${objectId(id)}.sqlite`), { readOnly: true })
-    const migrations = database.prepare('select name from d1_migrations').all()
-    const users = database.prepare('select guid, primary_email from users where primary_email is not null').all()
-    database.close()
-    const applied = new Set(migrations.map(({ name }) => name))
-    return (
-      readdirSync(join(root, 'migrations'))
-        .filter((name) => name.endsWith('.sql'))
-        .every((name) => applied.has(name)) &&
-      KINDS.map((kind) => accounts[kind]).every((account) =>
-        users.some((user) => user['guid'] === account.guid && user['primary_email'] === account.primary_email),
+    const prepared = await readLocalDatabase(args, (database) => {
+      const migrations = database.prepare(APPLIED_MIGRATIONS).all()
+      const users = database.prepare('select guid, primary_email from users where primary_email is not null').all()
+      return (
+        missingMigrations(migrations.map(({ name }) => name)).length === 0 &&
+        KINDS.map((kind) => accounts[kind]).every((account) =>
+          users.some((user) => user['guid'] === account.guid && user['primary_email'] === account.primary_email),
+        )
       )
-    )
+    })
+    return prepared ?? false
   } catch {
     return false
+  }
+}
+
+/**
+ * What is read from the file of the database, without wrangler; `null` where nothing was served yet. Throws where only wrangler
+ * knows which file it is, and what reading throws.
+ */
+export async function readLocalDatabase<T>(
+  args: readonly string[],
+  read: (database: DatabaseSync) => T,
+): Promise<T | null> {
+  // Another configuration may name another database.
+  const id = valueOf(args, '--config', '-c', '--env', '-e', '--cwd') === undefined ? readDatabaseId() : undefined
+  if (id === undefined) throw new Error('only wrangler knows which database it is')
+  const folder = join(resolve(root, valueOf(args, '--persist-to') ?? '.wrangler/state'), 'v3/d1')
+  if (!existsSync(folder)) return null
+  const sqlite = await import('node:sqlite')
+  const database = new sqlite.DatabaseSync(join(folder, OBJECT, `${objectId(id)}.sqlite`), { readOnly: true })
+  try {
+    return read(database)
+  } finally {
+    database.close()
   }
 }
 

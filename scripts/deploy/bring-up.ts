@@ -5,11 +5,12 @@
 
 import { join } from 'node:path'
 
+import { missingMigrations } from '../migrations.ts'
 import { checkConfiguration, configure } from './configuration.ts'
 import { createFirstAccount } from './first-account.ts'
 import { keepFile } from './kept-file.ts'
 import type { Plan } from './plan.ts'
-import { createDatabase, ensureQueue } from './resources.ts'
+import { appliedMigrations, createDatabase, ensureQueue } from './resources.ts'
 import { fingerprint, makeSecrets, readSecrets, type Secrets, secretsFile, secretsOfEnvironment } from './secrets.ts'
 import { folderOf, keepSettings, type Settings } from './settings.ts'
 import { shown, step, wrangle } from './steps.ts'
@@ -38,14 +39,11 @@ export async function bringUp(plan: Plan): Promise<void> {
   const { address, mailFrom } = plan
   keepFile(config, configure(plan.template, { name, account, resources, databaseId, address, mailFrom }))
   await step('Schema', async () => {
-    const output = await wrangle(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', config], environment)
-    const applied = new Set(output.match(/\b\d{4}_[\w-]+\.sql\b/g))
-    return {
-      said:
-        applied.size === 0
-          ? 'up to date'
-          : `${applied.size} ${applied.size === 1 ? 'migration' : 'migrations'} applied`,
-    }
+    // Wrangler takes seconds to find out that there is nothing to do.
+    const missing = missingMigrations((await appliedMigrations(cloudflare, account, databaseId)) ?? [])
+    if (missing.length === 0) return { said: 'up to date' }
+    await wrangle(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', config], environment)
+    return { said: `${missing.length} ${missing.length === 1 ? 'migration' : 'migrations'} applied` }
   })
   await step('Worker', async () => {
     const uploads = secrets !== null && needsUpload(secrets, plan)

@@ -19,10 +19,15 @@ const RIGHTS: readonly (readonly [RegExp, string])[] = [
 const NO_RIGHT = new Set([9109, 10000, 10001, 7403, 403])
 const BAD_TOKEN = new Set([1000, 6003, 6111, 9103, 9106, 401])
 
+/** Whether whatever else is asked fails alike. */
+export function isUnknownToken(code: number): boolean {
+  return BAD_TOKEN.has(code)
+}
+
 /** One line for an error of the API. */
 export function explainApiError(code: number, path: string, message: string): string {
   const account = /\/accounts\/(\w+)/.exec(path)?.[1] ?? ''
-  if (BAD_TOKEN.has(code)) {
+  if (isUnknownToken(code)) {
     return `Cloudflare does not know this token (${code}): make a new one, or unset CLOUDFLARE_API_TOKEN and run \`npx wrangler login\`.`
   }
   if (NO_RIGHT.has(code)) {

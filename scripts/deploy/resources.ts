@@ -5,12 +5,25 @@
 
 import * as z from 'zod/mini'
 
-import type { Cloudflare } from './cloudflare.ts'
+import { APPLIED_MIGRATIONS } from '../migrations.ts'
+import { type Cloudflare, CloudflareError } from './cloudflare.ts'
 import { DeployProblem } from './problem.ts'
 import type { Location } from './settings.ts'
 
 const Database = z.object({ uuid: z.string(), name: z.string() })
-const Tables = z.array(z.object({ results: z.array(z.object({ name: z.string() })) }))
+const Names = z.array(z.object({ results: z.array(z.object({ name: z.string() })) }))
+
+/** The id of the database of that name. */
+export async function findDatabaseId(
+  cloudflare: Cloudflare,
+  account: string,
+  name: string,
+): Promise<string | undefined> {
+  // The API takes any name that contains this one.
+  const query = { name, per_page: '100' }
+  const databases = await cloudflare.ask(z.array(Database), `/accounts/${account}/d1/database`, { query })
+  return databases.find((database) => database.name === name)?.uuid
+}
 
 /**
  * The id of the database of that name, or the one that wrangler.toml says; `null` where there is none. Throws `DeployProblem`
@@ -22,17 +35,11 @@ export async function findDatabase(
   name: string,
   writtenId?: string,
 ): Promise<string | null> {
-  const path = `/accounts/${account}/d1/database`
-  const find = async () => {
-    // The API takes any name that contains this one.
-    const databases = await cloudflare.ask(z.array(Database), path, { query: { name, per_page: '100' } })
-    return databases.find((database) => database.name === name)?.uuid
-  }
-  const id = writtenId ?? (await find())
+  const id = writtenId ?? (await findDatabaseId(cloudflare, account, name))
   if (id === undefined) return null
   const sql =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*'"
-  const [tables] = await cloudflare.ask(Tables, `${path}/${id}/query`, { method: 'POST', body: { sql } })
+  const [tables] = await cloudflare.ask(Names, queryPath(account, id), { method: 'POST', body: { sql } })
   const names = tables?.results.map((table) => table.name) ?? []
   // Migrations note themselves first: a database without them is empty, or somebody else's.
   const isOurs =
@@ -42,6 +49,30 @@ export async function findDatabase(
     throw new DeployProblem(`The account has a database ${name} that is not Tessera's: choose another name, --name.`)
   }
   return id
+}
+
+function queryPath(account: string, databaseId: string): string {
+  return `/accounts/${account}/d1/database/${databaseId}/query`
+}
+
+const DATABASE_NOT_FOUND = 7404
+
+/** The names of the migrations that a database has seen, none before the first one; `null` where there is no such database. */
+export async function appliedMigrations(
+  cloudflare: Cloudflare,
+  account: string,
+  databaseId: string,
+): Promise<readonly string[] | null> {
+  const body = { sql: APPLIED_MIGRATIONS }
+  try {
+    const [rows] = await cloudflare.ask(Names, queryPath(account, databaseId), { method: 'POST', body })
+    return rows?.results.map(({ name }) => name) ?? []
+  } catch (error) {
+    if (!(error instanceof CloudflareError)) throw error
+    if (error.code === DATABASE_NOT_FOUND) return null
+    if (error.message.includes('no such table')) return []
+    throw error
+  }
 }
 
 /** Creates the database and returns its id. `location` is a hint, and holds for good. */
@@ -61,6 +92,15 @@ const Queue = z.object({
   consumers: z.optional(z.array(z.object({ script: z.optional(z.string()), service: z.optional(z.string()) }))),
 })
 
+export async function findQueue(
+  cloudflare: Cloudflare,
+  account: string,
+  name: string,
+): Promise<z.infer<typeof Queue> | undefined> {
+  const queues = await cloudflare.ask(z.array(Queue), `/accounts/${account}/queues`, { query: { name } })
+  return queues.find((queue) => queue.queue_name === name)
+}
+
 /** Makes sure that the queue exists, and returns whether it was created. Throws `DeployProblem` when another Worker consumes it. */
 export async function ensureQueue(
   cloudflare: Cloudflare,
@@ -68,11 +108,9 @@ export async function ensureQueue(
   name: string,
   worker: string,
 ): Promise<boolean> {
-  const path = `/accounts/${account}/queues`
-  const queues = await cloudflare.ask(z.array(Queue), path, { query: { name } })
-  const found = queues.find((queue) => queue.queue_name === name)
+  const found = await findQueue(cloudflare, account, name)
   if (found === undefined) {
-    await cloudflare.ask(Queue, path, { method: 'POST', body: { queue_name: name } })
+    await cloudflare.ask(Queue, `/accounts/${account}/queues`, { method: 'POST', body: { queue_name: name } })
     return true
   }
   const consumers = found.consumers?.map(({ script, service }) => script ?? service) ?? []

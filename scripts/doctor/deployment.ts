@@ -8,10 +8,11 @@ import { unstable_readConfig } from 'wrangler'
 import { root } from '../wrangler.ts'
 
 export interface Deployment {
-  /** For wrangler's `--config`. */
-  readonly config: string
   /** Of the Worker. */
   readonly name: string
+  /** Of Cloudflare, where the configuration names it. */
+  readonly account: string | undefined
+  readonly database: { readonly name: string; readonly id: string | undefined }
   readonly queues: readonly string[]
   /** What wrangler sets at each deploy; the dashboard may have more. */
   readonly vars: Readonly<Record<string, unknown>>
@@ -34,6 +35,19 @@ export function findDeployment(name?: string): Deployment {
 }
 
 function readDeployment(config: string): Deployment {
-  const { name = 'tessera', queues, vars } = unstable_readConfig({ config }, { hideWarnings: true })
-  return { config, name, queues: (queues.producers ?? []).map(({ queue }: { queue: string }) => queue), vars }
+  const {
+    name = 'tessera',
+    account_id: account,
+    d1_databases: databases,
+    queues,
+    vars,
+  } = unstable_readConfig({ config }, { hideWarnings: true })
+  const database = databases.find(({ binding }: { binding: string }) => binding === 'DB')
+  return {
+    name,
+    account,
+    database: { name: database?.database_name ?? name, id: database?.database_id },
+    queues: (queues.producers ?? []).map(({ queue }: { queue: string }) => queue),
+    vars,
+  }
 }

@@ -146,17 +146,19 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
     const { stdout } = await promisify(execFile)('bash', ['-c', pasted], { cwd: here.path })
     expect(JSON.parse(stdout)).toEqual({ access: 'a', refresh: 'r' })
 
-    const before = { changes: api.changes.splice(0).length, state: summary(api) }
+    api.changes.splice(0)
+    writeFileSync(join(here.path, 'migrations/9999_of_a_later_version.sql'), 'CREATE TABLE `later` (`id` integer);')
     const second = await here.deploy(['--location', 'oc'])
     expect(second.code).toBe(0)
     expect(second.output).toContain('The database stays in weur: it cannot be moved.')
     expect(second.output).not.toMatch(ALARMING)
-    expect(summary(api)).toEqual(before.state)
+    expect(second.output).toMatch(/^Schema +1 migration applied$/m)
+    const [database] = COMPLETE.databases
+    const migrations = [...MIGRATIONS, '9999_of_a_later_version.sql']
+    expect(summary(api)).toEqual({ ...COMPLETE, databases: [{ ...database, migrations }] })
     expect(api.workers.get('tessera')?.uploads).toBe(2)
-    // Migrations are looked for before the code goes up; nothing is created, and the secrets stay at home.
-    const migrated = api.changes.findIndex((call) => sqlOf(call).includes('d1_migrations'))
-    expect(migrated).toBeGreaterThanOrEqual(0)
-    expect(api.changes.findIndex(isUpload)).toBeGreaterThan(migrated)
+    // It came before the code; nothing is created, and the secrets stay at home.
+    expect(schemaCameFirst(api.changes)).toBe(true)
     expect(
       api.changes.filter(({ method, path }) => method === 'POST' && /^\/(queues|d1\/database)$/.test(path)),
     ).toEqual([])
@@ -360,13 +362,15 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
     ])
     expect(deployedSecrets(api, 'auth')).toEqual({ AUTH_SECRET: secret.text })
 
-    // A sender that is pushed later is the one from then on.
+    // A sender that is pushed later is the one from then on, and where nothing is to be migrated, nothing is.
+    api.changes.splice(0)
     for (const sender of ['a@example.com', 'b@example.com']) {
       writeFileSync(file, names.replace('[vars]', `[vars]\nMAIL_FROM = "${sender}"`))
       rmSync(join(here.path, '.deploy'), { recursive: true })
       expect((await here.deploy([], build)).code).toBe(0)
       expect(varsOf(api, 'auth')['MAIL_FROM']).toBe(sender)
     }
+    expect(api.changes.map(sqlOf).filter(Boolean)).toEqual([])
   })
 
   describe('says in one line what is missing', () => {

