@@ -285,6 +285,21 @@ describe('a session that ends because of another place or a used token', () => {
     })
   })
 
+  test.each([
+    ['subnet', 'every address that starts with 198.51.100', 'every address that starts with 203.0.113'],
+    ['country', 'all of New Zealand', 'all of Austria'],
+  ])('is told how far each place reaches that can be allowed under %s', async (LOCATION_POLICY, blocked, former) => {
+    const box = openMailbox({ LOCATION_POLICY })
+    const pair = pairOf(await box.call(`/${GUID}`, { cf: { country: 'AT' } }))
+    expect((await box.call('/refresh', { ip: '198.51.100.23', cf: { country: 'NZ' }, cookies: pair })).status).toBe(401)
+    const { id } = await onlyRow()
+
+    expect(await box.settled({ id }, 1)).toEqual(['ack'])
+    const words = `lets you allow ${blocked} (and, if you tick it there, ${former}), for 90 days`
+    const [{ text, html }] = box.mails as [{ text: string; html: string }]
+    expect([text, html]).toEqual([expect.stringContaining(words), expect.stringContaining(words)])
+  })
+
   test('is told in other words when a used token was presented again', async () => {
     const box = openMailbox()
     const pair = pairOf(await box.call(`/${GUID}`))
