@@ -154,6 +154,24 @@ describe('docs/security.md', () => {
     expect(texts.filter((text) => literal.test(text))).toHaveLength(1)
   })
 
+  /** How many requirements of levels 1 and 2 each section of ASVS 5.0 has: they come first, those of level 3 after them. */
+  const ASVS = {
+    ...{ '6.1': 3, '6.2': 12, '6.3': 4, '6.4': 4, '7.1': 3, '7.2': 4, '7.3': 2, '7.4': 5, '7.5': 2 },
+    ...{ '9.1': 3, '9.2': 4, '10.1': 2, '10.3': 4, '10.4': 11 },
+  }
+
+  test('has every row of the lists once', () => {
+    const numbersOf = (heading: string) => {
+      const part = document.split(/^## /m).find((text) => text.startsWith(heading)) ?? ''
+      const cells = part.match(/(?<=^\| )\d[\d., to]*\d/gm) ?? []
+      return cells.flatMap((cell) => cell.split(', ').flatMap(expand)).toSorted()
+    }
+    const all = Object.entries(ASVS).flatMap(([section, count]) => range(section, 1, count))
+
+    expect(numbersOf('OWASP ASVS')).toEqual(all.toSorted())
+    expect(numbersOf('RFC 8725')).toEqual(range('3', 1, 12).toSorted())
+  })
+
   test('says of every row that has no test why it has none', () => {
     const checklist = document.slice(document.indexOf('## OWASP'))
     const lists = checklist.split('\n').filter((line) => /^\| \d/.test(line))
@@ -163,3 +181,18 @@ describe('docs/security.md', () => {
     ).toEqual([])
   })
 })
+
+/** "6.2.1 to 6.2.5" as its five numbers. */
+function expand(numbers: string): readonly string[] {
+  const [from = '', to = from] = numbers.split(' to ')
+  const section = from.slice(0, from.lastIndexOf('.'))
+  return range(section, lastPart(from), lastPart(to))
+}
+
+function range(section: string, from: number, to: number): readonly string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => `${section}.${from + i}`)
+}
+
+function lastPart(number: string): number {
+  return Number(number.slice(number.lastIndexOf('.') + 1))
+}
