@@ -6,12 +6,13 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
+import { createSessionStore } from '../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
 import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
 import { decodeToken, forge, strangerKeys } from '../support/forge.ts'
 import { readOutbox } from '../support/mailbox.ts'
-import { type CallOptions, ELSEWHERE, HOME, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
+import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
 const DAY_SECONDS = 86_400
 const USED = { status: 401, code: 'token_used' }
@@ -197,6 +198,19 @@ describe('a token that is not the last one of a session', () => {
       expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
     },
   )
+
+  test('is what ends a session for reuse: nothing happens where it is the last one after all', async () => {
+    const { sid, cookies } = await open()
+    const usedJti = String(decodeToken(cookies.refresh_token).payload['jti'])
+    const client = { address: ELSEWHERE, asn: null, country: null, city: null, network: null, userAgent: null }
+    const facts = { at: T0, client, origin: ORIGIN, usual: null }
+    const before = await dumpTables(env.DB)
+
+    const store = createSessionStore(env.DB, () => crypto.randomUUID())
+    const end = await store.endForReuse({ sid, usedJti, now: T0, notice: { kind: 'token_reused', facts } })
+    expect(end).toEqual({ ended: false, notificationId: null })
+    expect(await dumpTables(env.DB)).toEqual(before)
+  })
 
   test('of an account without an address, or not active, leaves no mail', async () => {
     const [without, inactive] = [await open(await createAccount(env.DB, { email: null })), await open()]
