@@ -503,6 +503,19 @@ describe('pressing the button', () => {
     expect((await refresh(await open(account))).status).toBe(200)
   })
 
+  test('of end_sessions ends the session, too, that had ended all others: it may have been a thief', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    const thief = await open(account)
+    const { access_token } = thief
+    expect((await worker.call('/auth/sessions', { method: 'DELETE', cookies: { access_token } })).status).toBe(204)
+    expect((await worker.call('/auth/me', { cookies: { access_token } })).status).toBe(200)
+
+    expect((await press('end_sessions', links.end_sessions)).status).toBe(200)
+    expect((await worker.call('/auth/me', { cookies: { access_token } })).status).toBe(401)
+    expect((await refresh(thief)).status).toBe(401)
+  })
+
   test('of allow_place ends no session and opens none', async () => {
     const account = await createAccount(env.DB)
     const links = await block(account)
