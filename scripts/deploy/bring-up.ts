@@ -11,9 +11,9 @@ import { createFirstAccount } from './first-account.ts'
 import { keepFile } from './kept-file.ts'
 import type { Plan } from './plan.ts'
 import { appliedMigrations, createDatabase, ensureQueue } from './resources.ts'
-import { fingerprint, makeSecrets, readSecrets, type Secrets, secretsFile, secretsOfEnvironment } from './secrets.ts'
+import { fingerprint, findSecrets, secretsFile } from './secrets.ts'
 import { folderOf, keepSettings, type Settings } from './settings.ts'
-import { shown, step, wrangle } from './steps.ts'
+import { step, wrangle } from './steps.ts'
 
 /** Brings everything up that the plan names. Throws `DeployProblem`. */
 export async function bringUp(plan: Plan): Promise<void> {
@@ -21,7 +21,8 @@ export async function bringUp(plan: Plan): Promise<void> {
   let settings = plan.settings
   const keep = (news: Settings) => keepSettings(name, (settings = { ...settings, ...news }))
 
-  const { secrets } = await step('Secrets', async () => findSecrets(plan))
+  const deployed = plan.worker?.secrets ?? []
+  const { secrets, uploads } = await step('Secrets', async () => findSecrets(name, deployed, settings, process.env))
   if (plan.address !== null) checkConfiguration(plan.template, plan, plan.worker, secrets)
   const { id: databaseId } = await step('Database', async () => {
     if (plan.databaseId !== null) return { id: plan.databaseId, said: resources.database }
@@ -46,10 +47,9 @@ export async function bringUp(plan: Plan): Promise<void> {
     return { said: `${missing.length} ${missing.length === 1 ? 'migration' : 'migrations'} applied` }
   })
   await step('Worker', async () => {
-    const uploads = secrets !== null && needsUpload(secrets, plan)
     const withSecrets = uploads ? ['--secrets-file', secretsFile(name)] : []
     await wrangle(['deploy', '--minify', '--config', config, ...withSecrets], environment)
-    if (uploads) keep({ uploadedSecrets: fingerprint(secrets) })
+    if (secrets !== null && uploads) keep({ uploadedSecrets: fingerprint(secrets) })
     return { said: uploads ? 'deployed with its secrets' : 'deployed' }
   })
 
@@ -60,27 +60,4 @@ export async function bringUp(plan: Plan): Promise<void> {
     keep({ firstAccount: null })
     return { said: outcome === 'created' ? `${email}, created` : `${email} exists, and stays as it is` }
   })
-}
-
-function findSecrets(plan: Plan): { secrets: Secrets | null; said: string } {
-  const { name, worker } = plan
-  const file = shown(secretsFile(name))
-  const known = readSecrets(name)
-  if (known !== null) return { secrets: known, said: file }
-  if (worker?.secrets.includes('AUTH_SECRET') === true) {
-    return { secrets: null, said: 'kept as deployed; this machine does not know them' }
-  }
-  if (!process.env['CI'] || process.env['CI'] === 'false')
-    return { secrets: makeSecrets(name), said: `made, in ${file}` }
-  // What a build made up would be gone with it.
-  const given = secretsOfEnvironment(name, process.env)
-  return given === null
-    ? { secrets: null, said: 'none: until AUTH_SECRET is set, Tessera answers 500' }
-    : { secrets: given, said: 'from the environment' }
-}
-
-/** Unless they were uploaded from here as they are: they may have been rotated in the dashboard since. */
-function needsUpload(secrets: Secrets, { worker, settings }: Plan): boolean {
-  const isThere = Object.keys(secrets).every((key) => worker?.secrets.includes(key) === true)
-  return !isThere || settings.uploadedSecrets !== fingerprint(secrets)
 }

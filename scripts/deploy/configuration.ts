@@ -116,7 +116,7 @@ export function checkConfiguration(
   secrets: object | null,
 ): void {
   // Secrets that this machine does not know are taken for good ones.
-  const known = secrets ?? { AUTH_SECRET: randomBytes(32).toString('base64') }
+  const known = { AUTH_SECRET: randomBytes(32).toString('base64'), ...secrets }
   try {
     parseConfig({ ...worker?.vars, ...varsOf(template, deployment), ...known })
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * The secrets of a deployment, `.deploy/NAME/secrets.json`. They are made once, go up with the first deploy, and stay known to
- * whoever deployed: a secret that nobody knows cannot be rotated. After that the file goes up when it was edited.
+ * whoever deployed: a secret that nobody knows cannot be rotated. After that the file goes up when it was edited. A CI has them
+ * in its environment instead.
  */
 
 import { createHash, randomBytes } from 'node:crypto'
@@ -10,12 +11,13 @@ import * as z from 'zod/mini'
 
 import { keepFile, readKept } from './kept-file.ts'
 import { DeployProblem } from './problem.ts'
-import { folderOf } from './settings.ts'
+import { folderOf, type Settings } from './settings.ts'
+import { shown } from './steps.ts'
 
 const SECRET_BYTES = 32
 
 const Secrets = z.strictObject({
-  AUTH_SECRET: z.string(),
+  AUTH_SECRET: z.optional(z.string()),
   AUTH_SECRET_PREVIOUS: z.optional(z.string()),
   SERVICE_KEY: z.optional(z.string()),
   MAIL_API_KEY: z.optional(z.string()),
@@ -37,16 +39,64 @@ export function readSecrets(name: string): Secrets | null {
   )
 }
 
-/** Makes both secrets and keeps them, before anybody else gets to see them. */
-export function makeSecrets(name: string): Secrets {
-  return keepSecrets(name, { AUTH_SECRET: newSecret(), SERVICE_KEY: newSecret() })
+export interface Choice {
+  /** `null`: this machine knows none. */
+  readonly secrets: Secrets | null
+  /** Whether they go up with the code. */
+  readonly uploads: boolean
+  readonly said: string
 }
 
-/** The secrets that a build was given by its environment; it has no other place to keep them. */
-export function secretsOfEnvironment(name: string, env: NodeJS.ProcessEnv): Secrets | null {
-  const { AUTH_SECRET, SERVICE_KEY } = env
-  if (AUTH_SECRET === undefined) return null
-  return keepSecrets(name, { AUTH_SECRET, ...(SERVICE_KEY !== undefined && { SERVICE_KEY }) })
+/**
+ * Which secrets a deploy works with, given the names of those that its Worker has. What was made or given is kept before
+ * anybody else gets to see it. Throws `DeployProblem`.
+ */
+export function findSecrets(
+  name: string,
+  deployed: readonly string[],
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Choice {
+  const kept = readSecrets(name)
+  const isDeployed = deployed.includes('AUTH_SECRET')
+  const isCi = env['CI'] !== undefined && !['', 'false'].includes(env['CI'])
+  // A build at Cloudflare leaves to the dashboard what is set there.
+  const isListening = isCi && !(env['WORKERS_CI'] === '1' && isDeployed)
+  const given = isListening ? secretsOfEnvironment(env, [...deployed, ...Object.keys(kept ?? {})]) : {}
+  if (Object.keys(given).length > 0) {
+    const secrets = keepSecrets(name, { ...kept, ...given })
+    const hint = isDeployed || secrets.AUTH_SECRET !== undefined ? '' : `; ${UNSET}`
+    // Each time: nobody can see whether the Worker has these or others.
+    return { secrets, uploads: true, said: `${Object.keys(given).join(' and ')} from the environment${hint}` }
+  }
+  if (kept !== null && (isDeployed || kept.AUTH_SECRET !== undefined)) {
+    return { secrets: kept, uploads: needsUpload(kept, deployed, settings), said: shown(secretsFile(name)) }
+  }
+  if (isDeployed) return { secrets: null, uploads: false, said: 'kept as deployed; this machine does not know them' }
+  // What a build made up would be gone with it.
+  if (isCi) return { secrets: null, uploads: false, said: `none: ${UNSET}` }
+  const made = { AUTH_SECRET: newSecret(), SERVICE_KEY: newSecret(), ...kept }
+  return { secrets: keepSecrets(name, made), uploads: true, said: `made, in ${shown(secretsFile(name))}` }
+}
+
+const UNSET = 'until AUTH_SECRET is set, Tessera answers 500'
+
+/**
+ * What a CI was given. Its own secret that is not set comes as an empty variable, so that is none; but an empty
+ * AUTH_SECRET_PREVIOUS takes back one that is `known`.
+ */
+function secretsOfEnvironment(env: NodeJS.ProcessEnv, known: readonly string[]): Secrets {
+  const names = Object.keys(Secrets.shape).filter((name) => {
+    const value = env[name]
+    return value === '' ? name === 'AUTH_SECRET_PREVIOUS' && known.includes(name) : value !== undefined
+  })
+  return Object.fromEntries(names.map((name) => [name, env[name]]))
+}
+
+/** Unless they were uploaded from here as they are: they may have been rotated in the dashboard since. */
+function needsUpload(secrets: Secrets, deployed: readonly string[], settings: Settings): boolean {
+  const isThere = Object.keys(secrets).every((key) => deployed.includes(key))
+  return !isThere || settings.uploadedSecrets !== fingerprint(secrets)
 }
 
 function keepSecrets(name: string, secrets: Secrets): Secrets {

@@ -335,6 +335,15 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
     const second = await here.deploy(['--name', 'ci', ...ANSWERS], { CI: 'true', ...secrets })
     expect(second.code).toBe(0)
     expect(deployedSecrets(api, 'ci')).toEqual(secrets)
+
+    // After a leak: what is changed there is changed at the next deploy, and the rest stays. No CI keeps its files.
+    rmSync(join(here.path, '.deploy'), { recursive: true })
+    const rotated = { AUTH_SECRET: 'c'.repeat(20) + '0123456789abcdefghijklmn', AUTH_SECRET_PREVIOUS: '' }
+    expect(await here.deploy(['--name', 'ci'], { CI: 'true', ...rotated })).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^Secrets +AUTH_SECRET from the environment$/m) as string,
+    })
+    expect(deployedSecrets(api, 'ci')).toEqual({ ...secrets, AUTH_SECRET: rotated.AUTH_SECRET })
   })
 
   test('in a build takes the names, the ids and the secrets that the form of the button has set', async () => {

@@ -20,7 +20,9 @@ import type { Plan } from '../../scripts/deploy/plan.ts'
 import type { Prompt } from '../../scripts/deploy/prompt.ts'
 import * as questions from '../../scripts/deploy/questions.ts'
 import { createDatabase, ensureQueue, findDatabase } from '../../scripts/deploy/resources.ts'
+import { findSecrets, fingerprint, secretsFile } from '../../scripts/deploy/secrets.ts'
 import { parseSender, senderWarning } from '../../scripts/deploy/sender.ts'
+import type { Settings } from '../../scripts/deploy/settings.ts'
 import { findWorker } from '../../scripts/deploy/worker.ts'
 import { ACCOUNT, type CloudflareApi, startCloudflareApi, TOKEN } from '../support/cloudflare-api.ts'
 
@@ -489,6 +491,86 @@ describe('the configuration of a deployment', () => {
     expect(() => {
       checkConfiguration(template, { address, mailFrom: null }, null, { AUTH_SECRET: 'short' })
     }).toThrow(/^Configuration: AUTH_SECRET needs at least 43 characters/)
+  })
+})
+
+describe('the secrets of a deployment', () => {
+  const name = 'never-deployed'
+  const file = secretsFile(name)
+  const shown = `.deploy/${name}/secrets.json`
+  const CI = { CI: 'true' }
+  const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(43)) as [string, string, string]
+  const find = (deployed: readonly string[], env: NodeJS.ProcessEnv | object, settings: Settings = {}) =>
+    findSecrets(name, deployed, settings, env as NodeJS.ProcessEnv)
+  const BOTH = ['AUTH_SECRET', 'SERVICE_KEY']
+
+  afterEach(() => {
+    rmSync(dirname(file), { recursive: true, force: true })
+  })
+
+  test('are made once, at a terminal, whatever its environment has, and go up until they were', () => {
+    const made = find([], { AUTH_SECRET: A })
+    expect(made).toMatchObject({ uploads: true, said: `made, in ${shown}` })
+    expect(readKept(file)).toEqual(made.secrets)
+    expect(made.secrets?.AUTH_SECRET).toMatch(/^[A-Za-z0-9+/]{43}=$/)
+    expect(find([], {})).toEqual({ ...made, said: shown })
+    const uploadedSecrets = fingerprint(made.secrets ?? {})
+    expect(find(BOTH, { AUTH_SECRET: A }, { uploadedSecrets })).toEqual({ ...made, uploads: false, said: shown })
+    // One of them was deleted in the dashboard.
+    expect(find(['AUTH_SECRET'], {}, { uploadedSecrets }).uploads).toBe(true)
+    keepFile(file, { ...made.secrets, AUTH_SECRET: B })
+    expect(find(BOTH, {}, { uploadedSecrets }).uploads).toBe(true)
+  })
+
+  test('that another machine made stay, but for those that this one was told', () => {
+    const unknown = { secrets: null, uploads: false, said: 'kept as deployed; this machine does not know them' }
+    expect(find(BOTH, {})).toEqual(unknown)
+    expect(find(BOTH, CI)).toEqual(unknown)
+    keepFile(file, { SERVICE_KEY: C })
+    expect(find(BOTH, {})).toEqual({ secrets: { SERVICE_KEY: C }, uploads: true, said: shown })
+    // Where none is deployed, the other one is made.
+    expect(find([], {}).secrets).toEqual({ AUTH_SECRET: expect.any(String) as string, SERVICE_KEY: C })
+  })
+
+  test('of the environment of a CI go up at each deploy, in front of what is deployed or kept', () => {
+    keepFile(file, { AUTH_SECRET: A, SERVICE_KEY: C })
+    const uploadedSecrets = fingerprint({ AUTH_SECRET: A, SERVICE_KEY: C })
+    expect(find(BOTH, { ...CI, AUTH_SECRET: B }, { uploadedSecrets })).toEqual({
+      secrets: { AUTH_SECRET: B, SERVICE_KEY: C },
+      uploads: true,
+      said: 'AUTH_SECRET from the environment',
+    })
+    rmSync(file)
+    // Somebody may have changed it in the dashboard; nobody can see that.
+    expect(find(BOTH, { ...CI, SERVICE_KEY: C, MAIL_API_KEY: 'm' })).toEqual({
+      secrets: { SERVICE_KEY: C, MAIL_API_KEY: 'm' },
+      uploads: true,
+      said: 'SERVICE_KEY and MAIL_API_KEY from the environment',
+    })
+    rmSync(file)
+    expect(find([], { ...CI, SERVICE_KEY: C }).said).toBe(
+      'SERVICE_KEY from the environment; until AUTH_SECRET is set, Tessera answers 500',
+    )
+  })
+
+  test('that are empty in a CI, where its own secret is not set, are none; an empty previous one is taken back', () => {
+    const empty = { ...CI, AUTH_SECRET: '', SERVICE_KEY: '', AUTH_SECRET_PREVIOUS: '' }
+    expect(find([], empty)).toEqual({
+      secrets: null,
+      uploads: false,
+      said: 'none: until AUTH_SECRET is set, Tessera answers 500',
+    })
+    expect(find([...BOTH, 'AUTH_SECRET_PREVIOUS'], empty).secrets).toEqual({ AUTH_SECRET_PREVIOUS: '' })
+    rmSync(file)
+    expect(find(BOTH, { ...CI, AUTH_SECRET_PREVIOUS: `${B},${A}` }).secrets).toEqual({
+      AUTH_SECRET_PREVIOUS: `${B},${A}`,
+    })
+  })
+
+  test('that the dashboard has are its own to change where Cloudflare builds', () => {
+    const build = { ...CI, WORKERS_CI: '1', AUTH_SECRET: B }
+    expect(find(BOTH, build).secrets).toBeNull()
+    expect(find([], build)).toMatchObject({ secrets: { AUTH_SECRET: B }, uploads: true })
   })
 })
 
