@@ -69,13 +69,12 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   if (location !== undefined) keep({ location })
 
   const written = template.vars?.['MAIL_FROM']
-  const sender = settings.mailFrom ?? worker?.vars['MAIL_FROM'] ?? settings.mailFrom
-  const mailFrom =
-    isBuild && options['mail-from'] === undefined
-      ? typeof written === 'string'
-        ? written
-        : (sender ?? null)
-      : await questions.askSender(prompt, options, sender)
+  const senders = {
+    kept: settings.mailFrom,
+    deployed: worker?.vars['MAIL_FROM'],
+    written: typeof written === 'string' ? written : undefined,
+  }
+  const mailFrom = await questions.askSender(prompt, options, senders, isBuild)
   keep({ mailFrom })
 
   // Where a Worker is, there are accounts.

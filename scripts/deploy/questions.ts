@@ -133,20 +133,38 @@ export function askLocation(prompt: Prompt | null, options: Options, kept: strin
   })
 }
 
-/** `null`: later. */
-export function askSender(
+/** Where a sender may be known from: an earlier answer, the Worker, and wrangler.toml. */
+export interface KnownSenders {
+  /** `null`: it was left for later. */
+  readonly kept?: string | null | undefined
+  readonly deployed?: string | undefined
+  readonly written?: string | undefined
+}
+
+/** `null`: later. In a build, what was pushed goes before what is deployed; elsewhere an answer holds until another is given. */
+export async function askSender(
   prompt: Prompt | null,
   options: Options,
-  kept: string | null | undefined,
+  { kept, deployed, written }: KnownSenders,
+  isBuild = false,
 ): Promise<string | null> {
-  return answer(prompt, {
+  const given = options['mail-from']
+  const before = kept ?? deployed
+  if (isBuild && given === undefined) return written ?? before ?? null
+  const sender = await answer(prompt, {
     flag: '--mail-from SENDER, or --mail-from later',
-    given: options['mail-from'],
-    kept: kept === null ? 'later' : kept,
+    given,
+    kept: before ?? written ?? (kept === null ? 'later' : undefined),
     text: 'Sender of mails, such as Tessera <auth@example.com> (later): ',
     empty: 'later',
     parse: (text) => (text === 'later' ? null : parseSender(text)),
   })
+  if (given === undefined && before !== undefined && written !== undefined && written !== sender) {
+    console.log(
+      `Mails come from ${before} as before, not from ${written} as in wrangler.toml: --mail-from changes that.`,
+    )
+  }
+  return sender
 }
 
 /** The address of an account to create; `null` for none, and where nobody can be asked. */
@@ -166,13 +184,14 @@ export async function askFirstAccount(
   })
 }
 
-/** `null`: it is made up. */
+/** Typed twice alike, since nobody sees it. `null`: it is made up. */
 export async function askPassword(prompt: Prompt | null): Promise<string | null> {
   if (prompt === null) return null
   for (;;) {
     const password = await prompt.askHidden('Its password (made up and kept in .deploy): ')
     if (password === '') return null
-    if (password.length >= MIN_PASSWORD_LENGTH) return password
-    console.log(`  At least ${MIN_PASSWORD_LENGTH} characters, please.`)
+    if (password.length < MIN_PASSWORD_LENGTH) console.log(`  At least ${MIN_PASSWORD_LENGTH} characters, please.`)
+    else if ((await prompt.askHidden('Once more: ')) === password) return password
+    else console.log('  These two differ.')
   }
 }

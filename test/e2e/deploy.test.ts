@@ -285,6 +285,9 @@ describe.concurrent('npm run deploy', PATIENCE, () => {
       ['Sender of mails, such as Tessera <auth@example.com> (later): ', 'auth@mail.example.com\n'],
       ['E-mail of a first account (none): ', 'First@Example.com\n'],
       ['Its password (made up and kept in .deploy): ', `${password}\n`],
+      ['Once more: ', 'correct horse batery\n'],
+      ['Its password (made up and kept in .deploy): ', `${password}\n`],
+      ['Once more: ', `${password}\n`],
     ])
 
     expect(code).toBe(0)

@@ -77,6 +77,11 @@ function typist(...answers: string[]): Prompt & { readonly asked: string[] } {
   return { ask, askHidden: ask, asked }
 }
 
+/** The lines that were printed since they were last asked for. */
+function said(): unknown[] {
+  return vi.mocked(console.log).mock.calls.splice(0).flat()
+}
+
 function checkAddress() {
   return checkDomain(cloudflare, ACCOUNT, 'auth.example.com', 'tessera')
 }
@@ -337,21 +342,48 @@ describe('a question', () => {
   })
 
   test('about mails and accounts may be left for later', async () => {
-    expect(await questions.askSender(typist(''), {}, undefined)).toBeNull()
-    expect(await questions.askSender(null, {}, null)).toBeNull()
-    expect(await questions.askSender(typist('nonsense', 'Acme <a@example.com>'), {}, undefined)).toBe(
-      'Acme <a@example.com>',
-    )
-    expect(await lineOf(questions.askSender(null, {}, undefined))).toContain(
-      'give --mail-from SENDER, or --mail-from later.',
-    )
+    expect(await questions.askSender(typist(''), {}, {})).toBeNull()
+    expect(await questions.askSender(null, {}, { kept: null })).toBeNull()
+    expect(await questions.askSender(typist('nonsense', 'Acme <a@example.com>'), {}, {})).toBe('Acme <a@example.com>')
+    expect(await lineOf(questions.askSender(null, {}, {}))).toContain('give --mail-from SENDER, or --mail-from later.')
     expect(await questions.askFirstAccount(null, {}, undefined)).toBeNull()
     expect(await questions.askFirstAccount(typist(''), {}, undefined)).toBeNull()
     expect(await questions.askFirstAccount(null, { 'first-account': ' Ada@Example.com' }, null)).toBe('ada@example.com')
   })
 
-  test('about a password takes what is long enough, to the letter, or makes one up', async () => {
-    expect(await questions.askPassword(typist('short', ' twelve chars '))).toBe(' twelve chars ')
+  test('about a sender is answered by wrangler.toml as well, and an earlier answer that goes before that is said', async () => {
+    const [written, kept, deployed] = ['w@example.com', 'k@example.com', 'd@example.com']
+    expect(await questions.askSender(null, {}, { written })).toBe(written)
+    expect(await questions.askSender(null, {}, { written, kept: null })).toBe(written)
+    expect(await questions.askSender(null, {}, { written, kept: written, deployed })).toBe(written)
+    expect(await questions.askSender(null, { 'mail-from': kept }, { written, deployed })).toBe(kept)
+    expect(said()).toEqual([])
+
+    expect(await questions.askSender(null, {}, { written, kept, deployed })).toBe(kept)
+    expect(await questions.askSender(null, {}, { written, kept: null, deployed })).toBe(deployed)
+    const line = (sender: string) =>
+      `Mails come from ${sender} as before, not from ${written} as in wrangler.toml: --mail-from changes that.`
+    expect(said()).toEqual([line(kept), line(deployed)])
+
+    // A build of what was pushed has no earlier answers, and nobody who gives one.
+    expect(await questions.askSender(null, {}, { written, deployed }, true)).toBe(written)
+    expect(await questions.askSender(null, {}, { deployed }, true)).toBe(deployed)
+    expect(await questions.askSender(null, {}, {}, true)).toBeNull()
+    expect(await questions.askSender(null, { 'mail-from': kept }, { written }, true)).toBe(kept)
+    expect(said()).toEqual([])
+  })
+
+  test('about a password takes what is long enough, to the letter, and typed twice alike, or makes one up', async () => {
+    const word = ' twelve chars '
+    const prompt = typist('short', word, 'twelve chars', word, '', word, word)
+    expect(await questions.askPassword(prompt)).toBe(word)
+    const [question, again] = ['Its password (made up and kept in .deploy): ', 'Once more: ']
+    expect(prompt.asked).toEqual([question, question, again, question, again, question, again])
+    expect(vi.mocked(console.log).mock.calls.flat()).toEqual([
+      '  At least 12 characters, please.',
+      '  These two differ.',
+      '  These two differ.',
+    ])
     expect(await questions.askPassword(typist(''))).toBeNull()
     expect(await questions.askPassword(null)).toBeNull()
   })
