@@ -391,6 +391,20 @@ describe('an access token that an API was sent', () => {
     expect((await call('/auth/sessions', { headers, ip, cf }, by)).answer).toEqual(isIn ? GRANTED : BLOCKED)
   })
 
+  test.each([
+    ['address', BLOCKED],
+    ['country', GRANTED],
+  ])('goes by the places that count under %s today, not by a wider one that was allowed', async (policy, expected) => {
+    const by = startWorker({ LOCATION_POLICY: policy })
+    const { session, headers } = await governed({}, by)
+    await env.DB.prepare('INSERT INTO allowed_places (user_id, place, created_at, expires_at) VALUES (?, ?, ?, ?)')
+      .bind(session.account.id, 'country:NZ', T0, T0 + DAY_SECONDS)
+      .run()
+
+    const options = { headers, ip: ELSEWHERE, cf: { country: 'NZ' } } as const
+    expect((await call('/auth/sessions', options, by)).answer).toEqual(expected)
+  })
+
   test('is told first whatever else is wrong with it', async () => {
     const { session, headers } = await governed()
     await remove('/auth/session', session.cookies.access_token)
