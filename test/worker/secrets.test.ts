@@ -3,16 +3,28 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { expect, test } from 'vitest'
 
+import readme from '../../README.md?raw'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
 const OLD = TEST_BINDINGS.AUTH_SECRET
 const NEW = TEST_BINDINGS.AUTH_SECRET_PREVIOUS
 
-const before = startWorker({ AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' })
-const published = startWorker({ AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: `${NEW},${OLD}` })
-const signing = startWorker({ AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: `${NEW},${OLD}` })
-const after = startWorker({ AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: '' })
+/** What each numbered step of the README changes, in its order; a step that waits changes nothing. */
+const changes = [...readme.matchAll(/^\d\. .*?`(AUTH_SECRET\w*)` becomes (?:both, )?(?:`(.+?)`|empty);/gm)].map(
+  ([, key = '', value = '']) => ({ [key]: value.replace('NEW', NEW).replace('OLD', OLD) }),
+)
+const start = { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' }
+const steps = [{}, ...changes].map((_, i) => startWorker(Object.assign({}, start, ...changes.slice(0, i))))
+const [before, published, signing, after] = steps as [TestWorker, TestWorker, TestWorker, TestWorker]
+
+test('takes three changes, one a deploy', () => {
+  expect(changes.flatMap((change) => Object.keys(change))).toEqual([
+    'AUTH_SECRET_PREVIOUS',
+    'AUTH_SECRET',
+    'AUTH_SECRET_PREVIOUS',
+  ])
+})
 
 async function open(by: TestWorker) {
   return pairOf(await by.call(`/${crypto.randomUUID()}`))
@@ -33,7 +45,6 @@ async function verifier(by: TestWorker) {
 }
 
 test('is published before anything is signed with it, so that no verifier meets a key that it has not', async () => {
-  const steps = [before, published, signing, after]
   for (const [i, current] of steps.entries()) {
     const next = steps[i + 1]
     if (next === undefined) break
