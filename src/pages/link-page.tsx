@@ -36,12 +36,14 @@ interface AskProps {
   readonly purpose: LinkPurpose
   readonly token: string
   readonly details: readonly (readonly [name: string, value: string])[]
+  /** Under which the places were named. */
+  readonly policy: string
   readonly places: OfferedPlaces | null
   readonly nonce: string | undefined
 }
 
 /** Asks. Mail scanners open links and press nothing, so the button is what acts. */
-export function renderAskPage({ purpose, token, details, places, nonce }: AskProps): Document {
+export function renderAskPage({ purpose, token, details, policy, places, nonce }: AskProps): Document {
   const { question, consequence, button } = WORDINGS[purpose]
   return toDocument(
     <Layout title={question} nonce={nonce}>
@@ -57,7 +59,7 @@ export function renderAskPage({ purpose, token, details, places, nonce }: AskPro
       </dl>
       <form method="post">
         <input type="hidden" name="token" value={token} />
-        {places !== null && <Offer {...places} />}
+        {places !== null && <Offer policy={policy} {...places} />}
         <button type="submit" class={purpose === 'end_sessions' ? 'danger' : undefined}>
           {button}
         </button>
@@ -67,11 +69,12 @@ export function renderAskPage({ purpose, token, details, places, nonce }: AskPro
 }
 
 /** What the button allows, to the word: the place of today's policy may be as wide as a country. */
-function Offer({ blocked, former }: OfferedPlaces) {
+function Offer({ policy, blocked, former }: OfferedPlaces & Pick<AskProps, 'policy'>) {
   return (
     <>
       <h2>What you would allow, for 90 days</h2>
       <p>{breakable(sentence(blocked.words))}</p>
+      <input type="hidden" name="policy" value={policy} />
       {former !== null && (
         <label>
           <input type="checkbox" name="former" value="yes" />

@@ -177,16 +177,18 @@ const QUESTIONS = {
 } as const
 
 interface Offered {
+  readonly policy?: string
   readonly blocked: string
   readonly former: string | null
 }
 
 const OFFERED: Offered = { blocked: `The address ${ELSEWHERE}`, former: `the address ${HOME}` }
 
-function offer({ blocked, former }: Offered): string {
+function offer({ policy = 'address', blocked, former }: Offered): string {
   const box = '<input type="checkbox" name="former" value="yes"/>'
   const label = former === null ? '' : `<label>${box}<span>Also where this session had been: ${former}</span></label>`
-  return `<h2>What you would allow, for 90 days</h2><p>${blocked}.</p>${label}`
+  const seen = `<input type="hidden" name="policy" value="${policy}"/>`
+  return `<h2>What you would allow, for 90 days</h2><p>${blocked}.</p>${seen}${label}`
 }
 
 function askPage(
@@ -454,6 +456,25 @@ describe('pressing the button', () => {
     expect((await refresh(session)).status).toBe(401)
   })
 
+  test('of allow_place allows nothing when its page said less than it would do today, and the link stays good', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    const wide = startWorker({ LOCATION_POLICY: 'country' })
+    const before = await allRows()
+    const seen = await (await show('allow_place', links.allow_place)).text()
+    const fields = [...seen.matchAll(/name="(\w+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value])
+    const pressed = (by: TestWorker) =>
+      by.call(LINK_PATHS.allow_place, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(fields).toString(),
+      })
+
+    expect(await read(await pressed(wide))).toEqual(brokenPage(401))
+    expect(await allRows()).toEqual(before)
+    expect((await pressed(worker)).status).toBe(200)
+  })
+
   test('of allow_place allows nothing when end_sessions was pressed while it was being carried out', async () => {
     const account = await createAccount(env.DB)
     const links = await block(account)
@@ -704,7 +725,7 @@ describe('an allowed place', () => {
     const { body } = await read(await show('allow_place', token, {}, by))
 
     const upper = `${blocked.charAt(0).toUpperCase()}${blocked.slice(1)}`
-    expect(body).toContain(offer({ blocked: upper, former }))
+    expect(body).toContain(offer({ policy, blocked: upper, former }))
     expect(await read(await press('allow_place', token, { former: true }, by))).toEqual(
       donePage(`${blocked}, and from ${former}`),
     )

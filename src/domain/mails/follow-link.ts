@@ -30,18 +30,25 @@ export async function endSessionsByLink(services: Services, text: string): Promi
   if (!(await services.links.endSessions(id, services.now()))) throw new TesseraError('token_used', { cause: 'link' })
 }
 
+/** What the owner chose on the page of *that was me*. */
+interface Choice {
+  /** The policy under which the page named the places; `undefined` where it does not say. */
+  readonly policy: string | undefined
+  readonly isFormerToo: boolean
+}
+
 /**
  * Allows the place of which the mail tells, and the former one where its owner asks for that too, once. Returns them in words.
- * Throws as `openLink` does.
+ * Throws as `openLink` does, and `token_not_valid` where the places reach further by now, or less far, than the page said.
  */
 export async function allowPlaceByLink(
   services: Services,
   text: string,
-  { isFormerToo }: { readonly isFormerToo: boolean },
+  { policy, isFormerToo }: Choice,
 ): Promise<readonly string[]> {
   const id = await readLink(services, 'allow_place', text)
   const facts = await findUnused(services, 'allow_place', id)
-  const { blocked, former } = requireOffer(services, facts)
+  const { blocked, former } = requireOffer(services, facts, policy)
   const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
   const now = services.now()
   const allowed = await services.links.allowPlaces(id, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
@@ -49,10 +56,14 @@ export async function allowPlaceByLink(
   return places.map(({ words }) => words)
 }
 
-/** A mail about what is nobody's place has no such link. */
-function requireOffer({ settings }: Services, facts: NoticeFacts): OfferedPlaces {
-  const offered = offerPlaces(settings.locationPolicy, facts)
-  if (offered === null) throw new TesseraError('token_not_valid', { cause: 'place' })
+/** A mail about what is nobody's place has no such link, and a page of another policy offered other places. */
+function requireOffer(
+  { settings: { locationPolicy } }: Services,
+  facts: NoticeFacts,
+  policy: string = locationPolicy,
+): OfferedPlaces {
+  const offered = offerPlaces(locationPolicy, facts)
+  if (offered === null || policy !== locationPolicy) throw new TesseraError('token_not_valid', { cause: 'place' })
   return offered
 }
 

@@ -30,10 +30,11 @@ function linkRoute(purpose: LinkPurpose) {
       const { facts, places } = await openLink(c.env, purpose, token)
       const { renderAskPage } = await loadPages()
       const details = describeNotice(facts)
-      return c.html(renderAskPage({ purpose, token, details, places, nonce: c.get('secureHeadersNonce') }))
+      const policy = c.env.settings.locationPolicy
+      return c.html(renderAskPage({ purpose, token, details, policy, places, nonce: c.get('secureHeadersNonce') }))
     })
     .post(path, refuseCrossOrigin, async (c) => {
-      const { token, former } = await readForm(c, LinkRequest)
+      const { token, policy, former } = await readForm(c, LinkRequest)
       // Before the link is used up: it works once, and whoever pressed it should read that it did.
       const { renderDonePage } = await loadPages()
       const nonce = c.get('secureHeadersNonce')
@@ -41,7 +42,7 @@ function linkRoute(purpose: LinkPurpose) {
         await endSessionsByLink(c.env, token)
         return c.html(renderDonePage({ purpose, places: [], nonce }))
       }
-      const places = await allowPlaceByLink(c.env, token, { isFormerToo: former !== undefined })
+      const places = await allowPlaceByLink(c.env, token, { policy, isFormerToo: former !== undefined })
       return c.html(renderDonePage({ purpose, places, nonce }))
     })
     .onError(async (thrown, c) => {
