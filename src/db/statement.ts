@@ -25,8 +25,9 @@ interface BuiltQuery<Row> {
 
 /**
  * How long one round trip may take. A refresh that moved makes the longest chain: three tries of the rotation and their
- * pauses, the end of the session, and the message about it (`mail/delivery.ts`) stay below 8 s, and the three tries
- * below the interval of a race, so that a retry of our own never looks like reuse.
+ * pauses, the end of the session, and the message about it (`mail/delivery.ts`) stay below 8 s, or 10 s where the end
+ * finds that another client was faster; and the three tries below the interval of a race, so that a retry of our own never
+ * looks like reuse.
  */
 const ROUND_TRIP_MILLISECONDS = 1750
 const ATTEMPTS = 3

@@ -25,6 +25,18 @@ export async function forge(header: unknown, payload: unknown, key: CryptoKey): 
   return `${signed}.${encodePart(new Uint8Array(signature))}`
 }
 
+/** The order n of P-256 (FIPS 186-5, SP 800-186 section 3.2.1.3). */
+const ORDER = 0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff_bce6_faad_a717_9e84_f3b9_cac2_fc63_2551n
+
+/** An ES256 token with the other signature that is as good: (r, n − s), which needs no key. */
+export function twinOf(token: string): string {
+  const [header = '', payload = '', signature = ''] = token.split('.')
+  const bytes = Uint8Array.from(atob(signature.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
+  const s = BigInt(`0x${bytes.slice(32).toHex()}`)
+  bytes.set(Uint8Array.fromHex((ORDER - s).toString(16).padStart(64, '0')), 32)
+  return `${header}.${payload}.${encodePart(bytes)}`
+}
+
 /** An HMAC key out of text that is no secret, as in the confusion of a public key with one (RFC 8725 section 2.1). */
 export function hmacKey(text: string): Promise<CryptoKey> {
   return crypto.subtle.importKey('raw', new TextEncoder().encode(text), { name: 'HMAC', hash: 'SHA-256' }, false, [

@@ -10,7 +10,7 @@ import { createSessionStore } from '../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../support/accounts.ts'
 import { at, T0 } from '../support/clock.ts'
 import { countRoundTrips } from '../support/counting-database.ts'
-import { decodeToken, forge, strangerKeys } from '../support/forge.ts'
+import { decodeToken, forge, strangerKeys, twinOf } from '../support/forge.ts'
 import { readOutbox } from '../support/mailbox.ts'
 import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, startWorker, type TestWorker } from '../support/worker.ts'
 
@@ -318,6 +318,21 @@ test('DELETE /auth/session acts once on a session of which it gets an old and a 
 
   expect((await counted.call('/auth/session', { method: 'DELETE', headers: { Cookie } })).status).toBe(204)
   expect([roundTrips(), await endOf(sid)]).toEqual([1, 'signed_out'])
+})
+
+test('the other signature that anybody can make of a token, (r, n − s), is the same token: nothing goes by its text', async () => {
+  const { sid, cookies } = await open()
+  const twin = twinOf(cookies.access_token)
+  const { database, roundTrips, reset } = countRoundTrips(env.DB)
+  const counted = startWorker({ DB: database })
+  const verified = await worker.call('/auth/token/verify', { method: 'POST', json: { token: twin } })
+  expect([twin === cookies.access_token, verified.status]).toEqual([false, 200])
+  reset()
+  const headers = { Cookie: `access_token=${cookies.access_token}; access_token=${twin}` }
+
+  expect((await counted.call('/auth/session', { method: 'DELETE', headers })).status).toBe(204)
+  expect([roundTrips(), await endOf(sid)]).toEqual([1, 'signed_out'])
+  expect((await call('/auth/me', { cookies: { access_token: twin } })).answer).toEqual(USED)
 })
 
 test('DELETE /auth/session acts once a session, and on four at most', async () => {
