@@ -35,7 +35,7 @@ const client: Client = {
   asn: null,
   country: null,
   city: null,
-  network: null,
+  provider: null,
   userAgent: ':userAgent',
 }
 

@@ -97,7 +97,7 @@ function prepareStatements(d1: D1Database) {
               place: parameter('key').as('place'),
               country: parameter('country').as('country'),
               city: parameter('city').as('city'),
-              network: parameter('network').as('network'),
+              provider: parameter('provider').as('network'),
               createdAt: parameter('now').as('created_at'),
               expiresAt: parameter('expiresAt').as('expires_at'),
             })

@@ -6,10 +6,11 @@
  */
 
 import { and, eq, isNull, lte, ne, type SQL, sql } from 'drizzle-orm'
+import * as z from 'zod/mini'
 
-import type { Notice } from '../domain/mails/notice.ts'
+import { type Notice, NoticeFacts } from '../domain/mails/notice.ts'
 import type { Outbox } from '../domain/mails/outbox.ts'
-import type { Reuse, SessionEnd } from '../domain/sessions/session.ts'
+import type { ReusedToken, SessionEnd } from '../domain/sessions/session.ts'
 import { insertInto, select, update } from './query.ts'
 import { notifications, sessions, users } from './schema.ts'
 import { aliased, parameter, prepare, run, runBatch, untilAnswered } from './statement.ts'
@@ -57,30 +58,38 @@ export function createOutbox(d1: D1Database): Outbox {
 
 /**
  * The statements that store the mail about a session, for the batch that ends it. They store nothing when the owner has no
- * address, or when the same mail is stored already; `ofEnd` nothing when that batch ended nothing, and `ofReuse` nothing
+ * address, or when the same mail is stored already; `ofEnd` nothing when that batch ended nothing, and `ofReused` nothing
  * when the token is the last one of its session.
  */
 export function prepareNotices(d1: D1Database) {
-  const wasEnded = and(eq(sessions.revokedAt, parameter('now')), eq(sessions.revokedReason, parameter('reason')))
+  const wasEnded = and(eq(sessions.endedAt, parameter('now')), eq(sessions.endReason, parameter('reason')))
   const ofEnd = prepareNotice(d1, wasEnded)
-  const ofReuse = prepareNotice(d1, ne(sessions.jti, parameter('usedJti')))
+  const ofReused = prepareNotice(d1, ne(sessions.jti, parameter('usedJti')))
   return {
     ofEnd: {
       bind: (id: string, notice: Notice, end: Pick<SessionEnd, 'sid' | 'reason' | 'now'>) =>
         ofEnd.bind({ ...noticeValues(id, notice, end), reason: end.reason }),
       rows: ofEnd.rows,
     },
-    ofReuse: {
-      bind: (id: string, notice: Notice, reuse: Omit<Reuse, 'notice'>) =>
-        ofReuse.bind({ ...noticeValues(id, notice, reuse), usedJti: reuse.usedJti }),
-      rows: ofReuse.rows,
+    ofReused: {
+      bind: (id: string, notice: Notice, reused: Omit<ReusedToken, 'notice'>) =>
+        ofReused.bind({ ...noticeValues(id, notice, reused), usedJti: reused.usedJti }),
+      rows: ofReused.rows,
     },
   }
 }
 
 function noticeValues(id: string, { kind, facts }: Notice, { sid, now }: Pick<SessionEnd, 'sid' | 'now'>) {
   const dedupeKey = `${kind}:${sid}`
-  return { id, kind, facts: JSON.stringify(facts), dedupeKey, now, dueAt: now + OVERDUE_SECONDS, sid }
+  return {
+    id,
+    kind,
+    facts: JSON.stringify(z.encode(NoticeFacts, facts)),
+    dedupeKey,
+    now,
+    dueAt: now + OVERDUE_SECONDS,
+    sid,
+  }
 }
 
 function prepareNotice(d1: D1Database, condition: SQL | undefined) {

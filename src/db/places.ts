@@ -32,7 +32,7 @@ function prepareStatements(d1: D1Database) {
           place: allowedPlaces.place,
           country: allowedPlaces.country,
           city: allowedPlaces.city,
-          network: allowedPlaces.network,
+          provider: allowedPlaces.provider,
           createdAt: allowedPlaces.createdAt,
           expiresAt: allowedPlaces.expiresAt,
         }),

@@ -11,7 +11,7 @@ import { deleteFrom, select } from './query.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
 import { parameter, prepare, run } from './statement.ts'
 
-/** Sessions stay for a day after they are over (`sessions/revocation-columns.ts`), for whoever asks what happened. */
+/** Sessions stay for a day after they are over (`sessions/end-columns.ts`), for whoever asks what happened. */
 const KEEP_SESSIONS_SECONDS = 86_400
 /** Mails stay longer than their links work and their senders try. */
 const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400

@@ -2,25 +2,25 @@
 
 import { Notice } from '../domain/mails/notice.ts'
 import type { DeliveryDeps } from '../mail/delivery.ts'
-import { type Message, renderMessage } from '../mail/message.ts'
+import { type MailContent, renderMail } from '../mail/message.ts'
 import type { MailRecord } from './records.ts'
 
-export interface RenderedMail {
+export interface ShownMail {
   readonly record: MailRecord
   /** `null`: the row cannot be read, and will not be sent either. */
-  readonly message: Message | null
+  readonly content: MailContent | null
 }
 
-export async function renderMail(
+export async function showMail(
   { signLink, locationPolicy }: Pick<DeliveryDeps, 'signLink' | 'locationPolicy'>,
   record: MailRecord,
-): Promise<RenderedMail> {
+): Promise<ShownMail> {
   const { id, recipient, kind, facts } = record
   try {
     const notice = Notice.parse({ kind, facts: JSON.parse(facts) })
-    return { record, message: await renderMessage({ id, recipient, ...notice }, locationPolicy, signLink) }
+    return { record, content: await renderMail({ id, recipient, ...notice }, locationPolicy, signLink) }
   } catch {
-    return { record, message: null }
+    return { record, content: null }
   }
 }
 

@@ -15,7 +15,7 @@ interface Place {
   readonly city: string
   readonly country: string
   readonly asn: number
-  readonly network: string
+  readonly provider: string
 }
 
 export type Where = PlaceId | 'thief'
@@ -28,7 +28,7 @@ const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
     country: 'US',
     // What `wrangler dev` says of home: one provider, two cities.
     asn: 395747,
-    network: 'The same provider',
+    provider: 'The same provider',
   },
   phone: {
     name: 'A phone network',
@@ -36,7 +36,7 @@ const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
     city: 'Austin',
     country: 'US',
     asn: 64_512,
-    network: 'Example Mobile',
+    provider: 'Example Mobile',
   },
   abroad: {
     name: 'Another country',
@@ -44,7 +44,7 @@ const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
     city: 'Lisbon',
     country: 'PT',
     asn: 64_513,
-    network: 'Example Telecom',
+    provider: 'Example Telecom',
   },
   thief: {
     name: 'Somewhere else',
@@ -52,7 +52,7 @@ const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
     city: 'Reykjavík',
     country: 'IS',
     asn: 64_514,
-    network: 'Example Hosting',
+    provider: 'Example Hosting',
   },
 }
 
@@ -61,8 +61,8 @@ const THIEF_AGENT = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Gecko/2
 /** A place in words, for people: its name, and what is known of it. */
 export function describePlace(where: Where): { readonly name: string; readonly detail: string } {
   if (where === 'home') return { name: 'Home', detail: 'This machine, as wrangler dev sees it' }
-  const { name, address, city, country, network } = PLACES[where]
-  return { name, detail: `${city}, ${country} · ${network} · ${address}` }
+  const { name, address, city, country, provider } = PLACES[where]
+  return { name, detail: `${city}, ${country} · ${provider} · ${address}` }
 }
 
 export type IncomingRequest = Request<unknown, IncomingRequestCfProperties>
@@ -73,12 +73,12 @@ export type IncomingRequest = Request<unknown, IncomingRequestCfProperties>
  */
 export function comeFrom(where: Where, request: IncomingRequest): IncomingRequest {
   if (where === 'home' || !isOwnAddress(request.headers.get('CF-Connecting-IP'))) return request
-  const { address, city, country, asn, network } = PLACES[where]
+  const { address, city, country, asn, provider } = PLACES[where]
   const headers = new Headers(request.headers)
   headers.set('CF-Connecting-IP', address)
   if (where === 'thief') headers.set('User-Agent', THIEF_AGENT)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the properties of this machine, but for five
-  const cf = { ...request.cf, city, country, asn, asOrganization: network } as IncomingRequestCfProperties
+  const cf = { ...request.cf, city, country, asn, asOrganization: provider } as IncomingRequestCfProperties
   return new Request(request, { headers, cf })
 }
 

@@ -15,7 +15,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeError } from '../domain/describe-error.ts'
 import { TesseraError } from '../errors.ts'
 import { actions } from './actions.ts'
-import { type RenderedMail, renderMail } from './mails.ts'
+import { type ShownMail, showMail } from './mails.ts'
 import { type Records, readRecords } from './records.ts'
 import { MailPage } from './views/mail-page.tsx'
 import { PlaygroundPage } from './views/playground-page.tsx'
@@ -55,8 +55,8 @@ export function createPlayground() {
 
   app.get('/dev/mails/:id/body', async (c) => {
     const mail = await findMail(c)
-    if (mail === null || mail.message === null) return c.notFound()
-    return c.html(mail.message.html.replace('<head>', '<head><base target="_blank" />'), 200, MAIL_HEADERS)
+    if (mail === null || mail.content === null) return c.notFound()
+    return c.html(mail.content.html.replace('<head>', '<head><base target="_blank" />'), 200, MAIL_HEADERS)
   })
 
   return app
@@ -80,7 +80,7 @@ export function createPlayground() {
           trouble={trouble}
           accounts={records.accounts}
           sessions={records.sessions}
-          mails={await Promise.all(records.mails.map((record) => renderMail(delivery, record)))}
+          mails={await Promise.all(records.mails.map((record) => showMail(delivery, record)))}
           visitor={await findVisitor(services, c.req.raw, records)}
         />,
       )
@@ -111,12 +111,12 @@ async function read({ env }: PlaygroundContext): Promise<{ records: Records; tro
   }
 }
 
-async function findMail(c: PlaygroundContext): Promise<RenderedMail | null> {
+async function findMail(c: PlaygroundContext): Promise<ShownMail | null> {
   const { runtime } = c.env
   if (runtime instanceof Error) throw runtime
   const { records } = await read(c)
   const record = records.mails.find(({ id }) => id === c.req.param('id'))
-  return record === undefined ? null : renderMail(runtime.delivery, record)
+  return record === undefined ? null : showMail(runtime.delivery, record)
 }
 
 /** On this machine, the cause behind an answer is what one wants to know. */

@@ -45,8 +45,8 @@ function accountQuery(database: Database) {
 }
 
 function sessionQuery(database: Database) {
-  const { sid, jti, issuedAt, expiresAt, createdAt, revokedAt, revokedReason, ip, country, city, userAgent } = sessions
-  const columns = { sid, jti, issuedAt, expiresAt, createdAt, revokedAt, revokedReason, ip, country, city, userAgent }
+  const { sid, jti, issuedAt, expiresAt, createdAt, endedAt, endReason, ip, country, city, userAgent } = sessions
+  const columns = { sid, jti, issuedAt, expiresAt, createdAt, endedAt, endReason, ip, country, city, userAgent }
   return prepare(
     database,
     select({

@@ -48,7 +48,7 @@ export function describeEnd(
   session: SessionRecord,
 ): string | null {
   const end = endOf({ ...session, isEndedByAccount: session.isEndedByAccount === 1 }, { settings, now: now() })
-  if (end !== 'revoked') return end
-  if (session.revokedReason === null) return 'ended with all others'
-  return REASONS[session.revokedReason] ?? session.revokedReason
+  if (end !== 'ended') return end
+  if (session.endReason === null) return 'ended with all others'
+  return REASONS[session.endReason] ?? session.endReason
 }

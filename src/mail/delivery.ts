@@ -11,7 +11,7 @@ import { Notice, type StoredNotice } from '../domain/mails/notice.ts'
 import { type Outbox, type OutboxRow } from '../domain/mails/outbox.ts'
 import type { LogEvent } from '../domain/services.ts'
 import type { LocationPolicy } from '../domain/places/place.ts'
-import { renderMessage, type SignLink } from './message.ts'
+import { renderMail, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
 
 export interface DeliveryDeps {
@@ -119,7 +119,7 @@ async function send(
   const { id, recipient } = row
   try {
     const notice = readNotice(row)
-    await transport({ ...(await renderMessage(notice, locationPolicy, signLink)), to: recipient, idempotencyKey: id })
+    await transport({ ...(await renderMail(notice, locationPolicy, signLink)), to: recipient, idempotencyKey: id })
   } catch (error) {
     const reason = describeError(error)
     if (error instanceof MailError && error.permanent) {

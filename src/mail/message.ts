@@ -12,7 +12,7 @@ import { offerPlaces, type OfferedPlaces } from '../domain/mails/offered-places.
 import type { LocationPolicy } from '../domain/places/place.ts'
 import type { LinkPurpose } from '../domain/tokens/tokens.ts'
 
-export interface Message {
+export interface MailContent {
   readonly subject: string
   readonly text: string
   readonly html: string
@@ -58,11 +58,11 @@ const LINK_LABELS: Readonly<Record<LinkPurpose, string>> = {
 }
 
 /** Renders a stored notice. The same notice gives the same message under one policy, however often it is sent. */
-export async function renderMessage(
+export async function renderMail(
   notice: StoredNotice,
   locationPolicy: LocationPolicy,
   signLink: SignLink,
-): Promise<Message> {
+): Promise<MailContent> {
   const { subject, headline, explanation, ...wording } = WORDINGS[notice.kind]
   const places = offerPlaces(locationPolicy, notice.facts)
   const advice = wording.advice(places)

@@ -3,10 +3,10 @@
  * can help; it never decides how often to try.
  */
 
-import type { Message } from './message.ts'
+import type { MailContent } from './message.ts'
 import { cleanRefusal, readRefusal } from './refusal.ts'
 
-export interface Mail extends Message {
+export interface Mail extends MailContent {
   readonly to: string
   /** The same for every try of one mail, so that a service that got it already does not send it again. */
   readonly idempotencyKey: string

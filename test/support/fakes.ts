@@ -23,7 +23,7 @@ export const HOME: Client = {
   asn: 64_496,
   country: 'IS',
   city: 'Reykjavík',
-  network: 'Example Net',
+  provider: 'Example Net',
   userAgent: 'curl/8.9.1',
 }
 export const ELSEWHERE: Client = { ...HOME, address: '198.51.100.23', asn: 64_511, country: 'NZ' }
@@ -76,9 +76,9 @@ export function fakeServices(
   const newId = () => `id-${++ids}`
 
   function open({ client, now, sid, jti, expiresAt }: NewSession, account: Account): void {
-    const { address, asn, country, city, network } = client
-    const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, revokedAt: null }
-    const place = { address, asn, country, city, network }
+    const { address, asn, country, city, provider } = client
+    const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, endedAt: null }
+    const place = { address, asn, country, city, provider }
     const session = { sid, jti, previousJti: null, isEndedByAccount: false, ...place, ...times }
     rows.set(sid, { session, account: { ...account, isConfirmed: true }, client })
   }
@@ -148,19 +148,18 @@ export function fakeServices(
         calls.push('end')
         const row = rows.get(end.sid)
         const isMeant = end.onlyWhileJti === null || row?.session.jti === end.onlyWhileJti
-        if (row === undefined || row.session.revokedAt !== null || !isMeant)
-          return { ended: false, notificationId: null }
-        row.session = { ...row.session, revokedAt: end.now }
+        if (row === undefined || row.session.endedAt !== null || !isMeant) return { ended: false, notificationId: null }
+        row.session = { ...row.session, endedAt: end.now }
         ends.push(end)
         return { ended: true, notificationId: end.notice === null ? null : newId() }
       },
-      async endForReuse({ sid, usedJti, now, notice }) {
-        calls.push('endForReuse')
+      async endReused({ sid, usedJti, now, notice }) {
+        calls.push('endReused')
         const row = rows.get(sid)
         if (row === undefined || row.session.jti === usedJti) return { ended: false, notificationId: null }
-        const isLive = row.session.revokedAt === null
+        const isLive = row.session.endedAt === null
         if (isLive) {
-          row.session = { ...row.session, revokedAt: now }
+          row.session = { ...row.session, endedAt: now }
           ends.push({ sid, reason: 'reuse', notice })
         }
         const isTold = reused.has(sid)
@@ -195,7 +194,7 @@ function mayRotate(row: FakeRow, rotation: Rotation): boolean {
   const { session, account } = row
   return (
     session.jti === rotation.presentedJti &&
-    session.revokedAt === null &&
+    session.endedAt === null &&
     !session.isEndedByAccount &&
     session.expiresAt > rotation.now &&
     session.createdAt + rotation.sessionMaxSeconds > rotation.now &&

@@ -121,7 +121,7 @@ export interface ModelMail {
 
 export type Refusal = 'token_used' | 'token_not_valid' | 'location_blocked' | 'no_active_account'
 /** Why a pair was refused, as the log has it. */
-export type Cause = 'out of its time' | 'unknown' | 'revoked' | 'expired' | 'inactive' | 'moved' | 'race' | 'stale'
+export type Cause = 'out of its time' | 'unknown' | 'ended' | 'expired' | 'inactive' | 'moved' | 'race' | 'reused'
 
 /** What a presented pair comes to. */
 export type Verdict =
@@ -190,7 +190,7 @@ export class SessionModel {
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
     if (session.ended !== null || this.isEndedByAccount(session)) {
       // The last token was its client's. Any other shows that it was in two hands.
-      if (pair.jti === session.live.jti || !session.account.isActive) return refused('token_used', 'revoked')
+      if (pair.jti === session.live.jti || !session.account.isActive) return refused('token_used', 'ended')
       return this.reused(session)
     }
     if (this.isOver(session)) return refused('token_used', 'expired')
@@ -217,7 +217,7 @@ export class SessionModel {
     this.end(session, 'reuse')
     const isTold = this.mails.some((mail) => mail.kind === 'token_reused' && mail.session === session)
     if (!isTold) this.mail('token_reused', session, [])
-    return refused('token_used', 'stale')
+    return refused('token_used', 'reused')
   }
 
   /** Where a session is after its live pair was exchanged from `place`: a visit to an allowed place does not move it. */

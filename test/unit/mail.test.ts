@@ -10,7 +10,7 @@ import { describeDevice } from '../../src/domain/mails/device.ts'
 import type { NoticeFacts, NoticeKind } from '../../src/domain/mails/notice.ts'
 import type { LocationPolicy } from '../../src/domain/places/place.ts'
 import { retryDelaySeconds } from '../../src/mail/delivery.ts'
-import { type Message, renderMessage } from '../../src/mail/message.ts'
+import { type MailContent, renderMail } from '../../src/mail/message.ts'
 import { apiTransport, cloudflareTransport, type Mail, MailError, type Transport } from '../../src/mail/transport.ts'
 
 const KINDS = ['location_blocked', 'token_reused'] as const satisfies readonly NoticeKind[]
@@ -22,7 +22,7 @@ const CLIENT: NoticeFacts['client'] = {
   asn: 64_511,
   country: 'NZ',
   city: 'Wellington',
-  network: 'Example Net',
+  provider: 'Example Net',
   userAgent: FIREFOX,
 }
 
@@ -34,16 +34,12 @@ function facts(client: Partial<NoticeFacts['client']> = {}): NoticeFacts {
 function render(
   notice: { readonly kind: NoticeKind; readonly facts: NoticeFacts },
   policy: LocationPolicy = 'address',
-): Promise<Message> {
+): Promise<MailContent> {
   const stored = { ...notice, id: 'mail-1', recipient: 'somebody@example.com' }
-  return renderMessage(
-    stored,
-    policy,
-    async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`,
-  )
+  return renderMail(stored, policy, async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`)
 }
 
-const NOTHING_KNOWN = { asn: null, country: null, city: null, network: null, userAgent: null }
+const NOTHING_KNOWN = { asn: null, country: null, city: null, provider: null, userAgent: null }
 
 /** The lines of a text that name a fact: `Name: value`. */
 function factLines(text: string): readonly string[] {
@@ -129,10 +125,10 @@ describe('a message', () => {
   })
 
   test.each([
-    ['AS and name', { asn: 64_511, network: 'Example Net' }, 'Network: Example Net, AS64511'],
-    ['the AS alone', { asn: 64_511, network: null }, 'Network: AS64511'],
-    ['the name alone', { asn: null, network: 'Example Net' }, 'Network: Example Net'],
-    ['a blank name', { asn: null, network: ' ' }, 'Network: unknown'],
+    ['AS and name', { asn: 64_511, provider: 'Example Net' }, 'Network: Example Net, AS64511'],
+    ['the AS alone', { asn: 64_511, provider: null }, 'Network: AS64511'],
+    ['the name alone', { asn: null, provider: 'Example Net' }, 'Network: Example Net'],
+    ['a blank name', { asn: null, provider: ' ' }, 'Network: unknown'],
     ['the country of a code', { country: 'IS' }, 'Country: Iceland'],
     ['a code of no country', { country: 'XX' }, 'Country: XX'],
     ['Tor, which Cloudflare has as a country', { country: 'T1' }, 'Country: unknown'],
@@ -148,7 +144,7 @@ describe('a message', () => {
     expect(factLines(text)).toHaveLength(6)
   })
 
-  const GERMAN = { asn: 64_500, country: 'DE', network: 'Example ISP' }
+  const GERMAN = { asn: 64_500, country: 'DE', provider: 'Example ISP' }
   const V6 = '2001:db8:0:1:2::7'
   test.each([
     ['address', {}, 'the address 198.51.100.23'],
@@ -156,10 +152,10 @@ describe('a message', () => {
     ['subnet', {}, 'every address that starts with 198.51.100'],
     ['subnet', { address: V6 }, 'every address that starts with 2001:db8:0'],
     ['asn', GERMAN, 'the whole network of Example ISP (AS64500)'],
-    ['asn', { ...GERMAN, network: null }, 'the whole network AS64500'],
+    ['asn', { ...GERMAN, provider: null }, 'the whole network AS64500'],
     [
       'asn',
-      { ...GERMAN, network: 'Evil\n\u202eAddress: 192.0.2.1' },
+      { ...GERMAN, provider: 'Evil\n\u202eAddress: 192.0.2.1' },
       'the whole network of Evil Address: 192.0.2.1 (AS64500)',
     ],
     ['asn', NOTHING_KNOWN, 'the address 198.51.100.23'],
@@ -179,7 +175,7 @@ describe('a message', () => {
     // It is the same place as the other.
     ['asn', ''],
   ] as const)('names the former place under %s as what it is: another box', async (policy, words) => {
-    const former = { address: '203.0.113.7', asn: 64_511, country: 'DE', city: null, network: 'Example Net' }
+    const former = { address: '203.0.113.7', asn: 64_511, country: 'DE', city: null, provider: 'Example Net' }
     const { text } = await render({ kind: 'location_blocked', facts: { ...facts(), usual: former } }, policy)
     expect(/lets you allow (?:[^(,]*[^(, ])?(?: \(AS\d+\))?(.*?), for 90 days/.exec(text)?.[1]).toBe(words)
   })
@@ -191,7 +187,7 @@ describe('a message', () => {
 })
 
 describe('a value in a message', () => {
-  const FIELDS = ['city', 'network'] as const
+  const FIELDS = ['city', 'provider'] as const
   const MARKUP = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>&amp;{{x}}`
 
   test.each(FIELDS)('cannot be markup, as %s', async (field) => {
@@ -253,7 +249,7 @@ describe('a value in a message', () => {
 
   test.each(KINDS)('is in no subject (%s)', async (kind) => {
     const { subject: fixed } = await render({ kind, facts: facts(NOTHING_KNOWN) })
-    const hostile = { city: 'x\r\nBcc: a@example.com', network: 'x\r\nBcc: a@example.com', userAgent: 'x\r\nBcc: a' }
+    const hostile = { city: 'x\r\nBcc: a@example.com', provider: 'x\r\nBcc: a@example.com', userAgent: 'x\r\nBcc: a' }
     const { subject } = await render({ kind, facts: facts(hostile) })
     expect(subject).toBe(fixed)
     expect(subject).toMatch(/^[ -~]+$/)

@@ -275,7 +275,7 @@ describe('the network of an address', () => {
 })
 
 function at(address: string, known: Partial<Client> = {}): Client {
-  return { address, asn: null, country: null, city: null, network: null, userAgent: null, ...known }
+  return { address, asn: null, country: null, city: null, provider: null, userAgent: null, ...known }
 }
 
 describe('the same place', () => {

@@ -79,13 +79,13 @@ describe('the verdict', () => {
     rotatedAt: ROTATED_AT,
     expiresAt: NOW + 1000,
     createdAt: NOW - 5000,
-    revokedAt: null,
+    endedAt: null,
     isEndedByAccount: false,
     address: HOME.address,
     asn: HOME.asn,
     country: HOME.country,
     city: HOME.city,
-    network: HOME.network,
+    provider: HOME.provider,
   }
   const found: RotatedSession = { session, account: ACCOUNT, inPlace: true }
   const strict = { refreshReuseSeconds: 0, sessionMaxSeconds: 6000 }
@@ -106,66 +106,60 @@ describe('the verdict', () => {
     ['our own jti in the row, from an earlier try', row({ jti: 'next' }), 'previous', strict, 'won'],
     ['the presented jti still in the row', found, 'live', strict, 'moved'],
     ['the presented jti still in the row, in place or not', row({}, { inPlace: false }), 'live', strict, 'moved'],
-    ['a jti that nobody knows', found, 'older', strict, 'stale'],
-    ['a jti that nobody knows, in a window', rotated(1), 'older', window60, 'stale'],
+    ['a jti that nobody knows', found, 'older', strict, 'reused'],
+    ['a jti that nobody knows, in a window', rotated(1), 'older', window60, 'reused'],
     [
       'an older jti, in a session that never rotated',
       row({ previousJti: null, rotatedAt: null }),
       'older',
       strict,
-      'stale',
+      'reused',
     ],
-    ['a row that has a predecessor but no time of rotation', row({ rotatedAt: null }), 'previous', window60, 'stale'],
+    ['a row that has a predecessor but no time of rotation', row({ rotatedAt: null }), 'previous', window60, 'reused'],
 
     // an earlier try of ours, whose answer was lost
     ['a successor of what we would have put in', row({ previousJti: 'next' }), 'presented', strict, 'race'],
-    ['our own jti, for somebody elsewhere', row({ jti: 'next' }, { inPlace: false }), 'previous', window60, 'stale'],
+    ['our own jti, for somebody elsewhere', row({ jti: 'next' }, { inPlace: false }), 'previous', window60, 'reused'],
 
     // the direct predecessor, strict
     ['rotated away just now', rotated(0), 'previous', strict, 'race'],
     ['rotated away RACE_SECONDS ago', rotated(RACE_SECONDS), 'previous', strict, 'race'],
-    ['rotated away a second more ago', rotated(RACE_SECONDS + 1), 'previous', strict, 'stale'],
+    ['rotated away a second more ago', rotated(RACE_SECONDS + 1), 'previous', strict, 'reused'],
     ['rotated away a second from now, by another clock', rotated(-1), 'previous', strict, 'race'],
 
     // … and in a replay window
     ['rotated away just now, in a window', rotated(0), 'previous', window20, 'replayed'],
     ['rotated away at the end of the window', rotated(20), 'previous', window20, 'replayed'],
-    ['rotated away a second before the window', rotated(21), 'previous', window20, 'stale'],
+    ['rotated away a second before the window', rotated(21), 'previous', window20, 'reused'],
     ['rotated away a second from now, in a window', rotated(-1), 'previous', window20, 'replayed'],
     ['a window shorter than a race, over', rotated(6), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'race'],
     ['a window shorter than a race, open', rotated(5), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'replayed'],
     // … and from elsewhere, where no client of the session is
-    ['rotated away just now, from elsewhere', rotated(0, { inPlace: false }), 'previous', strict, 'stale'],
-    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'stale'],
+    ['rotated away just now, from elsewhere', rotated(0, { inPlace: false }), 'previous', strict, 'reused'],
+    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'reused'],
 
     // what outweighs the token
-    ['a revoked session', row({ revokedAt: NOW - 1 }), 'live', strict, 'revoked'],
-    ['a revoked session and our own jti', row({ revokedAt: NOW, jti: 'next' }), 'live', strict, 'revoked'],
-    ['a revoked session and a predecessor in a window', row({ revokedAt: NOW }), 'previous', window60, 'stale'],
-    ['a revoked session and an older token', row({ revokedAt: NOW }), 'older', strict, 'stale'],
-    ['a revoked session that we had rotated', row({ revokedAt: NOW, previousJti: 'next' }), 'older', strict, 'revoked'],
-    ['a session that ended with its account', row({ isEndedByAccount: true }), 'live', strict, 'revoked'],
+    ['a revoked session', row({ endedAt: NOW - 1 }), 'live', strict, 'ended'],
+    ['a revoked session and our own jti', row({ endedAt: NOW, jti: 'next' }), 'live', strict, 'ended'],
+    ['a revoked session and a predecessor in a window', row({ endedAt: NOW }), 'previous', window60, 'reused'],
+    ['a revoked session and an older token', row({ endedAt: NOW }), 'older', strict, 'reused'],
+    ['a revoked session that we had rotated', row({ endedAt: NOW, previousJti: 'next' }), 'older', strict, 'ended'],
+    ['a session that ended with its account', row({ isEndedByAccount: true }), 'live', strict, 'ended'],
     [
       'a session that ended with its account, and an older token',
       row({ isEndedByAccount: true }),
       'older',
       strict,
-      'stale',
+      'reused',
     ],
     [
       'a revoked session of nobody and an older token',
-      row({ revokedAt: NOW }, { account: null }),
+      row({ endedAt: NOW }, { account: null }),
       'older',
       strict,
-      'revoked',
+      'ended',
     ],
-    [
-      'a revoked session of nobody',
-      row({ revokedAt: NOW, expiresAt: NOW }, { account: null }),
-      'live',
-      strict,
-      'revoked',
-    ],
+    ['a revoked session of nobody', row({ endedAt: NOW, expiresAt: NOW }, { account: null }), 'live', strict, 'ended'],
     ['a session that ends now', row({ expiresAt: NOW }), 'live', strict, 'expired'],
     ['a session that ends in a second', row({ expiresAt: NOW + 1 }), 'live', strict, 'moved'],
     ['a session of the greatest age', row({ createdAt: NOW - 6000 }), 'live', strict, 'expired'],
@@ -212,7 +206,7 @@ describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
     expect(next.account).toMatchObject({ id: 7, guid: GUID, email: 'new@example.com', group: 'staff' })
     expect(next.expiresAt).toBe(NOW + 864_100)
     expect([services.calls, services.ends, services.announced]).toEqual([['rotate'], [], []])
-    expect(row.session).toMatchObject({ sid, previousJti: claimsOf(pair.refresh)['jti'], revokedAt: null })
+    expect(row.session).toMatchObject({ sid, previousJti: claimsOf(pair.refresh)['jti'], endedAt: null })
   })
 
   test('never lasts longer than the session may', async () => {
@@ -290,7 +284,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
     const { services, pair } = await signedIn()
     const next = await refresh(services, pair, HOME)
     services.clock.now = NOW + 11
-    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('token_used', 'stale'))
+    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('token_used', 'reused'))
     expect(await aftermath(services, next)).toEqual({
       ended: [
         {
@@ -308,7 +302,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
     await refresh(services, pair, HOME)
     services.clock.now = NOW + 11
     await refusal(refresh(services, pair, HOME))
-    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
     expect([services.ends.length, services.announced.length]).toEqual([1, 1])
   })
 
@@ -344,7 +338,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
       },
     }
     let next: Presented = pair
-    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'stale'))
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'reused'))
     expect(await aftermath(services, next)).toMatchObject({ ended: [{ reason: 'reuse' }], stillWorks: false })
   })
 
@@ -362,7 +356,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
         },
       },
     }
-    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'revoked'))
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'ended'))
     expect([services.ends.map(({ reason }) => reason), services.announced.length]).toEqual([['location'], 1])
   })
 
@@ -392,8 +386,8 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
 
   test('as revoked, unknown or over: nothing is left to end', async () => {
     const revoked = await signedIn()
-    revoked.row.session = { ...revoked.row.session, revokedAt: NOW - 1 }
-    expect(await refusal(refresh(revoked.services, revoked.pair, HOME))).toEqual(refused('token_used', 'revoked'))
+    revoked.row.session = { ...revoked.row.session, endedAt: NOW - 1 }
+    expect(await refusal(refresh(revoked.services, revoked.pair, HOME))).toEqual(refused('token_used', 'ended'))
 
     const unknown = await signedIn()
     unknown.services.rows.clear()
@@ -457,13 +451,13 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
     services.clock.now = NOW + 60
     expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'race'))
     services.clock.now = NOW + 61
-    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
   })
 
   test("the doubt is nobody's after a minute", async () => {
     const { services, pair } = await inDoubt(true)
     services.clock.now = NOW + 61
-    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'stale'))
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
   })
 
   test('with a replay window, the window heals, and nothing but the window', async () => {
@@ -633,7 +627,7 @@ describe('a caller who fails two checks is told about the first one', () => {
     if (first === undefined) throw new Error('a case without a fault')
     // A used token from elsewhere is used, too; only whether that ends the session goes by the place.
     const isReuse = first.name === 'used' && faults.length > 1
-    expect(await refusal(result)).toEqual(refused(first.code, isReuse ? 'stale' : first.cause))
+    expect(await refusal(result)).toEqual(refused(first.code, isReuse ? 'reused' : first.cause))
     if (first.name === 'location' || isReuse) return
     // A refused request changes nothing, and the database is not even asked about what is not signed and current.
     expect(row).toEqual(before)

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { LINK_PATHS, signLink } from '../../src/domain/mails/links.ts'
 import type { NoticeFacts } from '../../src/domain/mails/notice.ts'
 import { createTokens, type LinkPurpose } from '../../src/domain/tokens/tokens.ts'
-import { renderMessage } from '../../src/mail/message.ts'
+import { renderMail } from '../../src/mail/message.ts'
 import { createAccount, dumpTables, type TestAccount } from '../support/accounts.ts'
 import { at, T0 } from '../support/clock.ts'
 import { decodeToken, encodePart, forge, strangerKeys, testKeys } from '../support/forge.ts'
@@ -69,7 +69,7 @@ async function textOfMail(session: Cookies, publicUrl?: string): Promise<string>
   const { sid } = decodeToken(session.refresh_token).payload
   const row = (await readOutbox()).find((one) => String(one['dedupe_key']).endsWith(`:${String(sid)}`))
   if (row === undefined) throw new Error('no mail')
-  const { text } = await renderMessage(noticeOf(row), 'address', (purpose, notice) =>
+  const { text } = await renderMail(noticeOf(row), 'address', (purpose, notice) =>
     signLink({ tokens, settings: { publicUrl } }, purpose, notice),
   )
   return text

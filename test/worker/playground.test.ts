@@ -257,7 +257,7 @@ describe('an action', () => {
 
     expect(await again(second)).toMatch(/Token used before[\s\S]*cause=<\/span>race[\s\S]*1 live/)
     await press('/dev/clock', { ahead: '360' })
-    expect(await again(second)).toMatch(/ended: used twice[\s\S]*cause=<\/span>stale[\s\S]*0 live/)
+    expect(await again(second)).toMatch(/ended: used twice[\s\S]*cause=<\/span>reused[\s\S]*0 live/)
   })
 
   test('that ends a session ends that one alone', async () => {

@@ -324,7 +324,7 @@ describe('what leaves, and when', () => {
 /** A mail that the queue lost: its row is overdue. */
 async function insertOverdueMail(id: string): Promise<void> {
   await insert('notifications', 1, T0, id)
-  const client = { address: ELSEWHERE, asn: null, country: null, city: null, network: null, userAgent: null }
+  const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
   const facts = JSON.stringify({ at: T0, client, usual: null, origin: ORIGIN })
   await env.DB.prepare('UPDATE notifications SET sent_at = NULL, due_at = created_at, facts = ?').bind(facts).run()
 }

@@ -979,7 +979,7 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       const { tokens: third } = await refresh(replaying, next)
 
       expect(await refresh(replaying, session)).toEqual(refused(USED))
-      expect(causes(session.sid)).toEqual(['stale'])
+      expect(causes(session.sid)).toEqual(['reused'])
       expect(await endOf(session.sid)).toEqual({ revoked_at: T0 + 400, revoked_reason: 'reuse' })
       expect(await refresh(replaying, third ?? next)).toEqual(refused(USED))
     })
@@ -989,7 +989,7 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       at(411)
 
       expect(await refresh(replaying, session)).toEqual(refused(USED))
-      expect(causes(session.sid)).toEqual(['stale'])
+      expect(causes(session.sid)).toEqual(['reused'])
       expect(await endOf(session.sid)).toEqual({ revoked_at: T0 + 411, revoked_reason: 'reuse' })
       expect(await refresh(replaying, next)).toEqual(refused(USED))
     })
@@ -1013,7 +1013,7 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       expectSame((await refresh(long, session)).tokens, next)
 
       expect(await refresh(long, session, { ip: ELSEWHERE })).toEqual(refused(USED))
-      expect(causes(session.sid)).toEqual(['replayed', 'stale'])
+      expect(causes(session.sid)).toEqual(['replayed', 'reused'])
       expect(await endOf(session.sid)).toEqual({ revoked_at: T0 + 401, revoked_reason: 'reuse' })
       expect(await refresh(long, next)).toEqual(refused(USED))
     })

@@ -8,7 +8,7 @@ import { createSessionStore } from '../../src/db/sessions/store.ts'
 import { createAccount } from '../support/accounts.ts'
 import { HOME } from '../support/worker.ts'
 
-const CLIENT = { address: HOME, asn: null, country: null, city: null, network: null, userAgent: null }
+const CLIENT = { address: HOME, asn: null, country: null, city: null, provider: null, userAgent: null }
 
 const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replacedSids: [], sessionsMax: 1 }
 
@@ -33,5 +33,5 @@ test.each([
 
   expect(await env.DB.prepare('select 1 from sessions where sid = ?').bind(session.sid).first()).toBeNull()
   expect(await readHash()).toEqual(before)
-  expect((await store.find(old.sid))?.session.revokedAt).toBeNull()
+  expect((await store.find(old.sid))?.session.endedAt).toBeNull()
 })

@@ -85,7 +85,7 @@ describe('the token just rotated away', () => {
 
     expect((await refresh(cookies, { ip: ELSEWHERE }, by)).answer).toEqual(USED)
     expect(await endOf(sid)).toBe('reuse')
-    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
+    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['reused'] })
     expect((await refresh(next, {}, by)).answer).toEqual(USED)
   })
 
@@ -125,7 +125,7 @@ describe('the token just rotated away', () => {
 
     expect((await refresh(cookies, { ip: ELSEWHERE }, startWorker({ DB: slow }))).answer).toEqual(USED)
     expect(await endOf(sid)).toBe('reuse')
-    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
+    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['reused'] })
     expect((await refresh(owners)).answer).toEqual(USED)
   })
 })
@@ -155,13 +155,13 @@ describe('a token that is not the last one of a session', () => {
 
     expect((await refresh(last)).answer).toEqual(USED)
     expect(await dumpTables(env.DB)).toEqual(before)
-    expect(await traces(session.sid)).toEqual({ mails: [], causes: ['revoked'] })
+    expect(await traces(session.sid)).toEqual({ mails: [], causes: ['ended'] })
     for (const ip of [ELSEWHERE, HOME, ELSEWHERE]) {
       expect((await refresh(session.cookies, { ip })).answer).toEqual(USED)
     }
     expect(await traces(session.sid)).toEqual({
       mails: ['token_reused'],
-      causes: ['revoked', 'stale', 'stale', 'stale'],
+      causes: ['ended', 'reused', 'reused', 'reused'],
     })
     expect((await refresh(last)).answer).toEqual(USED)
   })
@@ -172,7 +172,7 @@ describe('a token that is not the last one of a session', () => {
     await worker.call('/auth/token/revoke', { method: 'POST', json: { refresh: stolen.refresh_token } })
 
     expect((await refresh(cookies)).answer).toEqual(USED)
-    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
+    expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['reused'] })
   })
 
   test.each(['/auth/token/revoke', 'DELETE /auth/session', 'another sign-in'])(
@@ -195,19 +195,19 @@ describe('a token that is not the last one of a session', () => {
       at(10 * DAY_SECONDS - 1)
 
       expect((await refresh(cookies)).answer).toEqual(USED)
-      expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['stale'] })
+      expect(await traces(sid)).toEqual({ mails: ['token_reused'], causes: ['reused'] })
     },
   )
 
   test('is what ends a session for reuse: nothing happens where it is the last one after all', async () => {
     const { sid, cookies } = await open()
     const usedJti = String(decodeToken(cookies.refresh_token).payload['jti'])
-    const client = { address: ELSEWHERE, asn: null, country: null, city: null, network: null, userAgent: null }
+    const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
     const facts = { at: T0, client, origin: ORIGIN, usual: null }
     const before = await dumpTables(env.DB)
 
     const store = createSessionStore(env.DB, () => crypto.randomUUID())
-    const end = await store.endForReuse({ sid, usedJti, now: T0, notice: { kind: 'token_reused', facts } })
+    const end = await store.endReused({ sid, usedJti, now: T0, notice: { kind: 'token_reused', facts } })
     expect(end).toEqual({ ended: false, notificationId: null })
     expect(await dumpTables(env.DB)).toEqual(before)
   })

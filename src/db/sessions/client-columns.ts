@@ -10,14 +10,14 @@ export function clientParameters() {
     asn: parameter('asn'),
     country: parameter('country'),
     city: parameter('city'),
-    network: parameter('network'),
+    provider: parameter('provider'),
     userAgent: parameter('userAgent'),
   }
 }
 
 export function clientValues(client: Client): Readonly<Record<string, Value>> {
-  const { address, asn, country, city, network, userAgent } = client
-  return { address, asn, country, city, network, userAgent }
+  const { address, asn, country, city, provider, userAgent } = client
+  return { address, asn, country, city, provider, userAgent }
 }
 
 /** The columns of a visit, as the same parameters. */
@@ -26,7 +26,7 @@ export function visitParameters() {
     visitIp: parameter('address'),
     visitCountry: parameter('country'),
     visitCity: parameter('city'),
-    visitNetwork: parameter('network'),
+    visitProvider: parameter('provider'),
     visitUserAgent: parameter('userAgent'),
   }
 }
@@ -36,6 +36,6 @@ export const noVisit = {
   visitIp: null,
   visitCountry: null,
   visitCity: null,
-  visitNetwork: null,
+  visitProvider: null,
   visitUserAgent: null,
 } as const

@@ -1,20 +1,20 @@
 /**
  * The SQL of an account's sessions together. However many rows an account has left behind, no statement reads past those
- * that it needs: the index has only sessions that were not revoked, in the order in which they were opened.
+ * that it needs: the index has only sessions that nobody ended, in the order in which they were opened.
  */
 
 import { and, type Column, desc, eq, exists, gt, isNull, not, sql } from 'drizzle-orm'
 
 import { isEndedByAccount } from './ended-before.ts'
 import { select, update } from '../query.ts'
-import { revocationColumns } from './revocation-columns.ts'
+import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
 /** Every statement about the sessions of an account, prepared. Build it once per isolate. */
 export function prepareOwnedSessionStatements(d1: D1Database) {
   const userId = parameter('userId')
-  const isLiveRow = and(isNull(sessions.revokedAt), gt(sessions.expiresAt, parameter('now')))
+  const isLiveRow = and(isNull(sessions.endedAt), gt(sessions.expiresAt, parameter('now')))
   const ofAccount = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
   const listed = aliased({
     sid: sessions.sid,
@@ -24,12 +24,12 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
     address: sessions.ip,
     country: sessions.country,
     city: sessions.city,
-    network: sessions.network,
+    provider: sessions.provider,
     userAgent: sessions.userAgent,
     visitAddress: sessions.visitIp,
     visitCountry: sessions.visitCountry,
     visitCity: sessions.visitCity,
-    visitNetwork: sessions.visitNetwork,
+    visitProvider: sessions.visitProvider,
     visitUserAgent: sessions.visitUserAgent,
   })
   const oldest = sql`${parameter('now')} - ${parameter('sessionMaxSeconds')}`
@@ -43,7 +43,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
         .where(
           and(
             eq(sessions.userId, userId),
-            isNull(sessions.revokedAt),
+            isNull(sessions.endedAt),
             // One bound: of two, the index would be searched by the first alone.
             sql`${sessions.createdAt} > max(${oldest}, coalesce(${ofAccount(users.endedBefore)}, 0))`,
           ),
@@ -60,7 +60,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
           and(
             eq(sessions.sid, ofAccount(users.endedExcept)),
             eq(sessions.userId, userId),
-            isNull(sessions.revokedAt),
+            isNull(sessions.endedAt),
             sql`${sessions.createdAt} > ${oldest}`,
             sql`${sessions.createdAt} <= ${ofAccount(users.endedBefore)}`,
           ),
@@ -69,7 +69,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
     endOwn: prepare(
       d1,
       update(sessions)
-        .set(revocationColumns('revoked'))
+        .set(endColumns('revoked'))
         .where(
           and(
             eq(sessions.sid, parameter('sid')),
@@ -116,7 +116,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
  * newest session is the first entry of its index.
  */
 export function endedNow() {
-  const newest = sql`(select max(${sessions.createdAt}) from ${sessions} where ${sessions.userId} = ${users.id} and ${sessions.revokedAt} is null)`
+  const newest = sql`(select max(${sessions.createdAt}) from ${sessions} where ${sessions.userId} = ${users.id} and ${sessions.endedAt} is null)`
   return {
     endedBefore: sql`max(${parameter('now')}, coalesce(${users.endedBefore}, 0), coalesce(${newest}, 0))`,
     endedExcept: sql`null`,

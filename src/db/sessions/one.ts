@@ -5,7 +5,7 @@ import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isEndedByAccount } from './ended-before.ts'
 import { select, update } from '../query.ts'
-import { over, revocationColumns } from './revocation-columns.ts'
+import { over, endColumns } from './end-columns.ts'
 import { allowedPlaces, sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
@@ -13,7 +13,7 @@ import { aliased, parameter, prepare } from '../statement.ts'
 export function prepareSessionStatements(d1: D1Database) {
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
-  const revoked = revocationColumns(parameter('reason'))
+  const ended = endColumns(parameter('reason'))
   // The place of the session is the client's own: settled by the address, or by what the row says of it.
   const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
   const isAllowedPlace = exists(
@@ -28,7 +28,7 @@ export function prepareSessionStatements(d1: D1Database) {
       ),
   )
   const isLive = and(
-    isNull(sessions.revokedAt),
+    isNull(sessions.endedAt),
     gt(sessions.expiresAt, parameter('now')),
     sql`${sessions.createdAt} + ${parameter('sessionMaxSeconds')} > ${parameter('now')}`,
   )
@@ -57,12 +57,12 @@ export function prepareSessionStatements(d1: D1Database) {
     rotatedAt: sessions.rotatedAt,
     expiresAt: sessions.expiresAt,
     createdAt: sessions.createdAt,
-    revokedAt: sessions.revokedAt,
+    endedAt: sessions.endedAt,
     address: sessions.ip,
     asn: sessions.asn,
     country: sessions.country,
     city: sessions.city,
-    network: sessions.network,
+    provider: sessions.provider,
   })
   // Of a left join: all null where the account is gone.
   const accountColumns = {
@@ -122,26 +122,26 @@ export function prepareSessionStatements(d1: D1Database) {
         .leftJoin(users, eq(users.id, sessions.userId))
         .where(eq(sessions.sid, parameter('sid'))),
     ),
-    revoke: prepare(
+    end: prepare(
       d1,
       update(sessions)
-        .set(revoked)
+        .set(ended)
         .where(
           and(
             eq(sessions.sid, parameter('sid')),
-            isNull(sessions.revokedAt),
+            isNull(sessions.endedAt),
             sql`${sessions.jti} = coalesce(${parameter('onlyWhileJti')}, ${sessions.jti})`,
           ),
         )
         .returning({ sid: sessions.sid }),
     ),
     // Its owner is being told, once: what is presented after that has no news.
-    revokeUsed: prepare(
+    endReused: prepare(
       d1,
       update(sessions)
-        .set({ ...revoked, expiresAt: over })
+        .set({ ...ended, expiresAt: over })
         .where(
-          and(eq(sessions.sid, parameter('sid')), isNull(sessions.revokedAt), ne(sessions.jti, parameter('usedJti'))),
+          and(eq(sessions.sid, parameter('sid')), isNull(sessions.endedAt), ne(sessions.jti, parameter('usedJti'))),
         )
         .returning({ sid: sessions.sid }),
     ),

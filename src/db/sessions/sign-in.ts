@@ -4,7 +4,7 @@ import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-
 
 import { clientParameters } from './client-columns.ts'
 import { insertInto, select, update } from '../query.ts'
-import { revocationColumns } from './revocation-columns.ts'
+import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
 
@@ -24,18 +24,18 @@ export function prepareSignInStatements(d1: D1Database) {
     expiresAt: parameter('expiresAt').as('expires_at'),
     // What ended all sessions of the account in this very second, or by a clock ahead of ours, did not mean this one.
     createdAt: sql<number>`max(${parameter('now')}, coalesce(${users.endedBefore} + 1, 0))`.as('created_at'),
-    revokedAt: sql<number | null>`null`.as('revoked_at'),
-    revokedReason: sql<string | null>`null`.as('revoked_reason'),
+    endedAt: sql<number | null>`null`.as('revoked_at'),
+    endReason: sql<string | null>`null`.as('revoked_reason'),
     ip: seen.ip.as('ip'),
     asn: seen.asn.as('asn'),
     country: seen.country.as('country'),
     city: seen.city.as('city'),
-    network: seen.network.as('network'),
+    provider: seen.provider.as('network'),
     userAgent: seen.userAgent.as('user_agent'),
     visitIp: sql<string | null>`null`.as('visit_ip'),
     visitCountry: sql<string | null>`null`.as('visit_country'),
     visitCity: sql<string | null>`null`.as('visit_city'),
-    visitNetwork: sql<string | null>`null`.as('visit_network'),
+    visitProvider: sql<string | null>`null`.as('visit_network'),
     visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
   }
   const isActive = eq(users.isActive, 1)
@@ -108,11 +108,11 @@ export function prepareSignInStatements(d1: D1Database) {
     endReplaced: prepare(
       d1,
       update(sessions)
-        .set(revocationColumns('replaced'))
+        .set(endColumns('replaced'))
         .where(
           and(
             eq(sessions.sid, parameter('sid')),
-            isNull(sessions.revokedAt),
+            isNull(sessions.endedAt),
             sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`,
           ),
         ),
@@ -120,7 +120,7 @@ export function prepareSignInStatements(d1: D1Database) {
     endOldest: prepare(
       d1,
       update(sessions)
-        .set(revocationColumns('crowded_out'))
+        .set(endColumns('crowded_out'))
         .where(sql`rowid in (${crowdedOut()})`),
     ),
     replaceHash: prepare(
@@ -139,7 +139,7 @@ function ofAccount(column: Column): SQL {
 
 /**
  * The rows that are too many beside the session that was just opened; none where it was not. Every part reads the index of
- * sessions that were not revoked, from the newest on, and no row. The session that was kept when all others ended is
+ * sessions that nobody ended, from the newest on, and no row. The session that was kept when all others ended is
  * older than all that count, and so the first to go.
  */
 function crowdedOut(): SQL {
@@ -148,7 +148,7 @@ function crowdedOut(): SQL {
   const ofOpened = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
   const others = sql`
     select rowid from ${sessions}
-    where ${sessions.userId} = ${userId} and ${sessions.revokedAt} is null
+    where ${sessions.userId} = ${userId} and ${sessions.endedAt} is null
       and ${sessions.createdAt} > coalesce(${ofOpened(users.endedBefore)}, 0) and rowid <> ${opened}
     order by ${sessions.createdAt} desc, rowid desc`
   return sql`

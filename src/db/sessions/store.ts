@@ -86,23 +86,23 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async end({ notice, ...end }) {
-      const revoke = statements.revoke.bind(end)
+      const endOne = statements.end.bind(end)
       const store = notice === null ? [] : [notices.ofEnd.bind(newId(), notice, end)]
-      const [revoked, stored] = await runBatch(d1, [revoke, ...store])
+      const [ended, stored] = await runBatch(d1, [endOne, ...store])
       return {
-        ended: statements.revoke.rows(revoked).length === 1,
+        ended: statements.end.rows(ended).length === 1,
         notificationId: notice === null ? null : (notices.ofEnd.rows(stored)[0]?.id ?? null),
       }
     },
 
-    async endForReuse({ notice, ...reuse }) {
-      const [revoked, stored] = await runBatch(d1, [
-        statements.revokeUsed.bind({ ...reuse, reason: 'reuse' }),
-        notices.ofReuse.bind(newId(), notice, reuse),
+    async endReused({ notice, ...reused }) {
+      const [ended, stored] = await runBatch(d1, [
+        statements.endReused.bind({ ...reused, reason: 'reuse' }),
+        notices.ofReused.bind(newId(), notice, reused),
       ])
       return {
-        ended: statements.revokeUsed.rows(revoked).length === 1,
-        notificationId: notices.ofReuse.rows(stored)[0]?.id ?? null,
+        ended: statements.endReused.rows(ended).length === 1,
+        notificationId: notices.ofReused.rows(stored)[0]?.id ?? null,
       }
     },
 
@@ -143,12 +143,12 @@ interface ListedColumns extends Omit<ListedSession, 'visit'> {
   readonly visitAddress: string | null
   readonly visitCountry: string | null
   readonly visitCity: string | null
-  readonly visitNetwork: string | null
+  readonly visitProvider: string | null
   readonly visitUserAgent: string | null
 }
 
 function toListed(row: ListedColumns): ListedSession {
-  const { visitAddress, visitCountry, visitCity, visitNetwork, visitUserAgent, ...session } = row
+  const { visitAddress, visitCountry, visitCity, visitProvider, visitUserAgent, ...session } = row
   if (visitAddress === null) return { ...session, visit: null }
   return {
     ...session,
@@ -156,7 +156,7 @@ function toListed(row: ListedColumns): ListedSession {
       address: visitAddress,
       country: visitCountry,
       city: visitCity,
-      network: visitNetwork,
+      provider: visitProvider,
       userAgent: visitUserAgent,
     },
   }

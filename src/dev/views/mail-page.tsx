@@ -1,6 +1,6 @@
 /** One mail: what its owner sees, with links that work, and what became of it. */
 
-import { describeState, type RenderedMail } from '../mails.ts'
+import { describeState, type ShownMail } from '../mails.ts'
 import { Card, Frame } from './frame.tsx'
 import { MailState } from './mail-list.tsx'
 import { Away, describeMoment } from './time.tsx'
@@ -8,11 +8,11 @@ import { Away, describeMoment } from './time.tsx'
 interface MailPageProps {
   readonly nonce: string | undefined
   readonly now: number
-  readonly mail: RenderedMail
+  readonly mail: ShownMail
 }
 
-export function MailPage({ nonce, now, mail: { record, message } }: MailPageProps) {
-  const title = message?.subject ?? 'A mail that cannot be read'
+export function MailPage({ nonce, now, mail: { record, content } }: MailPageProps) {
+  const title = content?.subject ?? 'A mail that cannot be read'
   return (
     <Frame title={title} nonce={nonce}>
       <p class="top">
@@ -28,7 +28,7 @@ export function MailPage({ nonce, now, mail: { record, message } }: MailPageProp
             <LinkUse label="End all my sessions" at={record.sessionsEndedAt} now={now} />
             <LinkUse label="That was me, allow this place" at={record.placeAllowedAt} now={now} />
           </div>
-          {message !== null && (
+          {content !== null && (
             <iframe
               src={`/dev/mails/${record.id}/body`}
               title="The mail"
@@ -36,10 +36,10 @@ export function MailPage({ nonce, now, mail: { record, message } }: MailPageProp
             />
           )}
         </Card>
-        {message !== null && (
+        {content !== null && (
           <Card id="text" title="Its plain text">
             <div class="body">
-              <pre>{message.text}</pre>
+              <pre>{content.text}</pre>
             </div>
           </Card>
         )}

@@ -1,7 +1,7 @@
 /** Everything at a glance: where and when, who, and what came of it. */
 
 import type { Services } from '../../domain/services.ts'
-import type { RenderedMail } from '../mails.ts'
+import type { ShownMail } from '../mails.ts'
 import type { AccountRecord, SessionRecord } from '../records.ts'
 import type { Run } from '../run.ts'
 import type { Visitor } from '../visitor.ts'
@@ -22,7 +22,7 @@ interface PlaygroundProps {
   readonly trouble: string | null
   readonly accounts: readonly AccountRecord[]
   readonly sessions: readonly SessionRecord[]
-  readonly mails: readonly RenderedMail[]
+  readonly mails: readonly ShownMail[]
   readonly visitor: Visitor | null
 }
 

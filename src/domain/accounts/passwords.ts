@@ -10,7 +10,7 @@ import { equalBytes } from '../equal-bytes.ts'
 import { computeHash, isTaken, type PasswordPrimitives } from './password-engines.ts'
 import { formatPhc, parsePhc, type Phc } from './phc.ts'
 
-export interface Verdict {
+export interface PasswordCheck {
   readonly matches: boolean
   /** The password is right, and its stored hash should be replaced by a fresh one. */
   readonly outdated: boolean
@@ -23,7 +23,7 @@ export interface Passwords {
    * A hash that cannot be read, or costs more than the bounds, matches nothing, and neither does `null`, after the same
    * work. Throws `unavailable` when the engine fails: whether the password is right is then not known.
    */
-  readonly verify: (password: string, stored: string | null) => Promise<Verdict>
+  readonly verify: (password: string, stored: string | null) => Promise<PasswordCheck>
 }
 
 /**

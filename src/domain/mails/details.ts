@@ -12,7 +12,7 @@ export function describeNotice({ at, client }: NoticeFacts): readonly (readonly 
     ['When', `${new Date(at * 1000).toISOString().replace('T', ' ').slice(0, 16)} UTC`],
     ['City', oneLine(client.city) ?? unknown],
     ['Country', countryName(client.country) ?? unknown],
-    ['Network', [oneLine(client.network), asn].filter((part) => part !== null).join(', ') || unknown],
+    ['Network', [oneLine(client.provider), asn].filter((part) => part !== null).join(', ') || unknown],
     ['Address', client.address],
     ['Device', describeDevice(oneLine(client.userAgent)) ?? unknown],
   ]

@@ -31,7 +31,7 @@ export interface LinkStore {
       readonly key: string
       readonly country: string | null
       readonly city: string | null
-      readonly network: string | null
+      readonly provider: string | null
     }[],
     now: number,
     expiresAt: number,

@@ -11,7 +11,7 @@ export interface OfferedPlace {
   readonly key: string
   readonly country: string | null
   readonly city: string | null
-  readonly network: string | null
+  readonly provider: string | null
   /** As `describePlace` has it. */
   readonly words: string
 }
@@ -31,7 +31,7 @@ export function offerPlaces(policy: LocationPolicy, { client, usual }: NoticeFac
 }
 
 function offer(policy: LocationPolicy, place: Omit<Client, 'userAgent'>): OfferedPlace | null {
-  const { country, city, network } = place
+  const { country, city, provider } = place
   const key = placeKey(policy, place)
-  return key === null ? null : { key, country, city, network, words: describePlace(policy, place) }
+  return key === null ? null : { key, country, city, provider, words: describePlace(policy, place) }
 }

@@ -7,7 +7,7 @@ export interface AllowedPlace {
   readonly place: string
   readonly country: string | null
   readonly city: string | null
-  readonly network: string | null
+  readonly provider: string | null
   readonly createdAt: number
   readonly expiresAt: number
 }

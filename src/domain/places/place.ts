@@ -21,7 +21,7 @@ export interface Client {
   readonly asn: number | null
   readonly country: string | null
   readonly city: string | null
-  readonly network: string | null
+  readonly provider: string | null
   readonly userAgent: string | null
 }
 
@@ -111,11 +111,11 @@ export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' 
 /** The extent of that place, in words that finish a sentence: "the address 203.0.113.7", "all of Iceland". */
 export function describePlace(
   policy: LocationPolicy,
-  client: Pick<Client, 'address' | 'asn' | 'country' | 'network'>,
+  client: Pick<Client, 'address' | 'asn' | 'country' | 'provider'>,
 ): string {
   const { address, asn, country } = client
   if (policy === 'asn' && asn !== null) {
-    const name = oneLine(client.network)
+    const name = oneLine(client.provider)
     return name === null ? `the whole network AS${asn}` : `the whole network of ${name} (AS${asn})`
   }
   if (policy === 'country' && country !== null) return `all of ${countryName(country) ?? countryOfCode(country)}`

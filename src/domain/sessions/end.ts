@@ -12,7 +12,7 @@ import type { Services } from '../services.ts'
 import { readEitherOrNull, readSids } from '../tokens/verify.ts'
 
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
-export async function revokeByToken(services: Services, text: string): Promise<void> {
+export async function endByToken(services: Services, text: string): Promise<void> {
   const claims = await readEitherOrNull(services, text)
   if (claims === null) return
   await end(services, claims.sid, 'revoked')
@@ -30,13 +30,13 @@ async function end({ sessions, now }: Services, sid: string, reason: EndReason):
 }
 
 /** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
-export async function revokeOwn(services: Services, { account }: Authenticated, sid: string): Promise<void> {
+export async function endOwn(services: Services, { account }: Authenticated, sid: string): Promise<void> {
   if (!(await services.sessions.endOwn(account.id, sid, services.now()))) throw new TesseraError('not_found')
 }
 
 /** Ends every session of the caller's account but the one that asks. Throws `token_used` when that one has just ended. */
-export async function revokeOthers(services: Services, { account, session }: Authenticated): Promise<void> {
+export async function endOthers(services: Services, { account, session }: Authenticated): Promise<void> {
   const { sid } = session
   if (await services.sessions.endOthers(account.id, sid, services.now())) return
-  throw new TesseraError('token_used', { cause: 'revoked', context: { sid } })
+  throw new TesseraError('token_used', { cause: 'ended', context: { sid } })
 }

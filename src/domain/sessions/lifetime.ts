@@ -8,9 +8,9 @@ import type { Settings } from '../services.ts'
  * `SESSION_MAX_SECONDS` after the sign-in however often it was refreshed.
  */
 export function endOf(
-  session: Pick<Session, 'revokedAt' | 'isEndedByAccount' | 'expiresAt' | 'createdAt'>,
+  session: Pick<Session, 'endedAt' | 'isEndedByAccount' | 'expiresAt' | 'createdAt'>,
   { settings, now }: { readonly settings: Pick<Settings, 'sessionMaxSeconds'>; readonly now: number },
-): 'revoked' | 'expired' | null {
-  if (session.revokedAt !== null || session.isEndedByAccount) return 'revoked'
+): 'ended' | 'expired' | null {
+  if (session.endedAt !== null || session.isEndedByAccount) return 'ended'
   return Math.min(session.expiresAt, session.createdAt + settings.sessionMaxSeconds) <= now ? 'expired' : null
 }

@@ -26,9 +26,9 @@ export type Verdict =
 
 type Refusal =
   | 'race' // just rotated away, in the same place: two requests of one client, or a repeat after a lost answer
-  | 'stale' // rotated away before that, or presented elsewhere: the token is in two hands
+  | 'reused' // rotated away before that, or presented elsewhere: the token is in two hands
   | 'unknown' // no such session
-  | 'revoked' // the session was ended
+  | 'ended' // the session was ended
   | 'expired' // the session is over by the settings of today
   | 'inactive' // the account was deactivated or deleted
 
@@ -111,17 +111,17 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
       return signPair(services, presented.iss, verdict.session, verdict.account)
     case 'race':
     case 'unknown':
-    case 'revoked':
+    case 'ended':
     case 'expired':
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
-    case 'stale':
-      await endForReuse()
+    case 'reused':
+      await endReused()
       throw new TesseraError('token_used', { cause: verdict.kind, context: { sid } })
     case 'inactive':
       await services.sessions.end({ sid, now, reason: 'inactive', onlyWhileJti: null, notice: null })
       throw new TesseraError('no_active_account', { cause: verdict.kind, context: { sid } })
     case 'moved': {
-      const { address, asn, country, city, network } = verdict.session
+      const { address, asn, country, city, provider } = verdict.session
       const { ended, notificationId } = await services.sessions.end({
         sid,
         now,
@@ -130,21 +130,21 @@ async function rotate(services: Services, presented: RefreshClaims, client: Clie
         onlyWhileJti: presented.jti,
         notice: {
           kind: 'location_blocked',
-          facts: { at: now, client, origin, usual: { address, asn, country, city, network } },
+          facts: { at: now, client, origin, usual: { address, asn, country, city, provider } },
         },
       })
       if (notificationId !== null) await services.announce(notificationId)
       if (ended) throw new TesseraError('location_blocked', { cause: verdict.kind, context: { sid } })
       // Either it was, and then this token was just rotated away and is presented elsewhere, or the session has ended.
-      const isReuse = await endForReuse()
-      throw new TesseraError('token_used', { cause: isReuse ? 'stale' : 'revoked', context: { sid } })
+      const isReused = await endReused()
+      throw new TesseraError('token_used', { cause: isReused ? 'reused' : 'ended', context: { sid } })
     }
   }
 
-  async function endForReuse(): Promise<boolean> {
+  async function endReused(): Promise<boolean> {
     // Its callers were told to try again, and may come back from anywhere.
     if (doubts.isRecent(presented.jti, now)) throw new TesseraError('token_used', { cause: 'race', context: { sid } })
-    const { ended, notificationId } = await services.sessions.endForReuse({
+    const { ended, notificationId } = await services.sessions.endReused({
       sid,
       usedJti: presented.jti,
       now,
@@ -171,19 +171,18 @@ export function judge(
   const end = endOf(session, { settings, now })
   // Whoever holds the last token of an ended session was its client. Any other one shows that it was in two hands, which
   // ending the session must not hide.
-  const isTrace =
-    end === 'revoked' && session.jti !== presentedJti && !isLiveOurs && !isPreviousOurs && account !== null
-  if (end !== null) return { kind: isTrace ? 'stale' : end }
+  const isTrace = end === 'ended' && session.jti !== presentedJti && !isLiveOurs && !isPreviousOurs && account !== null
+  if (end !== null) return { kind: isTrace ? 'reused' : end }
   if (account === null) return { kind: 'inactive' }
   // In place: a doubted jti may be the live one already, and whoever presents the old token now may be a thief.
   if (isLiveOurs && found.inPlace) return { kind: 'won', session, account }
   if (session.jti === presentedJti) return { kind: 'moved', session }
   if (isPreviousOurs) return { kind: 'race' }
-  if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'stale' }
+  if (session.previousJti !== presentedJti || session.rotatedAt === null) return { kind: 'reused' }
   // One client is in one place: a race and a replay are of one, too.
-  if (!found.inPlace) return { kind: 'stale' }
+  if (!found.inPlace) return { kind: 'reused' }
   const age = now - session.rotatedAt
   const { refreshReuseSeconds } = settings
   if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }
-  return { kind: age <= RACE_SECONDS ? 'race' : 'stale' }
+  return { kind: age <= RACE_SECONDS ? 'race' : 'reused' }
 }

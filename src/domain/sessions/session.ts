@@ -13,7 +13,7 @@ export interface Session {
   readonly rotatedAt: number | null
   readonly expiresAt: number
   readonly createdAt: number
-  readonly revokedAt: number | null
+  readonly endedAt: number | null
   /** Whether it was opened before its account's sessions were ended at once, and is not the one that was kept. */
   readonly isEndedByAccount: boolean
   /** The place of the session: the canonical address that the live token was issued to, and what is known of it. */
@@ -21,7 +21,7 @@ export interface Session {
   readonly asn: number | null
   readonly country: string | null
   readonly city: string | null
-  readonly network: string | null
+  readonly provider: string | null
 }
 
 export interface NewSession {
@@ -67,11 +67,11 @@ export interface GovernedSession extends FoundSession {
 /** A session as its owner sees it. */
 export interface ListedSession extends Pick<
   Session,
-  'sid' | 'issuedAt' | 'createdAt' | 'expiresAt' | 'address' | 'country' | 'city' | 'network'
+  'sid' | 'issuedAt' | 'createdAt' | 'expiresAt' | 'address' | 'country' | 'city' | 'provider'
 > {
   readonly userAgent: string | null
   /** Where it was refreshed last, where that was an allowed place and not its own. */
-  readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'network' | 'userAgent'> | null
+  readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'provider' | 'userAgent'> | null
 }
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
@@ -86,7 +86,7 @@ export interface SessionEnd {
 }
 
 /** A used token that was presented again. */
-export interface Reuse {
+export interface ReusedToken {
   readonly sid: string
   readonly usedJti: string
   readonly now: number
@@ -115,7 +115,7 @@ export interface SessionStore {
    * Ends the session of a used token, if it still lives, and stores the mail about it even if not, in one transaction.
    * Does nothing where that token is the last one of the session after all.
    */
-  readonly endForReuse: (reuse: Reuse) => Promise<Ended>
+  readonly endReused: (reused: ReusedToken) => Promise<Ended>
   readonly find: (sid: string) => Promise<FoundSession | null>
   /** As `find`, for a client whose place may have these names. */
   readonly findGoverned: (sid: string, keys: PlaceKeys, now: number) => Promise<GovernedSession | null>

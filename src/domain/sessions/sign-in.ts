@@ -42,11 +42,11 @@ export async function signInByPassword(
 ): Promise<Pair> {
   const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
   // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
-  const verdict = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
-  const cause = refusal(account, verdict.matches)
+  const check = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
+  const cause = refusal(account, check.matches)
   if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
 
-  const rehash = verdict.outdated ? await rehashed(services, credentials.password) : null
+  const rehash = check.outdated ? await rehashed(services, credentials.password) : null
   const session = await newSession(services, request)
   const opened = await services.sessions.openForPassword(account, rehash, session)
   if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })

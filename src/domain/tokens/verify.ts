@@ -1,6 +1,6 @@
 /**
  * Verification of one token, access or refresh, by structure, signature and expiry: what any back end can do with
- * the public key, offered to those that would rather ask. No database: a revoked session shows at its next refresh,
+ * the public key, offered to those that would rather ask. No database: a session that has ended shows at its next refresh,
  * or by introspection.
  */
 

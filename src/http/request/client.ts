@@ -31,7 +31,7 @@ export function readClient(c: Context<AppEnv>): Client {
     asn: typeof cf?.asn === 'number' ? cf.asn : null,
     country: cf?.country === UNKNOWN_COUNTRY ? null : cf?.country || null,
     city: cf?.city || null,
-    network: cf?.asOrganization || null,
+    provider: cf?.asOrganization || null,
     userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) || null,
   }
 }

@@ -25,6 +25,6 @@ export const placeRoutes = factory
   })
 
 /** Times in seconds since 1970, as in the tokens. */
-function describePlace({ id, place, city, country, network, createdAt, expiresAt }: AllowedPlace) {
-  return { id, place, city, country, network, created_at: createdAt, expires_at: expiresAt }
+function describePlace({ id, place, city, country, provider, createdAt, expiresAt }: AllowedPlace) {
+  return { id, place, city, country, network: provider, created_at: createdAt, expires_at: expiresAt }
 }

@@ -9,7 +9,7 @@
 
 import { authenticate, describeAccount } from '../../domain/sessions/authenticate.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
-import { revokeOthers, revokeOwn, signOut } from '../../domain/sessions/end.ts'
+import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
@@ -48,11 +48,11 @@ export const sessionRoutes = factory
     return c.json(listed.map((one) => describeSession(one, session.sid)))
   })
   .delete('/sessions', refuseCrossOrigin, async (c) => {
-    await revokeOthers(c.env, await authenticateOwner(c))
+    await endOthers(c.env, await authenticateOwner(c))
     return c.body(null, 204)
   })
   .delete('/sessions/:sid', refuseCrossOrigin, async (c) => {
-    await revokeOwn(c.env, await authenticateOwner(c), c.req.param('sid'))
+    await endOwn(c.env, await authenticateOwner(c), c.req.param('sid'))
     return c.body(null, 204)
   })
 
@@ -67,13 +67,13 @@ function describeSession(session: ListedSession, currentSid: string) {
     ip: session.address,
     city: session.city,
     country: session.country,
-    network: session.network,
+    network: session.provider,
     user_agent: session.userAgent,
     last_seen: {
       ip: last.address,
       city: last.city,
       country: last.country,
-      network: last.network,
+      network: last.provider,
       user_agent: last.userAgent,
     },
     current: session.sid === currentSid,

@@ -11,7 +11,7 @@
 import { introspect } from '../../domain/sessions/introspect.ts'
 import type { Pair } from '../../domain/sessions/pair.ts'
 import { refreshToken } from '../../domain/sessions/refresh.ts'
-import { revokeByToken } from '../../domain/sessions/end.ts'
+import { endByToken } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { verifyToken } from '../../domain/tokens/verify.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
@@ -38,7 +38,7 @@ export const tokenRoutes = factory
     return c.body(null, 200)
   })
   .post('/revoke', async (c) => {
-    await revokeByToken(c.env, await readJsonOrForm(c, RevokeRequest))
+    await endByToken(c.env, await readJsonOrForm(c, RevokeRequest))
     return c.body(null, 204)
   })
   .post('/introspect', async (c) => {

@@ -15,10 +15,10 @@ export const over = sql`min(${sessions.expiresAt}, ${parameter('now')})`
  * For the `set` of an update whose parameters include `now`. A session that was ever refreshed stays as long as its used
  * tokens, since each of them still shows that it was in two hands: whoever stole it must not hide that by ending it.
  */
-export function revocationColumns(reason: string | SQL<never>) {
+export function endColumns(reason: string | SQL<never>) {
   return {
-    revokedAt: parameter('now'),
-    revokedReason: reason,
+    endedAt: parameter('now'),
+    endReason: reason,
     expiresAt: sql`case when ${sessions.previousJti} is null then ${over} else ${sessions.expiresAt} end`,
   }
 }
