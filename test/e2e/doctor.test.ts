@@ -1,6 +1,6 @@
 /**
  * `npm run doctor`, in copies of this repository: against a machine in every state, and a deployment in the stand-in of
- * Cloudflare. What it makes of every other answer there, test/unit/doctor.test.ts says.
+ * Cloudflare. What it makes of every other answer there, test/unit/scripts/doctor.test.ts says.
  */
 
 import { execFile } from 'node:child_process'

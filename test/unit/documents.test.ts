@@ -1,7 +1,7 @@
 /** What the documents say in tables, the code knows too: they must not drift apart. */
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
@@ -30,6 +30,20 @@ function table(header: string, document = readme): readonly (readonly string[])[
         .slice(1, -1)
         .map((cell) => cell.trim()),
     )
+}
+
+/** Every file of tests by its path below test/, as the documents name it. A single quote in a title is escaped there. */
+const testFiles: ReadonlyMap<string, string> = new Map(
+  readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => [path, readFileSync(join(root, 'test', path), 'utf8').replaceAll("\\'", "'")]),
+)
+
+/** Where a test has that title, a literal in one of three quotes. */
+function filesWith(title: string): readonly string[] {
+  const literal = new RegExp(`['"\`]${RegExp.escape(title)}['"\`]`)
+  return [...testFiles].filter(([, text]) => literal.test(text)).map(([path]) => path)
 }
 
 describe('the README', () => {
@@ -127,18 +141,15 @@ describe('docs/sessions.md', () => {
     'proves edge %s by a test that there is',
     (_edge, proof = '') => {
       const [, file = '', title = ''] = /^`(.+)`: (.+)$/.exec(proof) ?? []
-      expect(readFileSync(join(root, 'test/worker', file), 'utf8')).toContain(`'${title}'`)
+      expect(filesWith(title)).toContain(file)
     },
   )
 })
 
 describe('docs/security.md', () => {
   const document = readFileSync(join(root, 'docs/security.md'), 'utf8')
-  const sources = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter((path) =>
-    path.endsWith('.test.ts'),
-  )
   const rows = document.split('\n').filter((line) => /^\| (?!---|who,|what leaked|row|section)/.test(line))
-  const proofs = [...document.matchAll(/`([\w-]+\.test\.ts)`: (.+?)(?=\. [A-Z]| \|$)/gm)]
+  const proofs = [...document.matchAll(/`([\w/-]+\.test\.ts)`: (.+?)(?=\. [A-Z]| \|$)/gm)]
 
   test('names a test in most of its rows', () => {
     expect(rows.length).toBeGreaterThan(80)
@@ -146,12 +157,7 @@ describe('docs/security.md', () => {
   })
 
   test.each(proofs.map(([, file, title]) => [file, title]))('has a proof that there is: %s: %s', (file, title = '') => {
-    // A title is a literal in one of three quotes, and a single quote in one is escaped.
-    const texts = sources
-      .filter((path) => basename(path) === file)
-      .map((path) => readFileSync(join(root, 'test', path), 'utf8').replaceAll("\\'", "'"))
-    const literal = new RegExp(`['"\`]${RegExp.escape(title)}['"\`]`)
-    expect(texts.filter((text) => literal.test(text))).toHaveLength(1)
+    expect(filesWith(title)).toContain(file)
   })
 
   /** How many requirements of levels 1 and 2 each section of ASVS 5.0 has: they come first, those of level 3 after them. */

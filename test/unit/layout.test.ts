@@ -298,3 +298,22 @@ describe('files', () => {
     expect(files.filter(({ text }) => !text.startsWith('/**')).map(({ path }) => path)).toEqual([])
   })
 })
+
+const tests = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.ts'))
+
+/** The folders of a ring of tests that are not named for a noun; `''` is the ring itself. */
+function roomsBesideNouns(ring: string): ReadonlySet<string> {
+  const rooms = tests
+    .filter((path) => path.startsWith(`${ring}/`))
+    .map((path) => path.split('/').slice(1, -1).join('/'))
+  return new Set(rooms.filter((room) => !NOUNS.includes(room)))
+}
+
+describe('the tests', () => {
+  test('have the nouns of the rules for rooms, beside one for what concerns them all', () => {
+    expect(roomsBesideNouns('unit')).toEqual(new Set(['', 'documents', 'scripts']))
+    expect(roomsBesideNouns('worker')).toEqual(new Set(['whole']))
+  })
+})

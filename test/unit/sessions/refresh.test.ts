@@ -1,0 +1,684 @@
+/** Refresh: what becomes of a presented token, in which order its faults count, and what a refusal leaves behind. */
+
+import { describe, expect, test } from 'vitest'
+
+import { createDoubts } from '../../../src/domain/sessions/doubts.ts'
+import type { Client } from '../../../src/domain/places/place.ts'
+import type { RotatedSession, Session } from '../../../src/domain/sessions/session.ts'
+import type { Settings } from '../../../src/domain/services.ts'
+import { judge, RACE_SECONDS, refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.ts'
+import { signInByGuid } from '../../../src/domain/sessions/sign-in.ts'
+import { type ErrorCode, ERRORS, TesseraError } from '../../../src/errors.ts'
+import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
+import { decodeToken, forge, testKeys } from '../../support/forge.ts'
+
+const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
+
+interface Presented {
+  readonly access: string
+  readonly refresh: string
+}
+
+/** Both ways to refresh: the rules that follow hold for either. */
+const REFRESHES = [
+  [
+    'a pair',
+    (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) =>
+      refreshPair(services, pair, client, issuer),
+  ],
+  [
+    'a refresh token alone',
+    (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) =>
+      refreshToken(services, pair.refresh, client, issuer),
+  ],
+] as const
+
+type Refresh = (typeof REFRESHES)[number][1]
+
+/** Services with one session that was opened at home, its row, and its pair. */
+async function signedIn(settings: Partial<Settings> = {}): Promise<{
+  services: FakeServices
+  row: FakeRow
+  sid: string
+  pair: Presented
+}> {
+  const services = fakeServices({ settings })
+  const pair = await signInByGuid(services, GUID, { client: HOME, issuer: ISSUER, cookies: [] })
+  const [[sid, row] = []] = services.rows
+  if (sid === undefined || row === undefined) throw new Error('no session')
+  services.calls.length = 0
+  return { services, row, sid, pair }
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<{ code: ErrorCode; message: string; cause: unknown }> {
+  try {
+    await attempt
+  } catch (error) {
+    if (!(error instanceof TesseraError)) throw error
+    return { code: error.code, message: error.message, cause: error.cause }
+  }
+  throw new Error('not refused')
+}
+
+function refused(code: ErrorCode, cause?: string) {
+  return { code, message: ERRORS[code].details[0], cause }
+}
+
+function claimsOf(token: string): Record<string, unknown> {
+  return decodeToken(token).payload
+}
+
+describe('the verdict', () => {
+  const ROTATED_AT = NOW - 30
+  const session: Session = {
+    sid: 'session',
+    jti: 'live',
+    issuedAt: ROTATED_AT,
+    previousJti: 'previous',
+    rotatedAt: ROTATED_AT,
+    expiresAt: NOW + 1000,
+    createdAt: NOW - 5000,
+    endedAt: null,
+    isEndedByAccount: false,
+    address: HOME.address,
+    asn: HOME.asn,
+    country: HOME.country,
+    city: HOME.city,
+    provider: HOME.provider,
+  }
+  const found: RotatedSession = { session, account: ACCOUNT, inPlace: true }
+  const strict = { refreshReuseSeconds: 0, sessionMaxSeconds: 6000 }
+  const window20 = { ...strict, refreshReuseSeconds: 20 }
+  const window60 = { ...strict, refreshReuseSeconds: 60 }
+
+  function row(changes: Partial<Session>, rest: Partial<Omit<RotatedSession, 'session'>> = {}): RotatedSession {
+    return { ...found, ...rest, session: { ...session, ...changes } }
+  }
+  function rotated(age: number, rest: Partial<Omit<RotatedSession, 'session'>> = {}): RotatedSession {
+    return row({ rotatedAt: NOW - age, issuedAt: NOW - age }, rest)
+  }
+
+  // The row as the rotation left it, and the token that was presented; `next` is what this call would have put in.
+  test.each([
+    ['no row', null, 'live', strict, 'unknown'],
+    ['our own jti in the row', row({ jti: 'next', previousJti: 'live' }), 'live', strict, 'won'],
+    ['our own jti in the row, from an earlier try', row({ jti: 'next' }), 'previous', strict, 'won'],
+    ['the presented jti still in the row', found, 'live', strict, 'moved'],
+    ['the presented jti still in the row, in place or not', row({}, { inPlace: false }), 'live', strict, 'moved'],
+    ['a jti that nobody knows', found, 'older', strict, 'reused'],
+    ['a jti that nobody knows, in a window', rotated(1), 'older', window60, 'reused'],
+    [
+      'an older jti, in a session that never rotated',
+      row({ previousJti: null, rotatedAt: null }),
+      'older',
+      strict,
+      'reused',
+    ],
+    ['a row that has a predecessor but no time of rotation', row({ rotatedAt: null }), 'previous', window60, 'reused'],
+
+    // an earlier try of ours, whose answer was lost
+    ['a successor of what we would have put in', row({ previousJti: 'next' }), 'presented', strict, 'race'],
+    ['our own jti, for somebody elsewhere', row({ jti: 'next' }, { inPlace: false }), 'previous', window60, 'reused'],
+
+    // the direct predecessor, strict
+    ['rotated away just now', rotated(0), 'previous', strict, 'race'],
+    ['rotated away RACE_SECONDS ago', rotated(RACE_SECONDS), 'previous', strict, 'race'],
+    ['rotated away a second more ago', rotated(RACE_SECONDS + 1), 'previous', strict, 'reused'],
+    ['rotated away a second from now, by another clock', rotated(-1), 'previous', strict, 'race'],
+
+    // … and in a replay window
+    ['rotated away just now, in a window', rotated(0), 'previous', window20, 'replayed'],
+    ['rotated away at the end of the window', rotated(20), 'previous', window20, 'replayed'],
+    ['rotated away a second before the window', rotated(21), 'previous', window20, 'reused'],
+    ['rotated away a second from now, in a window', rotated(-1), 'previous', window20, 'replayed'],
+    ['a window shorter than a race, over', rotated(6), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'race'],
+    ['a window shorter than a race, open', rotated(5), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'replayed'],
+    // … and from elsewhere, where no client of the session is
+    ['rotated away just now, from elsewhere', rotated(0, { inPlace: false }), 'previous', strict, 'reused'],
+    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'reused'],
+
+    // what outweighs the token
+    ['a revoked session', row({ endedAt: NOW - 1 }), 'live', strict, 'ended'],
+    ['a revoked session and our own jti', row({ endedAt: NOW, jti: 'next' }), 'live', strict, 'ended'],
+    ['a revoked session and a predecessor in a window', row({ endedAt: NOW }), 'previous', window60, 'reused'],
+    ['a revoked session and an older token', row({ endedAt: NOW }), 'older', strict, 'reused'],
+    ['a revoked session that we had rotated', row({ endedAt: NOW, previousJti: 'next' }), 'older', strict, 'ended'],
+    ['a session that ended with its account', row({ isEndedByAccount: true }), 'live', strict, 'ended'],
+    [
+      'a session that ended with its account, and an older token',
+      row({ isEndedByAccount: true }),
+      'older',
+      strict,
+      'reused',
+    ],
+    [
+      'a revoked session of nobody and an older token',
+      row({ endedAt: NOW }, { account: null }),
+      'older',
+      strict,
+      'ended',
+    ],
+    ['a revoked session of nobody', row({ endedAt: NOW, expiresAt: NOW }, { account: null }), 'live', strict, 'ended'],
+    ['a session that ends now', row({ expiresAt: NOW }), 'live', strict, 'expired'],
+    ['a session that ends in a second', row({ expiresAt: NOW + 1 }), 'live', strict, 'moved'],
+    ['a session of the greatest age', row({ createdAt: NOW - 6000 }), 'live', strict, 'expired'],
+    ['a session a second younger', row({ createdAt: NOW - 5999 }), 'live', strict, 'moved'],
+    ['an ended session and a stale token', row({ expiresAt: NOW }), 'older', strict, 'expired'],
+    ['an ended session of nobody', row({ expiresAt: NOW }, { account: null }), 'live', strict, 'expired'],
+    ['nobody’s session', row({}, { account: null }), 'live', strict, 'inactive'],
+    ['nobody’s session and a stale token', row({}, { account: null }), 'older', strict, 'inactive'],
+    ['nobody’s session, in a window', rotated(0, { account: null }), 'previous', window60, 'inactive'],
+  ] as const)('on %s', (_name, after, presented, settings, kind) => {
+    const verdict = judge(after, presented, ['other', 'next'], NOW, settings)
+    if (kind === 'won' || kind === 'replayed') {
+      expect(verdict).toEqual({ kind, session: after?.session, account: ACCOUNT })
+    } else {
+      expect(verdict).toEqual(kind === 'moved' ? { kind, session: after?.session } : { kind })
+    }
+  })
+
+  test('a race is a matter of ten seconds', () => {
+    expect(RACE_SECONDS).toBe(10)
+  })
+})
+
+describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
+  test('gives the next pair of the session, for the account as it is now', async () => {
+    const { services, row, sid, pair } = await signedIn()
+    services.clock.now = NOW + 100
+    row.account = { ...ACCOUNT, email: 'new@example.com', group: 'staff' }
+    const next = await refresh(services, pair, { ...HOME, city: null })
+
+    expect(claimsOf(next.access)).toEqual({
+      ...claimsOf(pair.access),
+      jti: row.session.jti,
+      iat: NOW + 100,
+      exp: NOW + 400,
+      group: 'staff',
+    })
+    expect(claimsOf(next.refresh)).toEqual({
+      ...claimsOf(pair.refresh),
+      jti: row.session.jti,
+      iat: NOW + 100,
+      exp: NOW + 864_100,
+    })
+    expect(next.account).toMatchObject({ id: 7, guid: GUID, email: 'new@example.com', group: 'staff' })
+    expect(next.expiresAt).toBe(NOW + 864_100)
+    expect([services.calls, services.ends, services.announced]).toEqual([['rotate'], [], []])
+    expect(row.session).toMatchObject({ sid, previousJti: claimsOf(pair.refresh)['jti'], endedAt: null })
+  })
+
+  test('never lasts longer than the session may', async () => {
+    const { services, pair } = await signedIn({
+      sessionMaxSeconds: 1000,
+      refreshTtlSeconds: 900,
+      accessTtlSeconds: 300,
+    })
+    services.clock.now = NOW + 800
+    const next = await refresh(services, pair, HOME)
+    expect([claimsOf(next.access)['exp'], claimsOf(next.refresh)['exp'], next.expiresAt]).toEqual([
+      NOW + 1000,
+      NOW + 1000,
+      NOW + 1000,
+    ])
+    services.clock.now = NOW + 1000
+    expect(await refusal(refresh(services, next, HOME))).toEqual(refused('token_not_valid', 'out of its time'))
+  })
+
+  test('works until the second in which the refresh token ends', async () => {
+    const { services, pair } = await signedIn()
+    services.clock.now = NOW + 863_999
+    await expect(refresh(services, pair, HOME)).resolves.toBeDefined()
+    const other = await signedIn()
+    other.services.clock.now = NOW + 864_000
+    expect(await refusal(refresh(other.services, other.pair, HOME))).toEqual(
+      refused('token_not_valid', 'out of its time'),
+    )
+    expect(other.services.calls).toEqual([])
+  })
+
+  test('follows a client that stays in its place, and binds the token to the address it has there now', async () => {
+    const { services, row, pair } = await signedIn({ locationPolicy: 'subnet' })
+    const neighbour = { ...HOME, address: '203.0.113.200' }
+    const next = await refresh(services, pair, neighbour)
+    expect(claimsOf(next.refresh)['ip']).toBe('203.0.113.200')
+    expect(row.session.address).toBe('203.0.113.200')
+  })
+
+  test('a replay within the window gives the same successor: the refresh token byte for byte', async () => {
+    const { services, pair } = await signedIn({ refreshReuseSeconds: 20 })
+    const next = await refresh(services, pair, HOME)
+    services.clock.now = NOW + 20
+    const again = await refresh(services, pair, HOME)
+    expect(again.refresh).toBe(next.refresh)
+    expect(claimsOf(again.access)).toEqual(claimsOf(next.access))
+    expect([services.ends, services.announced]).toEqual([[], []])
+    await expect(refresh(services, next, HOME)).resolves.toBeDefined()
+  })
+})
+
+describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
+  /** What the refusal leaves: how the session ended, which mails it asked for, and whether the live pair still works. */
+  async function aftermath(services: FakeServices, live: Presented) {
+    const ended = services.ends.map(({ reason, notice }) => ({ reason, notice }))
+    const announced = [...services.announced]
+    const stillWorks = await refresh(services, live, HOME).then(
+      () => true,
+      () => false,
+    )
+    return { ended, announced: announced.length, stillWorks }
+  }
+  const { userAgent: _device, ...usual } = HOME
+  const nothing = { ended: [], announced: 0, stillWorks: true }
+
+  test('as a race: the session lives on, and nobody is told', async () => {
+    const { services, pair } = await signedIn()
+    const next = await refresh(services, pair, HOME)
+    services.clock.now = NOW + 10
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'race'))
+    expect(await aftermath(services, next)).toEqual(nothing)
+  })
+
+  test('as reuse: the session ends, and its owner is told where it happened', async () => {
+    const { services, pair } = await signedIn()
+    const next = await refresh(services, pair, HOME)
+    services.clock.now = NOW + 11
+    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('token_used', 'reused'))
+    expect(await aftermath(services, next)).toEqual({
+      ended: [
+        {
+          reason: 'reuse',
+          notice: { kind: 'token_reused', facts: { at: NOW + 11, client: ELSEWHERE, origin: ISSUER, usual: null } },
+        },
+      ],
+      announced: 1,
+      stillWorks: false,
+    })
+  })
+
+  test('as reuse again: once is enough', async () => {
+    const { services, pair } = await signedIn()
+    await refresh(services, pair, HOME)
+    services.clock.now = NOW + 11
+    await refusal(refresh(services, pair, HOME))
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
+    expect([services.ends.length, services.announced.length]).toEqual([1, 1])
+  })
+
+  test('as moved: the session ends, and its owner is told where it happened', async () => {
+    const { services, pair } = await signedIn()
+    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('location_blocked', 'moved'))
+    expect(await aftermath(services, pair)).toEqual({
+      ended: [
+        {
+          reason: 'location',
+          notice: { kind: 'location_blocked', facts: { at: NOW, client: ELSEWHERE, origin: ISSUER, usual } },
+        },
+      ],
+      announced: 1,
+      stillWorks: false,
+    })
+    expect(services.ends[0]?.onlyWhileJti).toBe(claimsOf(pair.refresh)['jti'])
+  })
+
+  test('as moved, when its owner was faster: that is reuse, and ends the session', async () => {
+    const { services, pair } = await signedIn()
+    const { rotate } = services.sessions
+    const overtaken: FakeServices = {
+      ...services,
+      sessions: {
+        ...services.sessions,
+        // The owner's own refresh comes between the two round trips.
+        async rotate(rotation) {
+          const found = await rotate(rotation)
+          next = await refresh(services, pair, HOME)
+          return found
+        },
+      },
+    }
+    let next: Presented = pair
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'reused'))
+    expect(await aftermath(services, next)).toMatchObject({ ended: [{ reason: 'reuse' }], stillWorks: false })
+  })
+
+  test('as moved, when somebody else was blocked before: then it has ended, and one mail is enough', async () => {
+    const { services, pair } = await signedIn()
+    const { rotate } = services.sessions
+    const overtaken: FakeServices = {
+      ...services,
+      sessions: {
+        ...services.sessions,
+        async rotate(rotation) {
+          const found = await rotate(rotation)
+          await refusal(refresh(services, pair, ELSEWHERE))
+          return found
+        },
+      },
+    }
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'ended'))
+    expect([services.ends.map(({ reason }) => reason), services.announced.length]).toEqual([['location'], 1])
+  })
+
+  test.each([
+    ['the issuer of the token', undefined, ISSUER],
+    ['PUBLIC_URL, where it is set', 'https://public.example.com', 'https://public.example.com'],
+  ])('has the links of its mail lead to %s, wherever the request went', async (_where, publicUrl, origin) => {
+    for (const reason of ['location', 'reuse'] as const) {
+      const { services, pair } = await signedIn({ publicUrl })
+      if (reason === 'reuse') await refresh(services, pair, HOME)
+      services.clock.now = NOW + 11
+      await refusal(refresh(services, pair, ELSEWHERE, 'https://evil.example'))
+      expect(services.ends.map((end) => [end.reason, end.notice?.facts.origin])).toEqual([[reason, origin]])
+    }
+  })
+
+  test('as inactive: the session ends, and nobody is told', async () => {
+    const { services, sid, pair } = await signedIn()
+    services.deactivate(sid)
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('no_active_account', 'inactive'))
+    expect(await aftermath(services, pair)).toEqual({
+      ended: [{ reason: 'inactive', notice: null }],
+      announced: 0,
+      stillWorks: false,
+    })
+  })
+
+  test('as revoked, unknown or over: nothing is left to end', async () => {
+    const revoked = await signedIn()
+    revoked.row.session = { ...revoked.row.session, endedAt: NOW - 1 }
+    expect(await refusal(refresh(revoked.services, revoked.pair, HOME))).toEqual(refused('token_used', 'ended'))
+
+    const unknown = await signedIn()
+    unknown.services.rows.clear()
+    expect(await refusal(refresh(unknown.services, unknown.pair, HOME))).toEqual(refused('token_used', 'unknown'))
+
+    // Only a setting that was tightened since can end a session before its token.
+    const over = await signedIn()
+    over.row.session = { ...over.row.session, createdAt: NOW - 7_776_000 }
+    expect(await refusal(refresh(over.services, over.pair, HOME))).toEqual(refused('token_used', 'expired'))
+
+    for (const { services } of [revoked, unknown, over]) {
+      expect([services.calls, services.announced]).toEqual([['rotate'], []])
+    }
+  })
+
+  test('whose owner has no address: there is no mail to announce', async () => {
+    const { services, pair } = await signedIn()
+    const silent: FakeServices = {
+      ...services,
+      sessions: { ...services.sessions, end: async () => ({ ended: true, notificationId: null }) },
+    }
+    expect(await refusal(refresh(silent, pair, ELSEWHERE))).toEqual(refused('location_blocked', 'moved'))
+    expect(services.announced).toEqual([])
+  })
+})
+
+describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_name, refresh) => {
+  /** The next rotation fails, after it was written or before. */
+  async function inDoubt(written: boolean, settings: Partial<Settings> = {}) {
+    const { services, row, sid, pair } = await signedIn(settings)
+    const broken: FakeServices = {
+      ...services,
+      sessions: {
+        ...services.sessions,
+        async rotate(rotation) {
+          if (written) await services.sessions.rotate(rotation)
+          throw new TesseraError('unavailable', { cause: 'D1', retryAfterSeconds: 1 })
+        },
+      },
+    }
+    expect(await refusal(refresh(broken, pair, HOME))).toEqual(refused('unavailable', 'D1'))
+    expect([services.ends, services.announced]).toEqual([[], []])
+    return { services, row, sid, pair }
+  }
+
+  test.each([
+    ['the write had happened', true],
+    ['it had not', false],
+  ])('the next try gives the next pair, long after: %s', async (_written, written) => {
+    const { services, row, pair } = await inDoubt(written)
+    services.clock.now = NOW + 60
+    const next = await refresh(services, pair, HOME)
+    expect(claimsOf(next.refresh)['jti']).toBe(row.session.jti)
+    await expect(refresh(services, next, HOME)).resolves.toBeDefined()
+    expect(services.ends).toEqual([])
+  })
+
+  test('the doubt is settled once: the token does not work again', async () => {
+    const { services, pair } = await inDoubt(true)
+    await refresh(services, pair, HOME)
+    services.clock.now = NOW + 60
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'race'))
+    services.clock.now = NOW + 61
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
+  })
+
+  test("the doubt is nobody's after a minute", async () => {
+    const { services, pair } = await inDoubt(true)
+    services.clock.now = NOW + 61
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
+  })
+
+  test('with a replay window, the window heals, and nothing but the window', async () => {
+    const { services, pair } = await inDoubt(true)
+    const windowed = { ...services, settings: { ...services.settings, refreshReuseSeconds: 5 } }
+    services.clock.now = NOW + 5
+    await expect(refresh(windowed, pair, HOME)).resolves.toBeDefined()
+    services.clock.now = NOW + 60
+    expect(await refusal(refresh(windowed, pair, HOME))).toEqual(refused('token_used', 'race'))
+    expect(services.ends).toEqual([])
+  })
+
+  test('somebody elsewhere who has the token gets nothing, and takes nothing away', async () => {
+    const { services, pair } = await inDoubt(true)
+    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('token_used', 'race'))
+    expect(services.ends).toEqual([])
+    services.clock.now = NOW + 60
+    await expect(refresh(services, pair, HOME)).resolves.toBeDefined()
+  })
+
+  test('of two retries at once, however late, one gets the pair, and the other is a race', async () => {
+    const { services, pair } = await inDoubt(true)
+    services.clock.now = NOW + 60
+    await expect(refresh(services, pair, HOME)).resolves.toBeDefined()
+    expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'race'))
+    expect(services.ends).toEqual([])
+  })
+
+  test('somebody elsewhere is blocked where the write had not happened', async () => {
+    const { services, pair } = await inDoubt(false)
+    expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('location_blocked', 'moved'))
+  })
+})
+
+test('doubts are kept a thousand at a time, the newest ones, and given out once', () => {
+  const doubts = createDoubts()
+  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, [`next-${i}`], NOW)
+  expect(doubts.take('presented-0', NOW)).toEqual([])
+  expect(doubts.take('presented-1', NOW)).toEqual(['next-1'])
+  expect(doubts.take('presented-1000', NOW)).toEqual(['next-1000'])
+  expect(doubts.take('presented-1000', NOW)).toEqual([])
+})
+
+test('a doubt is settled for good by a replay: somebody has the successor', () => {
+  const doubts = createDoubts()
+  doubts.keep('presented', ['next'], NOW)
+  doubts.settle('presented', NOW)
+  expect(doubts.take('presented', NOW)).toEqual([])
+  doubts.keep('presented', ['late'], NOW)
+  expect(doubts.take('presented', NOW)).toEqual([])
+  expect([doubts.isRecent('presented', NOW + 60), doubts.isRecent('presented', NOW + 61)]).toEqual([true, false])
+})
+
+test('doubts of parallel callers are kept beside each other, a hundred of one token', () => {
+  const doubts = createDoubts()
+  for (let i = 0; i <= 100; i += 1) doubts.keep('presented', [`next-${i}`], NOW)
+  const taken = doubts.take('presented', NOW)
+  expect(taken).toHaveLength(100)
+  expect(taken).toContain('next-100')
+  expect(taken).not.toContain('next-0')
+})
+
+describe('a caller who fails two checks is told about the first one', () => {
+  /** What a test does to a good pair and its surroundings, before the tokens are signed. */
+  interface Draft {
+    access: Record<string, unknown>
+    refresh: Record<string, unknown>
+    readonly unsigned: Set<'access' | 'refresh'>
+    readonly malformed: Set<'access' | 'refresh'>
+    client: Client
+    readonly row: FakeRow
+  }
+
+  interface Fault {
+    readonly name: string
+    readonly apply: (draft: Draft) => void
+    readonly code: ErrorCode
+    readonly cause: string | undefined
+    /** It shows only where an access token is presented too. */
+    readonly needsAccess?: true
+  }
+
+  // In the order of the contract. Faults of one step stand beside each other, and have one code.
+  const FAULTS: readonly (readonly Fault[])[] = [
+    [
+      fault('form of access', (draft) => draft.malformed.add('access'), 'wrong_data_structure', 'form', true),
+      fault('form of refresh', (draft) => draft.malformed.add('refresh'), 'wrong_data_structure', 'form'),
+    ],
+    [
+      fault('signature of access', (draft) => draft.unsigned.add('access'), 'token_not_valid', 'signature', true),
+      fault('signature of refresh', (draft) => draft.unsigned.add('refresh'), 'token_not_valid', 'signature'),
+    ],
+    [
+      fault('claims of access', (draft) => (draft.access['group'] = 7), 'wrong_data_structure', 'claims', true),
+      fault('claims of refresh', (draft) => (draft.refresh['ip'] = 'unknown'), 'wrong_data_structure', 'claims'),
+    ],
+    [
+      fault('expiry', (draft) => (draft.refresh['exp'] = NOW), 'token_not_valid', 'out of its time'),
+      fault('a time to come', (draft) => (draft.refresh['iat'] = NOW + 61), 'token_not_valid', 'out of its time'),
+    ],
+    [fault('pair', (draft) => (draft.access['jti'] = 'another'), 'token_pair_not_valid', undefined, true)],
+    [fault('used', use, 'token_used', 'race')],
+    [fault('location', (draft) => (draft.client = ELSEWHERE), 'location_blocked', 'moved')],
+  ]
+
+  function fault(
+    name: string,
+    apply: (draft: Draft) => unknown,
+    code: ErrorCode,
+    cause: string | undefined,
+    needsAccess?: true,
+  ): Fault {
+    return { name, apply, code, cause, ...(needsAccess && { needsAccess }) }
+  }
+
+  /** Somebody has rotated the presented token away. */
+  function use({ row }: Draft): void {
+    row.session = { ...row.session, previousJti: row.session.jti, jti: 'successor', rotatedAt: NOW }
+  }
+
+  async function sign(type: 'access' | 'refresh', draft: Draft): Promise<string> {
+    const key = testKeys[type].signing
+    const good = await forge({ alg: key.alg, typ: 'JWT', kid: key.kid }, draft[type], key)
+    const other = await forge({ alg: key.alg, typ: 'JWT', kid: key.kid }, { not: 'this' }, key)
+    const signature = (draft.unsigned.has(type) ? other : good).split('.')[2]
+    const text = `${good.slice(0, good.lastIndexOf('.'))}.${signature}`
+    return draft.malformed.has(type) ? `${text}.` : text
+  }
+
+  async function attempt(refresh: Refresh, faults: readonly Fault[]) {
+    const { services, row, pair } = await signedIn()
+    const [access, refreshClaims] = [claimsOf(pair.access), claimsOf(pair.refresh)]
+    const draft: Draft = {
+      access,
+      refresh: refreshClaims,
+      unsigned: new Set(),
+      malformed: new Set(),
+      client: HOME,
+      row,
+    }
+    for (const { apply } of faults) apply(draft)
+    const presented = { access: await sign('access', draft), refresh: await sign('refresh', draft) }
+    const before = structuredClone(row)
+    return { result: refresh(services, presented, draft.client), services, before, row }
+  }
+
+  test.each(REFRESHES)('and without a fault, %s is exchanged', async (_name, refresh) => {
+    const { result } = await attempt(refresh, [])
+    await expect(result).resolves.toBeDefined()
+  })
+
+  const pairs = FAULTS.flatMap((step, i) =>
+    step.flatMap((first) => [
+      [first],
+      ...FAULTS.slice(i + 1).flatMap((later) => later.map((second) => [first, second])),
+    ]),
+  )
+  const cases = REFRESHES.flatMap(([name, refresh]) =>
+    pairs
+      .filter((faults) => name === 'a pair' || !faults.some(({ needsAccess }) => needsAccess))
+      .map((faults) => [name, faults.map((one) => one.name).join(' and '), refresh, faults] as const),
+  )
+
+  test.each(cases)('%s: %s', async (_name, _faults, refresh, faults) => {
+    const { result, services, before, row } = await attempt(refresh, faults)
+    const [first] = faults
+    if (first === undefined) throw new Error('a case without a fault')
+    // A used token from elsewhere is used, too; only whether that ends the session goes by the place.
+    const isReuse = first.name === 'used' && faults.length > 1
+    expect(await refusal(result)).toEqual(refused(first.code, isReuse ? 'reused' : first.cause))
+    if (first.name === 'location' || isReuse) return
+    // A refused request changes nothing, and the database is not even asked about what is not signed and current.
+    expect(row).toEqual(before)
+    expect(services.calls).toEqual(first.name === 'used' ? ['rotate'] : [])
+  })
+
+  test('a refresh token is not disturbed by the age of the access token beside it', async () => {
+    const { services, pair } = await signedIn()
+    services.clock.now = NOW + 800_000
+    await expect(refreshPair(services, pair, HOME, ISSUER)).resolves.toBeDefined()
+  })
+
+  test('the tokens of a pair do not stand in for each other', async () => {
+    const { services, pair } = await signedIn()
+    const swapped = { access: pair.refresh, refresh: pair.access }
+    expect(await refusal(refreshPair(services, swapped, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
+    const twice = { access: pair.refresh, refresh: pair.refresh }
+    expect(await refusal(refreshPair(services, twice, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
+    expect(await refusal(refreshToken(services, pair.access, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
+    expect(services.calls).toEqual([])
+  })
+})
+
+describe('the place', () => {
+  test.each([
+    ['address', 'the same address', { ...HOME, asn: null, country: null }, null],
+    ['address', 'another address', { ...HOME, address: '203.0.113.8' }, 'location_blocked'],
+    ['subnet', 'another address of the /24', { ...HOME, address: '203.0.113.8' }, null],
+    ['subnet', 'the next /24', { ...HOME, address: '203.0.114.7' }, 'location_blocked'],
+    ['asn', 'the same AS elsewhere', { ...ELSEWHERE, asn: HOME.asn }, null],
+    ['asn', 'another AS', ELSEWHERE, 'location_blocked'],
+    ['asn', 'another address of no known AS', { ...ELSEWHERE, asn: null }, 'location_blocked'],
+    ['asn', 'the same address of no known AS', { ...HOME, asn: null }, null],
+    ['country', 'another network of the country', { ...ELSEWHERE, country: HOME.country }, null],
+    ['country', 'another country', ELSEWHERE, 'location_blocked'],
+    ['country', 'another address of no known country', { ...ELSEWHERE, country: null }, 'location_blocked'],
+    ['country', 'the same address of no known country', { ...HOME, country: null }, null],
+    ['off', 'anywhere', { ...ELSEWHERE, asn: null, country: null }, null],
+  ] as const)('under %s, from %s', async (locationPolicy, _where, client, code) => {
+    const { services, pair } = await signedIn({ locationPolicy })
+    const attempt = refreshPair(services, pair, client, ISSUER)
+    if (code === null) await expect(attempt).resolves.toBeDefined()
+    else expect(await refusal(attempt)).toEqual(refused(code, 'moved'))
+  })
+
+  test.each(['address', 'subnet', 'asn', 'country', 'off'] as const)(
+    'a change of the policy from address to %s signs nobody out who stayed',
+    async (locationPolicy) => {
+      const { services, pair } = await signedIn({ locationPolicy: 'address' })
+      const changed = { ...services, settings: { ...services.settings, locationPolicy } }
+      await expect(refreshPair(changed, pair, HOME, ISSUER)).resolves.toBeDefined()
+    },
+  )
+})

@@ -1,0 +1,185 @@
+/**
+ * What an operation costs, in units that a noisy machine cannot blur: rows that D1 reads and writes, indexes that its
+ * planner uses, and work that a warm isolate must not do again. Round trips stand with the routes that they belong to.
+ */
+
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, test, vi } from 'vitest'
+import * as z from 'zod/mini'
+
+import { createAccount, PASSWORD } from '../../support/accounts.ts'
+import { countRoundTrips, type ObservedStatement } from '../../support/counting-database.ts'
+import { ELSEWHERE, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
+
+const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Every operation once, in an order in which each works; `measure` sees its name and runs it. */
+async function everyOperation(
+  worker: TestWorker,
+  measure: (name: string, operation: () => Promise<Response>) => Promise<Response>,
+): Promise<void> {
+  const account = await createAccount(env.DB)
+  const credentials = { primary_email: account.email, password: PASSWORD }
+  const post = (path: string, json: unknown, headers: HeadersInit = {}) =>
+    worker.call(path, { method: 'POST', json, headers })
+
+  await measure('GET /{guid}, a new one', () => worker.call(`/${crypto.randomUUID()}`, { headers: KEY }))
+  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`, { headers: KEY })))
+  const old = cookies
+  cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
+  await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
+  const signedIn = await measure('POST /auth/token', () => post('/auth/token', credentials))
+  const refresh = await refreshOf(signedIn)
+  const next = await measure('POST /auth/token/refresh', () => post('/auth/token/refresh', { refresh }))
+  const token = await refreshOf(next)
+  await measure('POST /auth/token/verify', () => post('/auth/token/verify', { token }))
+  await measure('POST /auth/token/introspect', () => post('/auth/token/introspect', { token }, KEY))
+  const bearer = { headers: { Authorization: `Bearer ${cookies.access_token}` } }
+  await measure('GET /auth/me', () => worker.call('/auth/me', bearer))
+  await measure('GET /auth/sessions', () => worker.call('/auth/sessions', bearer))
+  await measure('GET /auth/places', () => worker.call('/auth/places', bearer))
+  await measure('GET /.well-known/jwks.json', () => worker.call('/.well-known/jwks.json'))
+  await measure('POST /auth/token/revoke', () => post('/auth/token/revoke', { token }))
+  const browser = pairOf(await measure('POST /auth/session', () => post('/auth/session', credentials)))
+  await measure('DELETE /auth/session', () => worker.call('/auth/session', { method: 'DELETE', cookies: browser }))
+  await measure('DELETE /auth/sessions', () => worker.call('/auth/sessions', { method: 'DELETE', ...bearer }))
+  await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
+  await measure('cron', async () => {
+    await worker.scheduled()
+    return new Response()
+  })
+}
+
+async function refreshOf(response: Response): Promise<string> {
+  return (await response.clone().json<{ refresh: string }>()).refresh
+}
+
+test('an operation reads and writes this many rows, index entries included', async () => {
+  const counting = countRoundTrips(env.DB)
+  const costs: Record<string, { read: number; written: number }> = {}
+  // Other accounts and sessions, so that a scan would show.
+  const filler = startWorker()
+  for (let i = 0; i < 30; i += 1) await filler.call(`/${crypto.randomUUID()}`)
+
+  await everyOperation(startWorker({ DB: counting.database }), async (name, operation) => {
+    counting.reset()
+    const response = await operation()
+    const sum = (count: (statement: ObservedStatement) => number) =>
+      counting.statements().reduce((total, statement) => total + count(statement), 0)
+    costs[name] = { read: sum((statement) => statement.rowsRead), written: sum((statement) => statement.rowsWritten) }
+    return response
+  })
+
+  expect(costs).toEqual({
+    // An account is its row, two index entries and the counter of ids; a session its row and four index entries.
+    'GET /{guid}, a new one': { read: 20, written: 9 },
+    'GET /{guid}': { read: 20, written: 5 },
+    'POST /auth/token': { read: 15, written: 5 },
+    // A rotation is its row, its jti and its expiry: what D1 is billed by.
+    'GET /refresh': { read: 4, written: 3 },
+    'POST /auth/token/refresh': { read: 4, written: 3 },
+    'GET /refresh, used': { read: 2, written: 0 },
+    'GET /refresh, elsewhere': { read: 15, written: 7 },
+    'POST /auth/token/verify': { read: 0, written: 0 },
+    'GET /.well-known/jwks.json': { read: 0, written: 0 },
+    'POST /auth/token/introspect': { read: 2, written: 0 },
+    'POST /auth/token/revoke': { read: 2, written: 2 },
+    'GET /auth/me': { read: 2, written: 0 },
+    'GET /auth/sessions': { read: 9, written: 0 },
+    'GET /auth/places': { read: 5, written: 0 },
+    'POST /auth/session': { read: 15, written: 5 },
+    'DELETE /auth/session': { read: 2, written: 2 },
+    // One row of the account, however many sessions it ends.
+    'DELETE /auth/sessions': { read: 8, written: 1 },
+    // Nothing to purge or to send.
+    cron: { read: 10, written: 0 },
+  })
+})
+
+test('every query of a request uses an index', async () => {
+  const counting = countRoundTrips(env.DB)
+  await everyOperation(startWorker({ DB: counting.database }), (_name, operation) => operation())
+
+  const queries = [...new Set(counting.statements().map(({ sql }) => sql))]
+  expect(queries.length).toBeGreaterThan(10)
+  for (const query of queries) {
+    const parameters = query.split('?').length - 1
+    const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
+      .bind(...Array<null>(parameters).fill(null))
+      .all<{ detail: string }>()
+    const scans = plan.results.filter(({ detail }) => /^SCAN (?!CONSTANT|\(subquery)/.test(detail))
+    expect(scans, query).toEqual([])
+  }
+})
+
+test('a warm isolate imports no key, reads no configuration and prepares no statement', async () => {
+  const reads: string[] = []
+  const prepared: string[] = []
+  const database = new Proxy(env.DB, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (name === 'prepare') prepared.push('prepare')
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  const configuration: Record<string, PropertyDescriptor> = {}
+  for (const [key, value] of Object.entries(env)) {
+    if (typeof value !== 'string') continue
+    configuration[key] = { enumerable: true, get: () => (reads.push(key), value) }
+  }
+  const worker = startWorker({ DB: database }, configuration)
+  const imports = (['importKey', 'deriveBits', 'deriveKey', 'generateKey', 'exportKey'] as const).map((name) =>
+    vi.spyOn(crypto.subtle, name),
+  )
+  await everyOperation(worker, (_name, operation) => operation())
+  expect(reads).toContain('AUTH_SECRET')
+  expect(imports[0]).toHaveBeenCalled()
+  expect(prepared).not.toEqual([])
+
+  reads.length = 0
+  prepared.length = 0
+  for (const spy of imports) spy.mockClear()
+  await everyOperation(worker, (_name, operation) => operation())
+  expect(reads).toEqual([])
+  expect(prepared).toEqual([])
+  for (const spy of imports) expect(spy).not.toHaveBeenCalled()
+})
+
+test('a request constructs no schema', async () => {
+  const define = vi.spyOn(Object, 'defineProperty')
+  // Every schema and every check of zod defines this property of itself.
+  const constructed = () => define.mock.calls.filter(([, name]) => name === '_zod').length
+  z.object({ some: z.string() })
+  expect(constructed()).toBe(2)
+  await everyOperation(startWorker(), async (_name, operation) => {
+    define.mockClear()
+    const response = await operation()
+    expect(constructed()).toBe(0)
+    return response
+  })
+})
+
+test('a warm isolate hashes in the one instance of WebAssembly that it has, so memory is bounded', async () => {
+  const worker = startWorker()
+  const { email } = await createAccount(env.DB)
+  const signIn = () =>
+    worker.call('/auth/token', { method: 'POST', json: { primary_email: email, password: PASSWORD } })
+  expect((await signIn()).status).toBe(200)
+  const instantiate = vi.spyOn(WebAssembly, 'instantiate')
+
+  expect((await signIn()).status).toBe(200)
+  expect(instantiate).not.toHaveBeenCalled()
+})
+
+test('a start that failed is tried again at the next request', async () => {
+  const worker = startWorker({ AUTH_SECRET: '' })
+  vi.spyOn(console, 'error').mockReturnValue()
+  expect((await worker.call('/.well-known/jwks.json')).status).toBe(500)
+
+  Object.assign(worker.bindings, { AUTH_SECRET: env.AUTH_SECRET })
+  expect((await worker.call('/.well-known/jwks.json')).status).toBe(200)
+})

@@ -1,0 +1,103 @@
+/**
+ * Who may have a browser change something: the pages of this origin, and a person who typed the address. A page of a
+ * sibling host gets the cookies sent along (`SameSite` knows sites, not origins), and so could burn a pair by a
+ * request whose answer it throws away.
+ */
+
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+
+import { createApp } from '../../../src/app.ts'
+import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
+import { type CallOptions, pairOf, startWorker } from '../../support/worker.ts'
+
+const worker = startWorker()
+const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
+const CREDENTIALS = { primary_email: 'nobody@example.com', password: PASSWORD }
+
+/** Routes that change something on behalf of a cookie, or hand one out. */
+const GUARDED: readonly (readonly [route: string, request: CallOptions & { readonly path?: string }])[] = [
+  ['GET /:guid', { path: `/${GUID}` }],
+  ['GET /refresh', {}],
+  ['POST /refresh', {}],
+  ['POST /auth/session', { json: CREDENTIALS }],
+  ['DELETE /auth/session', {}],
+  ['DELETE /auth/sessions', {}],
+  ['DELETE /auth/sessions/:sid', { path: `/auth/sessions/${GUID}` }],
+  ['DELETE /auth/places/:id', { path: '/auth/places/1' }],
+  ['POST /links/end-sessions', { headers: FORM, body: 'token=x' }],
+  ['POST /links/allow-place', { headers: FORM, body: 'token=x' }],
+]
+
+/**
+ * Routes that change nothing, and the JSON transport: with its requests no browser sends anything of its user along by
+ * itself, and a page of another origin does not get past the preflight of JSON.
+ */
+const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly path?: string }])[] = [
+  ['GET /.well-known/jwks.json', {}],
+  ['GET /healthz', {}],
+  ['POST /auth/token', { json: CREDENTIALS }],
+  ['POST /auth/token/refresh', { json: { refresh: 'x' } }],
+  ['POST /auth/token/verify', { json: { token: 'x' } }],
+  ['POST /auth/token/revoke', { headers: FORM, body: 'token=x' }],
+  ['POST /auth/token/introspect', { headers: FORM, body: 'token=x' }],
+  ['GET /auth/me', {}],
+  ['GET /auth/sessions', {}],
+  ['GET /auth/places', {}],
+  ['GET /links/end-sessions', {}],
+  ['GET /links/allow-place', {}],
+]
+
+beforeEach(() => {
+  vi.spyOn(console, 'warn').mockReturnValue()
+})
+
+test('every route is in one of the two tables', () => {
+  const routes = createApp()
+    .routes.filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+  expect(new Set([...GUARDED, ...OPEN].map(([route]) => route))).toEqual(new Set(routes))
+})
+
+function call(route: string, site: string | null, { path, ...options }: CallOptions & { readonly path?: string }) {
+  const [method = '', pattern = ''] = route.split(' ')
+  const headers = { ...(options.headers as Record<string, string>), ...(site !== null && { 'Sec-Fetch-Site': site }) }
+  return worker.call(path ?? pattern, { ...options, method, headers })
+}
+
+describe.each(GUARDED)('%s', (route, request) => {
+  test.each(['same-site', 'cross-site', 'whatever comes next'])('is forbidden to a page that is %s', async (site) => {
+    const { id, guid } = await createAccount(env.DB)
+    const cookies = pairOf(await worker.call(`/${guid}`))
+    await env.DB.prepare(
+      "INSERT OR REPLACE INTO allowed_places (id, user_id, place, created_at, expires_at) VALUES (1, ?, 'country:NZ', 0, 9e9)",
+    )
+      .bind(id)
+      .run()
+    const before = await dumpTables(env.DB)
+
+    const response = await call(route, site, { ...request, cookies })
+
+    expect([response.status, response.headers.getSetCookie()]).toEqual([403, []])
+    expect(await dumpTables(env.DB)).toEqual(before)
+  })
+
+  test.each(['same-origin', 'none', null])('is not, to one that is %s', async (site) => {
+    const { guid } = await createAccount(env.DB)
+    const cookies = pairOf(await worker.call(`/${guid}`))
+
+    expect((await call(route, site, { ...request, cookies })).status).not.toBe(403)
+  })
+})
+
+test.each(OPEN)('%s is open to whoever may call it, wherever they are', async (route, request) => {
+  const { guid } = await createAccount(env.DB)
+  const cookies = pairOf(await worker.call(`/${guid}`))
+  const asked = async (site: string) => (await call(route, site, { ...request, cookies })).status
+
+  expect([await asked('same-site'), await asked('cross-site')]).toEqual([
+    await asked('same-origin'),
+    await asked('same-origin'),
+  ])
+})

@@ -1,0 +1,78 @@
+/** The secret, rotated by the steps of the README, with verifiers that keep the JWKS as long as they may. */
+
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import { expect, test } from 'vitest'
+
+import readme from '../../../README.md?raw'
+import { TEST_BINDINGS } from '../../support/bindings.ts'
+import { ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
+
+const OLD = TEST_BINDINGS.AUTH_SECRET
+const NEW = TEST_BINDINGS.AUTH_SECRET_PREVIOUS
+
+/** What each numbered step of the README changes, in its order; a step that waits changes nothing. */
+const changes = [...readme.matchAll(/^\d\. .*?`(AUTH_SECRET\w*)` becomes (?:both, )?(?:`(.+?)`|empty);/gm)].map(
+  ([, key = '', value = '']) => ({ [key]: value.replace('NEW', NEW).replace('OLD', OLD) }),
+)
+const start = { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' }
+const steps = [{}, ...changes].map((_, i) => startWorker(Object.assign({}, start, ...changes.slice(0, i))))
+const [before, published, signing, after] = steps as [TestWorker, TestWorker, TestWorker, TestWorker]
+
+test('takes three changes, one a deploy', () => {
+  expect(changes.flatMap((change) => Object.keys(change))).toEqual([
+    'AUTH_SECRET_PREVIOUS',
+    'AUTH_SECRET',
+    'AUTH_SECRET_PREVIOUS',
+  ])
+})
+
+async function open(by: TestWorker) {
+  return pairOf(await by.call(`/${crypto.randomUUID()}`))
+}
+
+async function refreshed(by: TestWorker, cookies: Readonly<Record<string, string>>): Promise<number> {
+  return (await by.call('/refresh', { cookies })).status
+}
+
+/** A verifier that fetched the keys from `by` and does not ask again. */
+async function verifier(by: TestWorker) {
+  const keys = createLocalJWKSet(await (await by.call('/.well-known/jwks.json')).json<JSONWebKeySet>())
+  return async (token: string) =>
+    jwtVerify(token, keys, { issuer: ORIGIN, algorithms: ['ES256'] }).then(
+      () => true,
+      () => false,
+    )
+}
+
+test('is published before anything is signed with it, so that no verifier meets a key that it has not', async () => {
+  for (const [i, current] of steps.entries()) {
+    const next = steps[i + 1]
+    if (next === undefined) break
+    const verifies = await verifier(current)
+    expect(await verifies((await open(next)).access_token), `step ${i}`).toBe(true)
+  }
+  // Signing with a key that was never published is what the order prevents.
+  expect(await (await verifier(before))((await open(signing)).access_token)).toBe(false)
+})
+
+test.each([
+  ['before', before],
+  ['published', published],
+  ['signing', signing],
+])('signs nobody out from one step to the next, even while both are running: from %s', async (_name, current) => {
+  const next = current === before ? published : current === published ? signing : after
+  const pair = await open(current)
+  expect(await refreshed(next, pair)).toBe(200)
+  expect(await refreshed(current, await open(next))).toBe(200)
+})
+
+test('a secret that leaked is worth nothing once it is out of both keys', async () => {
+  const stolen = await open(before)
+  const clean = startWorker({ AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: '' })
+
+  expect((await clean.call('/refresh', { cookies: stolen })).status).toBe(401)
+  expect(
+    (await clean.call('/auth/token/verify', { method: 'POST', json: { token: stolen.access_token } })).status,
+  ).toBe(401)
+  expect(await (await verifier(clean))(stolen.access_token)).toBe(false)
+})

@@ -1,0 +1,212 @@
+/**
+ * Parts that do not answer at all: D1 and the queue. Whoever waits for them is told to try again within 8 seconds, which
+ * really pass here, for all requests at once.
+ */
+
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+
+import { createApp } from '../../../src/app.ts'
+import { createAccount, PASSWORD } from '../../support/accounts.ts'
+import { type Fault, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
+import { forge, testKeys } from '../../support/forge.ts'
+import { type CallOptions, ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
+
+const LIMIT_MILLISECONDS = 8000
+const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
+const TEST_MILLISECONDS = 30_000
+
+const healthy = startWorker()
+const logged = vi.fn<(event: unknown) => void>()
+
+beforeEach(() => {
+  logged.mockClear()
+  for (const level of ['warn', 'error'] as const) vi.spyOn(console, level).mockImplementation(logged)
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+interface Row {
+  readonly route: string
+  readonly path?: string
+  readonly options?: CallOptions
+  /** Round trips to D1, in the order of the route; the last one is where the table below stops. */
+  readonly roundTrips: number
+  /** Where D1 is not asked, or its health is the question. */
+  readonly status?: number
+}
+
+/** Every route, each with a session of its own, so that the requests do not get into each other's way. */
+async function requests(): Promise<readonly Row[]> {
+  const { guid, email } = await createAccount(env.DB)
+  const json = { primary_email: email, password: PASSWORD }
+  const open = async () => pairOf(await healthy.call(`/${guid}`))
+  const bearer = async () => ({ headers: { Authorization: `Bearer ${(await open()).access_token}` } })
+  const revoke = { method: 'DELETE', ...(await bearer()) }
+  const token = (await open()).refresh_token
+  const key = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+  const other = (await (await healthy.call('/auth/sessions', await bearer())).json<{ sid: string }[]>())[0]?.sid
+  // The mail whose links are opened here.
+  await healthy.call('/refresh', { cookies: await open(), ip: ELSEWHERE })
+  const nid = await env.DB.prepare('SELECT id FROM notifications ORDER BY rowid DESC LIMIT 1').first<string>('id')
+  const link = async (purpose: string) => {
+    const { alg, kid } = testKeys.link.signing
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = { token_type: 'link', purpose, nid, iat, exp: iat + 3600 }
+    return `token=${await forge({ alg, kid, typ: 'JWT' }, claims, testKeys.link.signing)}`
+  }
+  const end = await link('end_sessions')
+  const allow = await link('allow_place')
+  return [
+    { route: 'GET /:guid', path: `/${guid}`, roundTrips: 1 },
+    { route: 'GET /refresh', options: { cookies: await open() }, roundTrips: 1 },
+    { route: 'POST /refresh', options: { cookies: await open(), ip: ELSEWHERE }, roundTrips: 2 },
+    { route: 'POST /auth/session', options: { json }, roundTrips: 2 },
+    { route: 'DELETE /auth/session', options: { cookies: await open() }, roundTrips: 1 },
+    { route: 'GET /auth/me', options: await bearer(), roundTrips: 1 },
+    { route: 'GET /auth/sessions', options: await bearer(), roundTrips: 2 },
+    { route: 'DELETE /auth/sessions', options: revoke, roundTrips: 2 },
+    { route: 'DELETE /auth/sessions/:sid', path: `/auth/sessions/${other}`, options: revoke, roundTrips: 2 },
+    { route: 'GET /auth/places', options: await bearer(), roundTrips: 2 },
+    { route: 'DELETE /auth/places/:id', path: '/auth/places/1', options: revoke, roundTrips: 2 },
+    { route: 'POST /auth/token', options: { json }, roundTrips: 2 },
+    {
+      route: 'POST /auth/token/refresh',
+      options: { json: { refresh: (await open()).refresh_token }, ip: ELSEWHERE },
+      roundTrips: 2,
+    },
+    { route: 'POST /auth/token/verify', options: { json: { token } }, roundTrips: 0, status: 200 },
+    { route: 'POST /auth/token/revoke', options: { json: { token: (await open()).access_token } }, roundTrips: 1 },
+    { route: 'POST /auth/token/introspect', options: { json: { token }, headers: key }, roundTrips: 1 },
+    { route: 'GET /links/end-sessions', path: `/links/end-sessions?${end}`, roundTrips: 1 },
+    { route: 'POST /links/end-sessions', options: { headers: FORM, body: end }, roundTrips: 1 },
+    { route: 'GET /links/allow-place', path: `/links/allow-place?${allow}`, roundTrips: 1 },
+    { route: 'POST /links/allow-place', options: { headers: FORM, body: allow }, roundTrips: 2 },
+    { route: 'GET /.well-known/jwks.json', roundTrips: 0, status: 200 },
+    { route: 'GET /healthz', roundTrips: 0, status: 503 },
+  ]
+}
+
+async function timed<Result>(action: Promise<Result>): Promise<{ result: Result; milliseconds: number }> {
+  const start = performance.now()
+  const result = await action
+  return { result, milliseconds: performance.now() - start }
+}
+
+describe('a D1 that does not answer', () => {
+  let rows: readonly Row[]
+
+  beforeAll(async () => {
+    rows = await requests()
+  })
+
+  test('is looked for on every route', () => {
+    const routes = createApp()
+      .routes.filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+    expect(new Set(rows.map(({ route }) => route))).toEqual(new Set(routes))
+  })
+
+  test(
+    'is a 503 with Retry-After within 8 seconds, from whichever round trip on',
+    async () => {
+      const attempts = rows.flatMap((row) =>
+        Array.from({ length: Math.max(1, row.roundTrips) }, (_, answered) => ({ ...row, answered })),
+      )
+      const got = await Promise.all(
+        attempts.map(async ({ route, path, options, answered }) => {
+          const d1 = faultyDatabase(env.DB)
+          const silence: Fault[] = ['silent', 'silent', 'silent', 'silent']
+          d1.fail(...Array.from({ length: answered }, () => null), ...silence)
+          const [method = '', pattern = ''] = route.split(' ')
+          const call = startWorker({ DB: d1.database }).call(path ?? pattern, { method, ...options })
+          const { result, milliseconds } = await timed(call)
+          const isTold = result.headers.has('Retry-After')
+          const cookies = result.headers.getSetCookie()
+          return { route, answered, status: result.status, isTold, cookies, inTime: milliseconds < LIMIT_MILLISECONDS }
+        }),
+      )
+
+      expect(got).toEqual(
+        attempts.map(({ route, answered, status = 503 }) => {
+          const isTold = status === 503 && route !== 'GET /healthz'
+          return { route, answered, status, isTold, cookies: [], inTime: true }
+        }),
+      )
+      expect(logged).toHaveBeenCalledWith(expect.objectContaining({ code: 'unavailable', cause: 'D1 is silent' }))
+    },
+    TEST_MILLISECONDS,
+  )
+
+  test(
+    'holds up neither the cron trigger nor the consumer for good',
+    async () => {
+      const d1 = faultyDatabase(env.DB)
+      d1.failForGood('silent')
+      const worker = startWorker({ DB: d1.database })
+      const message = { id: '1', timestamp: new Date(), body: { id: 'x' }, attempts: 1, ack: vi.fn(), retry: vi.fn() }
+      const batch = { queue: 'tessera-mail', messages: [message], ackAll() {}, retryAll() {} }
+      const [cron, consumer] = await Promise.all([
+        timed(worker.scheduled().catch((error: unknown) => error)),
+        timed(worker.queue(batch as unknown as MessageBatch)),
+      ])
+
+      expect(cron.result).toMatchObject({ code: 'unavailable', cause: 'D1 is silent' })
+      expect(cron.milliseconds).toBeLessThan(LIMIT_MILLISECONDS)
+      expect(consumer.milliseconds).toBeLessThan(LIMIT_MILLISECONDS)
+      expect([message.ack.mock.calls, message.retry.mock.calls]).toEqual([[], [[{ delaySeconds: 1 }]]])
+    },
+    TEST_MILLISECONDS,
+  )
+})
+
+describe('a queue that does not answer', () => {
+  const silent = faultyQueue(() => Promise.resolve())
+
+  beforeEach(() => {
+    silent.fail('silent')
+    silent.messages.length = 0
+  })
+
+  test('leaves the mail to the sweep, and the answer is what it is', async () => {
+    const { guid } = await createAccount(env.DB)
+    const worker = startWorker({ MAIL_QUEUE: silent.producer })
+    const cookies = pairOf(await worker.call(`/${guid}`))
+
+    const { result, milliseconds } = await timed(worker.call('/refresh', { cookies, ip: ELSEWHERE }))
+
+    expect([result.status, await result.text()]).toEqual([401, "You're location is blocked"])
+    expect(milliseconds).toBeLessThan(2000)
+    const id = await env.DB.prepare('SELECT id FROM notifications ORDER BY rowid DESC LIMIT 1').first<string>('id')
+    expect(logged).toHaveBeenCalledWith({ event: 'mail_not_queued', id, error: 'NoAnswer: after 750 ms' })
+
+    silent.fail(null)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 })
+    await worker.scheduled()
+    expect(silent.messages.map(({ body }) => body)).toContainEqual({ id })
+  })
+
+  test(
+    'fails the sweep, which comes again for the same mails',
+    async () => {
+      const { guid } = await createAccount(env.DB)
+      const worker = startWorker({ MAIL_QUEUE: silent.producer })
+      await worker.call('/refresh', { cookies: pairOf(await worker.call(`/${guid}`)), ip: ELSEWHERE })
+      const start = Date.now()
+      vi.useFakeTimers({ toFake: ['Date'], now: start + 301_000 })
+      const { result, milliseconds } = await timed(worker.scheduled().catch((error: unknown) => error))
+
+      expect(String(result)).toBe('NoAnswer: after 5000 ms')
+      expect(milliseconds).toBeLessThan(LIMIT_MILLISECONDS)
+      const id = await env.DB.prepare('SELECT id FROM notifications ORDER BY rowid DESC LIMIT 1').first<string>('id')
+      silent.fail(null)
+      vi.setSystemTime(start + 301_000 + 901_000)
+      await worker.scheduled()
+      expect(silent.messages.map(({ body }) => body)).toContainEqual({ id })
+    },
+    TEST_MILLISECONDS,
+  )
+})
