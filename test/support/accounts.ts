@@ -51,6 +51,23 @@ export async function createAccount(database: D1Database, options: AccountOption
   return { id: row.id, guid, email, group }
 }
 
+/** A place that the owner allowed; what comes back is its id. */
+export async function insertPlace(
+  database: D1Database,
+  account: TestAccount,
+  place: string,
+  { createdAt, expiresAt }: { readonly createdAt: number; readonly expiresAt: number },
+): Promise<number> {
+  const row = await database
+    .prepare(
+      `INSERT INTO allowed_places (user_id, place, country, city, network, created_at, expires_at)
+       VALUES (?, ?, 'NZ', 'Nelson', 'Far Net', ?, ?) RETURNING id`,
+    )
+    .bind(account.id, place, createdAt, expiresAt)
+    .first<{ id: number }>()
+  return row?.id ?? 0
+}
+
 export type TableDump = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
 
 /**
@@ -66,6 +83,12 @@ export async function dumpTables(database: D1Database): Promise<TableDump> {
     }),
   )
   return Object.fromEntries(names.map((name, i) => [name, results[i]?.results ?? []]))
+}
+
+/** Nobody has an account, a session, a place or a mail any more. */
+export async function emptyTables(database: D1Database): Promise<void> {
+  const tables = ['notifications', 'sessions', 'allowed_places', 'users']
+  await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)))
 }
 
 /** The schema does not change within a test file. */

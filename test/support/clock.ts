@@ -1,9 +1,21 @@
-/** The clock of tests that fake the date: `vi.useFakeTimers({ toFake: ['Date'] })` comes first. */
+/** The clock of a test: it stands still until the test moves it. */
 
-import { vi } from 'vitest'
+import { afterEach, beforeEach, vi } from 'vitest'
 
 /** When a test starts, in seconds since 1970. */
 export const T0 = 1_800_000_000
+export const DAY_SECONDS = 86_400
+
+/** Stops the clock at `T0` before each test of a file, and lets it go after it. Timers still run. */
+export function stopClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    at(0)
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+}
 
 /** Moves the clock to so many seconds after the start of the test. */
 export function at(seconds: number): void {

@@ -53,3 +53,17 @@ export function decodeToken(token: string): { header: Record<string, unknown>; p
   if (!header || !payload) throw new Error('not a token')
   return { header, payload }
 }
+
+export function claimsOf(token: string): Record<string, unknown> {
+  return decodeToken(token).payload
+}
+
+/** RFC 9562, version 4: what a `sid` and a `jti` are. */
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** A token whose signature is another deployment's, over these very claims. */
+export function forgedCopy(token: string): Promise<string> {
+  const { header, payload } = decodeToken(token)
+  const ring = header['alg'] === 'HS256' ? strangerKeys.refresh : strangerKeys.access
+  return forge({ ...header, kid: ring.signing.kid }, payload, ring.signing)
+}

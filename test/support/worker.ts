@@ -6,7 +6,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 
-import worker from '../../src/index.ts'
+import entryPoint from '../../src/index.ts'
 import type { TEST_BINDINGS } from './bindings.ts'
 
 /** A name of this machine, since the ring binds `ISSUE_ACCESS=open`; under https, so that cookies are what they are in production. */
@@ -45,7 +45,7 @@ export interface TestWorker {
 export function startWorker(
   overrides: Overrides = {},
   descriptors: PropertyDescriptorMap = {},
-  entry: Pick<typeof worker, 'fetch' | 'queue' | 'scheduled'> = worker,
+  entry: Pick<typeof entryPoint, 'fetch' | 'queue' | 'scheduled'> = entryPoint,
 ): TestWorker {
   const bindings = Object.defineProperties({ ...env, ...overrides } as Env, descriptors)
 
@@ -61,6 +61,9 @@ export function startWorker(
     scheduled: () => entry.scheduled({ cron: '*/5 * * * *', scheduledTime: Date.now(), noRetry() {} }, bindings),
   }
 }
+
+/** The Worker with the settings of this ring, which most tests ask. */
+export const worker = startWorker()
 
 function request(path: string, options: CallOptions) {
   const { method = 'GET', ip = HOME, cf, json, body, cookies, origin = ORIGIN } = options

@@ -1,6 +1,6 @@
 /**
  * What an operation costs, in units that a noisy machine cannot blur: rows that D1 reads and writes, indexes that its
- * planner uses, and work that a warm isolate must not do again. Round trips stand with the routes that they belong to.
+ * planner uses, and work that a warm isolate must not do again. Round trips: round-trips.test.ts.
  */
 
 import { env } from 'cloudflare:workers'

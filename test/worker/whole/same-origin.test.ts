@@ -8,10 +8,13 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
-import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
-import { type CallOptions, pairOf, startWorker } from '../../support/worker.ts'
+import { createAccount, dumpTables, insertPlace, PASSWORD } from '../../support/accounts.ts'
+import { answerBesideCookies, FORBIDDEN } from '../../support/answers.ts'
+import { DAY_SECONDS, T0 } from '../../support/clock.ts'
+import { type BodyOptions, callWithoutTrace, form } from '../../support/requests.ts'
+import { open } from '../../support/sessions.ts'
+import { type CallOptions, pairOf, setCookies, worker } from '../../support/worker.ts'
 
-const worker = startWorker()
 const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const CREDENTIALS = { primary_email: 'nobody@example.com', password: PASSWORD }
@@ -100,4 +103,32 @@ test.each(OPEN)('%s is open to whoever may call it, wherever they are', async (r
     await asked('same-origin'),
     await asked('same-origin'),
   ])
+})
+
+describe('a cross-site request with cookies', () => {
+  test.each<[string, string, BodyOptions]>([
+    ['GET', '/refresh', {}],
+    ['POST', '/refresh', {}],
+    ['POST', '/refresh', form({})],
+    ['POST', '/auth/session', { json: { primary_email: 'a@example.com', password: PASSWORD } }],
+    ['POST', '/auth/session', form({ primary_email: 'a@example.com', password: PASSWORD })],
+    ['DELETE', '/auth/session', {}],
+    ['DELETE', '/auth/sessions', {}],
+    ['DELETE', '/auth/sessions/:other', {}],
+    ['DELETE', '/auth/places/:place', {}],
+  ])('%s %s is forbidden, changes nothing and sets nothing', async (method, path, options) => {
+    const session = await open()
+    const other = await open(session.account)
+    const place = await insertPlace(env.DB, session.account, 'country:NZ', {
+      createdAt: T0,
+      expiresAt: T0 + DAY_SECONDS,
+    })
+    const target = path.replace(':other', other.sid).replace(':place', String(place))
+    const headers = { Accept: 'application/json', ...options.headers, 'Sec-Fetch-Site': 'cross-site' }
+    const cookies = { access_token: session.access, refresh_token: session.refresh }
+    const response = await callWithoutTrace(target, { ...options, method, headers, cookies })
+
+    expect(setCookies(response)).toEqual({})
+    expect(await answerBesideCookies(response)).toEqual(FORBIDDEN)
+  })
 })

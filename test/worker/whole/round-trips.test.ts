@@ -1,0 +1,137 @@
+/** How often an operation asks D1, which is its price in time: one round trip takes as long as everything else together. */
+
+import { env } from 'cloudflare:workers'
+import { describe, expect, test } from 'vitest'
+import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
+import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
+import { countRoundTrips } from '../../support/counting-database.ts'
+import { keepLog } from '../../support/log.ts'
+import { refreshByJson, SERVICE, signInByJson, verify } from '../../support/requests.ts'
+import { open, openByGuid, type OpenedByAccount } from '../../support/sessions.ts'
+import { type CallOptions, ELSEWHERE, startWorker } from '../../support/worker.ts'
+
+stopClock()
+keepLog('warn')
+
+describe('round trips to D1', () => {
+  const { database, roundTrips, reset } = countRoundTrips(env.DB)
+  const counted = startWorker({ DB: database })
+
+  async function cost(request: () => Promise<Response>): Promise<{ status: number; roundTrips: number }> {
+    reset()
+    const { status } = await request()
+    return { status, roundTrips: roundTrips() }
+  }
+
+  test('0 for a verification, good or not', async () => {
+    const { access, refresh: token } = await openByGuid()
+
+    expect(await cost(() => verify(access, counted))).toEqual({ status: 200, roundTrips: 0 })
+    expect(await cost(() => verify(token, counted))).toEqual({ status: 200, roundTrips: 0 })
+    expect(await cost(() => verify(`${access}x`, counted))).toEqual({ status: 401, roundTrips: 0 })
+  })
+
+  test('0 for the public keys', async () => {
+    expect(await cost(() => counted.call('/.well-known/jwks.json'))).toEqual({ status: 200, roundTrips: 0 })
+  })
+
+  test('1 for GET /{guid}, known or new', async () => {
+    const { guid } = await createAccount(env.DB)
+
+    expect(await cost(() => counted.call(`/${guid}`))).toEqual({ status: 200, roundTrips: 1 })
+    expect(await cost(() => counted.call(`/${crypto.randomUUID()}`))).toEqual({ status: 200, roundTrips: 1 })
+  })
+
+  test('1 for a refresh, in JSON and in cookies', async () => {
+    const [one, two] = [await openByGuid(), await openByGuid()]
+    const cookies = { access_token: two.access, refresh_token: two.refresh }
+
+    expect(await cost(() => refreshByJson(one.refresh, {}, counted))).toEqual({ status: 200, roundTrips: 1 })
+    expect(await cost(() => counted.call('/refresh', { cookies }))).toEqual({ status: 200, roundTrips: 1 })
+  })
+
+  test('2 for a sign-in, also when it replaces the hash; 1 for one that fails', async () => {
+    const current = await createAccount(env.DB)
+    const outdated = await createAccount(env.DB, { passwordHash: HASHES.pbkdf2Sha256 })
+    const inactive = await createAccount(env.DB, { isActive: false })
+
+    expect(await cost(() => signInByJson(current.email, PASSWORD, counted))).toEqual({ status: 200, roundTrips: 2 })
+    expect(await cost(() => signInByJson(outdated.email, PASSWORD, counted))).toEqual({ status: 200, roundTrips: 2 })
+    expect(await cost(() => signInByJson(current.email, 'wrong', counted))).toEqual({ status: 401, roundTrips: 1 })
+    expect(await cost(() => signInByJson('nobody@example.com', 'wrong', counted))).toEqual({
+      status: 401,
+      roundTrips: 1,
+    })
+    expect(await cost(() => signInByJson(inactive.email, PASSWORD, counted))).toEqual({ status: 401, roundTrips: 1 })
+  })
+
+  test('at most 2 for a refresh that fails, and none for a token that is not ours', async () => {
+    const { guid } = await createAccount(env.DB)
+    const [raced, reused, moved, inactive] = [
+      await openByGuid(),
+      await openByGuid(),
+      await openByGuid(guid),
+      await openByGuid(),
+    ]
+    expect((await refreshByJson(raced.refresh)).status).toBe(200)
+    await env.DB.prepare('UPDATE users SET is_active = 0 WHERE guid = ?').bind(inactive.guid).run()
+
+    expect(await cost(() => refreshByJson(`${raced.refresh}x`, {}, counted))).toEqual({ status: 401, roundTrips: 0 })
+    expect(await cost(() => refreshByJson(raced.refresh, {}, counted))).toEqual({ status: 401, roundTrips: 1 })
+    expect(await cost(() => refreshByJson(moved.refresh, { ip: ELSEWHERE }, counted))).toEqual({
+      status: 401,
+      roundTrips: 2,
+    })
+    expect(await cost(() => refreshByJson(moved.refresh, {}, counted))).toEqual({ status: 401, roundTrips: 1 })
+    expect(await cost(() => refreshByJson(inactive.refresh, {}, counted))).toEqual({ status: 401, roundTrips: 2 })
+    expect((await refreshByJson(reused.refresh)).status).toBe(200)
+    at(11)
+    expect(await cost(() => refreshByJson(reused.refresh, {}, counted))).toEqual({ status: 401, roundTrips: 2 })
+    at(10 * DAY_SECONDS)
+    expect(await cost(() => refreshByJson(reused.refresh, {}, counted))).toEqual({ status: 401, roundTrips: 0 })
+  })
+
+  test.each<[string, string, (session: OpenedByAccount) => CallOptions, { status: number; roundTrips: number }]>([
+    ['POST', '/auth/token/revoke', ({ refresh }) => ({ json: { refresh } }), { status: 204, roundTrips: 1 }],
+    ['POST', '/auth/token/revoke', () => ({ json: { token: 'garbage' } }), { status: 204, roundTrips: 0 }],
+    [
+      'POST',
+      '/auth/token/introspect',
+      ({ access }) => ({ json: { token: access }, headers: SERVICE }),
+      { status: 200, roundTrips: 1 },
+    ],
+    [
+      'POST',
+      '/auth/token/introspect',
+      () => ({ json: { token: 'garbage' }, headers: SERVICE }),
+      { status: 200, roundTrips: 0 },
+    ],
+    ['GET', '/auth/me', ({ access }) => ({ cookies: { access_token: access } }), { status: 200, roundTrips: 1 }],
+    ['GET', '/auth/me', () => ({ cookies: { access_token: 'x.y.z' } }), { status: 400, roundTrips: 0 }],
+    [
+      'DELETE',
+      '/auth/session',
+      ({ access }) => ({ cookies: { access_token: access } }),
+      { status: 204, roundTrips: 1 },
+    ],
+    ['GET', '/auth/sessions', ({ access }) => ({ cookies: { access_token: access } }), { status: 200, roundTrips: 2 }],
+    [
+      'DELETE',
+      '/auth/sessions',
+      ({ access }) => ({ cookies: { access_token: access } }),
+      { status: 204, roundTrips: 2 },
+    ],
+    ['GET', '/auth/places', ({ access }) => ({ cookies: { access_token: access } }), { status: 200, roundTrips: 2 }],
+  ])('%s %s', async (method, path, optionsFor, expected) => {
+    const session = await open()
+
+    expect(await cost(() => counted.call(path, { ...optionsFor(session), method }))).toEqual(expected)
+  })
+
+  test('2 for POST /auth/session', async () => {
+    const { email } = await createAccount(env.DB)
+    const options = { method: 'POST', json: { primary_email: email, password: PASSWORD } }
+
+    expect(await cost(() => counted.call('/auth/session', options))).toEqual({ status: 200, roundTrips: 2 })
+  })
+})
