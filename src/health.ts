@@ -5,7 +5,7 @@
 
 import type { Config } from './config.ts'
 import { isMigrated } from './db/migration-check.ts'
-import { NOT_MIGRATED } from './db/statement.ts'
+import { NOT_MIGRATED } from './db/d1.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
 import { inTime } from './domain/in-time.ts'

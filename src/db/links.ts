@@ -5,9 +5,10 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { NoticeFacts } from '../domain/mails/notice.ts'
 import type { LinkStore } from '../domain/mails/links.ts'
 import { endedNow } from './sessions/of-account.ts'
+import { run, runBatch } from './d1.ts'
 import { deleteFrom, insertInto, select, update } from './query.ts'
 import { allowedPlaces, notifications, users } from './schema.ts'
-import { aliased, parameter, prepare, run, runBatch } from './statement.ts'
+import { aliased, parameter, prepare } from './statement.ts'
 
 /** The link store over a D1 database. Build it once per isolate. */
 export function createLinkStore(d1: D1Database): LinkStore {

@@ -11,9 +11,10 @@ import * as z from 'zod/mini'
 import { type Notice, NoticeFacts } from '../domain/mails/notice.ts'
 import type { Outbox } from '../domain/mails/outbox.ts'
 import type { ReusedToken, SessionEnd } from '../domain/sessions/session.ts'
+import { run, runBatch, untilAnswered } from './d1.ts'
 import { insertInto, select, update } from './query.ts'
 import { notifications, sessions, users } from './schema.ts'
-import { aliased, parameter, prepare, run, runBatch, untilAnswered } from './statement.ts'
+import { aliased, parameter, prepare } from './statement.ts'
 
 /** Well over what one call of the mail API may take, and over what two clocks may differ by. */
 const LEASE_SECONDS = 60

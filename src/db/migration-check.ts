@@ -2,7 +2,7 @@
 
 // The list that drizzle-kit writes with every migration; the bundler takes it in, so nobody keeps a second one.
 import journal from '../../migrations/meta/_journal.json' with { type: 'json' }
-import { lacksTable } from './statement.ts'
+import { lacksTable } from './d1.ts'
 
 /** The file of the newest migration, by the name under which wrangler notes it in `d1_migrations`. */
 export const NEWEST_MIGRATION = `${journal.entries.at(-1)?.tag ?? ''}.sql`

@@ -3,9 +3,10 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 
 import type { PlaceStore } from '../domain/places/allowed-place.ts'
+import { run } from './d1.ts'
 import { deleteFrom, select } from './query.ts'
 import { allowedPlaces } from './schema.ts'
-import { aliased, parameter, prepare, run } from './statement.ts'
+import { aliased, parameter, prepare } from './statement.ts'
 
 /** The place store over a D1 database. Build it once per isolate. */
 export function createPlaceStore(d1: D1Database): PlaceStore {

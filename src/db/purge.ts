@@ -7,9 +7,10 @@ import { inArray, lte } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import type { LogEvent } from '../domain/services.ts'
+import { run } from './d1.ts'
 import { deleteFrom, select } from './query.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
-import { parameter, prepare, run } from './statement.ts'
+import { parameter, prepare } from './statement.ts'
 
 /** Sessions stay for a day after they are over (`sessions/end-columns.ts`), for whoever asks what happened. */
 const KEEP_SESSIONS_SECONDS = 86_400

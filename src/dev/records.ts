@@ -5,7 +5,8 @@ import { desc, eq } from 'drizzle-orm'
 import { isEndedByAccount } from '../db/sessions/ended-before.ts'
 import { select } from '../db/query.ts'
 import { notifications, sessions, users } from '../db/schema.ts'
-import { aliased, prepare, runBatch, type Statement } from '../db/statement.ts'
+import { runBatch } from '../db/d1.ts'
+import { aliased, prepare, type Statement } from '../db/statement.ts'
 
 type Database = Env['DB']
 

@@ -10,8 +10,9 @@ import { vi } from 'vitest'
  * - `during`: D1 began it and rolled it back
  * - `after`: D1 committed it, and the answer was lost
  * - `silent`: D1 never saw it, and there is never an answer
+ * - `overloaded`: D1 has too much to do, and says so
  */
-export type Fault = (typeof FAULTS)[number] | 'silent'
+export type Fault = (typeof FAULTS)[number] | 'silent' | 'overloaded'
 export const FAULTS = ['before', 'during', 'after'] as const
 
 export interface FaultyDatabase {
@@ -40,6 +41,7 @@ export function faultyDatabase(d1: D1Database): FaultyDatabase {
     count += 1
     if (fault === null) return run()
     if (fault === 'silent') return new Promise<never>(() => {})
+    if (fault === 'overloaded') throw new Error('D1_ERROR: D1 DB is overloaded. Requests queued for too long.')
     if (fault === 'during') {
       // SQLite has no absolute value for this number. It says so after the statements before it have run.
       await d1.batch([...statements, d1.prepare('SELECT abs(-9223372036854775808)')])

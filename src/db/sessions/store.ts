@@ -10,7 +10,7 @@ import { prepareNotices } from '../mails.ts'
 import { prepareOwnedSessionStatements } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
 import { prepareSignInStatements } from './sign-in.ts'
-import { run, runBatch, untilAnswered } from '../statement.ts'
+import { run, runBatch, untilAnswered } from '../d1.ts'
 
 /** The session store over a D1 database. Build it once per isolate. */
 export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {

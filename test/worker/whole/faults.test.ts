@@ -219,6 +219,21 @@ describe('a D1 that does not answer', () => {
   })
 })
 
+describe('a D1 that is overloaded', () => {
+  test.each(VIAS)('is asked once: over %s the answer is 503, and the same token is good afterwards', async (via) => {
+    const rig = rigs[0]
+    const { account, first } = await signedIn(rig)
+    rig.d1.failForGood('overloaded')
+    await expectUnavailable(await refresh(rig, first, via), via)
+    expect(rig.d1.roundTrips()).toBe(1)
+
+    rig.d1.heal()
+    const response = await refresh(rig, first, via)
+    expect(response.status).toBe(200)
+    expect(await sessionsOf(account)).toEqual([live(await tokensOf(response, via), first)])
+  })
+})
+
 describe('a refresh that ends its session', () => {
   const rows = FAULTS.flatMap((fault) =>
     VIAS.flatMap((via) => (['location', 'reuse'] as const).map((reason) => ({ reason, fault, via }))),
