@@ -9,7 +9,10 @@ import { type Answer, request } from './connection.ts'
 export type Work =
   | { readonly kind: 'text'; readonly body: string }
   | { readonly kind: 'verify'; readonly tokens: readonly string[] }
-  | { readonly kind: 'rotate'; readonly chains: readonly { sid: string; jti: string }[] }
+  | {
+      readonly kind: 'rotate'
+      readonly chains: readonly { sid: string; userId: number; guid: string; jti: string }[]
+    }
   | { readonly kind: 'refresh'; readonly chains: readonly { refresh: string; userId: number; email: string }[] }
   | { readonly kind: 'cookies'; readonly chains: readonly { access: string; refresh: string }[] }
   | { readonly kind: 'issue'; readonly guids: readonly string[]; readonly serviceKey: string | null }
@@ -52,7 +55,7 @@ export function createOperation(work: Work, index: number, connections: number):
     case 'rotate':
       return chained(
         share(work.chains, index, connections),
-        ({ sid, jti }) => request('GET', `/rotate/${sid}/${jti}`),
+        ({ sid, userId, guid, jti }) => request('GET', `/rotate/${sid}/${userId}/${guid}/${jti}`),
         (chain, answer) => {
           if (answer.status !== 200 || !/^[\w-]{36}$/.test(answer.body) || answer.body === chain.jti) {
             throw new WrongAnswer('200 and the next jti', answer)

@@ -148,12 +148,12 @@ export interface Mint {
 
 /** Signs as a Tessera with this secret does. */
 export async function tesseraMint(secret: string): Promise<Mint> {
-  const { jwks, signAccess, signRefresh } = createTokens(await deriveKeys(secret, []))
+  const { jwks, sign } = createTokens(await deriveKeys(secret, []))
   const [jwk] = jwks.keys
   if (jwk === undefined) throw new Error('no key')
   return {
-    access: (session) => signAccess({ ...claimsOf(session), group: 'user', token_type: 'access' }),
-    refresh: (session) => signRefresh({ ...claimsOf(session), ip: HOME, token_type: 'refresh' }),
+    access: (session) => sign({ ...claimsOf(session), group: 'user', token_type: 'access' }),
+    refresh: (session) => sign({ ...claimsOf(session), ip: HOME, token_type: 'refresh' }),
     jwk: { ...jwk },
   }
 }

@@ -27,6 +27,7 @@ const NUMBERS: ReadonlyMap<unknown, string> = new Map([
   [902, 'expiresAt'],
   [903, 'refreshTtlSeconds'],
   [904, 'sessionMaxSeconds'],
+  [905, 'userId'],
 ])
 
 /** A client as the benchmark's: nothing is known of where it is. */
@@ -44,6 +45,8 @@ export async function recordStatements(): Promise<Recorded> {
     rotate: await record((store) =>
       store.rotate({
         sid: ':sid',
+        userId: 905,
+        guid: ':guid',
         presentedJti: ':presentedJti',
         nextJti: ':nextJti',
         now: 901,
@@ -66,7 +69,7 @@ export async function recordStatements(): Promise<Recorded> {
         now: 901,
         expiresAt: 902,
         client,
-        replacedSids: [],
+        replaced: [],
         sessionsMax: 100,
       }),
     ),

@@ -123,7 +123,7 @@ export interface Row {
 /** The rotation, in its one round trip. Returns the row as it is after it. */
 export async function rotate(
   env: FloorEnv,
-  values: { sid: string; presentedJti: string; nextJti: string },
+  values: { sid: string; userId: number; guid: string; presentedJti: string; nextJti: string },
   headers: Headers,
 ): Promise<Row> {
   const named = { ...values, ...common(headers) }

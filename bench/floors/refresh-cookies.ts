@@ -8,14 +8,18 @@ export default new Hono<{ Bindings: FloorEnv }>().get('/refresh', async (c) => {
   const cookies = c.req.header('Cookie') ?? ''
   const access = /access_token=([^;]*)/.exec(cookies)?.[1] ?? ''
   const refresh = /refresh_token=([^;]*)/.exec(cookies)?.[1] ?? ''
-  const [expired, { iss, sid, jti }] = await Promise.all([
+  const [expired, { iss, sid, id: userId, guid, jti }] = await Promise.all([
     readToken<PairClaims>('ES256', await ownVerifyKey(c.env), access),
     readToken<PairClaims>('HS256', await hmacKey(c.env), refresh),
   ])
   if (expired.jti !== jti) throw new Error('pair')
-  const row = await rotate(c.env, { sid, presentedJti: jti, nextJti: crypto.randomUUID() }, c.req.raw.headers)
-  const { guid, userId: id, group } = row
-  const shared = { iss, sub: guid, id, guid, sid, jti: row.jti, iat: row.issuedAt }
+  const row = await rotate(
+    c.env,
+    { sid, userId, guid, presentedJti: jti, nextJti: crypto.randomUUID() },
+    c.req.raw.headers,
+  )
+  const { group } = row
+  const shared = { iss, sub: guid, id: userId, guid, sid, jti: row.jti, iat: row.issuedAt }
   const pair = await signPair(c.env, shared, { group, exp: row.expiresAt, ip: row.address })
   return setPair(c.body(null, 200), pair)
 })

@@ -4,8 +4,12 @@ import { Hono } from 'hono'
 
 import { type FloorEnv, rotate } from './parts.ts'
 
-export default new Hono<{ Bindings: FloorEnv }>().get('/rotate/:sid/:jti', async (c) => {
-  const { sid, jti } = c.req.param()
-  const row = await rotate(c.env, { sid, presentedJti: jti, nextJti: crypto.randomUUID() }, c.req.raw.headers)
+export default new Hono<{ Bindings: FloorEnv }>().get('/rotate/:sid/:userId/:guid/:jti', async (c) => {
+  const { sid, userId, guid, jti } = c.req.param()
+  const row = await rotate(
+    c.env,
+    { sid, userId: Number(userId), guid, presentedJti: jti, nextJti: crypto.randomUUID() },
+    c.req.raw.headers,
+  )
   return c.text(row.jti)
 })

@@ -11,7 +11,8 @@
 import { Hono } from 'hono'
 import * as z from 'zod/mini'
 
-import { Guid, parseToken } from '../domain/tokens/tokens.ts'
+import { Guid } from '../domain/tokens/claims.ts'
+import { parseToken } from '../domain/tokens/tokens.ts'
 import { TesseraError } from '../errors.ts'
 import { cookieValues } from '../http/request/cookies.ts'
 import { writeDown } from './exchange.ts'
@@ -79,7 +80,11 @@ export const actions = new Hono<PlaygroundEnv>()
     const { sid } = await fields(c, End)
     const { runtime, now, run } = c.env
     if (runtime instanceof Error) throw runtime
-    await runtime.services.sessions.end({ sid, onlyWhileJti: null, reason: 'revoked', now: now(), notice: null })
+    const { sessions } = runtime.services
+    const found = await sessions.find(sid)
+    if (found === null) throw new TesseraError('not_found')
+    const { userId } = found.session
+    await sessions.end({ sid, userId, onlyWhileJti: null, reason: 'revoked', now: now(), notice: null })
     run.last = { title: `Ended session ${sid}`, exchange: null, events: [] }
     return c.redirect('/dev#sessions', 303)
   })

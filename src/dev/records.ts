@@ -2,7 +2,7 @@
 
 import { desc, eq } from 'drizzle-orm'
 
-import { isEndedByAccount } from '../db/sessions/ended-before.ts'
+import { isEndedByAccount } from '../db/sessions/lifetime.ts'
 import { select } from '../db/query.ts'
 import { notifications, sessions, users } from '../db/schema.ts'
 import { runBatch } from '../db/d1.ts'

@@ -2,8 +2,8 @@
 
 import type { Services } from '../domain/services.ts'
 import { endOf } from '../domain/sessions/lifetime.ts'
-import type { AccessClaims } from '../domain/tokens/tokens.ts'
-import { readEitherOrNull } from '../domain/tokens/verify.ts'
+import type { AccessClaims } from '../domain/tokens/claims.ts'
+import { readEitherOrNull } from '../domain/tokens/tokens.ts'
 import { cookieValues } from '../http/request/cookies.ts'
 import type { Records, SessionRecord } from './records.ts'
 
@@ -24,7 +24,7 @@ export async function findVisitor(
   { accounts, sessions }: Pick<Records, 'accounts' | 'sessions'>,
 ): Promise<Visitor | null> {
   const [token] = cookieValues(request.headers.get('Cookie') ?? '', 'access_token')
-  const claims = token === undefined ? null : await readEitherOrNull(services, token)
+  const claims = token === undefined ? null : await readEitherOrNull(services.tokens, token)
   if (claims === null) return null
   const session = sessions.find(({ sid }) => sid === claims.sid) ?? null
   const end = session === null ? 'purged' : describeEnd(services, session)

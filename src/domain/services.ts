@@ -5,28 +5,15 @@ import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
 import type { PlaceStore } from './places/allowed-place.ts'
-import type { LocationPolicy } from './places/place.ts'
 import type { Doubts } from './sessions/doubts.ts'
 import type { SessionStore } from './sessions/session.ts'
+import type { Settings } from './settings.ts'
 import type { Tokens } from './tokens/tokens.ts'
 
 /** Everything a refusal or an incident leaves in the log. Never token text, never a password, never an e-mail. */
 export interface LogEvent {
   readonly event: string
   readonly [field: string]: unknown
-}
-
-/** The operator's choices that rules and routes depend on. */
-export interface Settings {
-  readonly issueAccess: 'service' | 'open' | 'off'
-  readonly publicUrl: string | undefined
-  readonly audience: string | undefined
-  readonly accessTtlSeconds: number
-  readonly refreshTtlSeconds: number
-  readonly sessionMaxSeconds: number
-  readonly sessionsMax: number
-  readonly refreshReuseSeconds: number
-  readonly locationPolicy: LocationPolicy
 }
 
 export interface Services {

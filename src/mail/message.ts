@@ -10,7 +10,7 @@ import type { NoticeKind, StoredNotice } from '../domain/mails/notice.ts'
 import { describeNotice } from '../domain/mails/details.ts'
 import { offerPlaces, type OfferedPlaces } from '../domain/mails/offered-places.ts'
 import type { LocationPolicy } from '../domain/places/place.ts'
-import type { LinkPurpose } from '../domain/tokens/tokens.ts'
+import type { LinkPurpose } from '../domain/tokens/claims.ts'
 
 export interface MailContent {
   readonly subject: string

@@ -1,7 +1,7 @@
 /** The pages behind the links of a mail: what would happen, a button that does it, and how it went. */
 
 import type { OfferedPlaces } from '../domain/mails/offered-places.ts'
-import type { LinkPurpose } from '../domain/tokens/tokens.ts'
+import type { LinkPurpose } from '../domain/tokens/claims.ts'
 import { type Document, Layout, toDocument } from './layout.tsx'
 
 interface Wording {

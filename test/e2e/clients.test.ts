@@ -16,7 +16,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 
 import { deriveKeys } from '../../src/domain/tokens/keys.ts'
-import { type AccessClaims, createTokens } from '../../src/domain/tokens/tokens.ts'
+import type { AccessClaims } from '../../src/domain/tokens/claims.ts'
+import { createTokens } from '../../src/domain/tokens/tokens.ts'
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 
@@ -275,7 +276,7 @@ async function listSessions(origin: string, access: string): Promise<readonly { 
 /** The same access token, as it will be in a while: five minutes would be long to wait. */
 async function expired(access: string): Promise<string> {
   const claims = JSON.parse(Buffer.from(access.split('.')[1] ?? '', 'base64url').toString()) as AccessClaims
-  return tokens.signAccess({ ...claims, exp: claims.iat - 1 })
+  return tokens.sign({ ...claims, exp: claims.iat - 1 })
 }
 
 /**

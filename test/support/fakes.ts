@@ -12,7 +12,8 @@ import type { Account, SignInAccount } from '../../src/domain/accounts/account.t
 import type { FoundSession, NewSession, Rotation, Session, SessionEnd } from '../../src/domain/sessions/session.ts'
 import type { LinkStore } from '../../src/domain/mails/links.ts'
 import type { PlaceStore } from '../../src/domain/places/allowed-place.ts'
-import type { Services, Settings } from '../../src/domain/services.ts'
+import type { Services } from '../../src/domain/services.ts'
+import type { Settings } from '../../src/domain/settings.ts'
 import { createTokens } from '../../src/domain/tokens/tokens.ts'
 import { testKeys } from './forge.ts'
 
@@ -79,7 +80,8 @@ export function fakeServices(
     const { address, asn, country, city, provider } = client
     const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, endedAt: null }
     const place = { address, asn, country, city, provider }
-    const session = { sid, jti, previousJti: null, isEndedByAccount: false, ...place, ...times }
+    const owner = { userId: account.id, guid: account.guid }
+    const session = { sid, ...owner, jti, previousJti: null, isEndedByAccount: false, ...place, ...times }
     rows.set(sid, { session, account: { ...account, isConfirmed: true }, client })
   }
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
+import { OUTCOMES } from '../../src/domain/sessions/verdict.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 
@@ -135,6 +136,28 @@ describe('docs/sessions.md', () => {
   test('explains every edge of its diagram', () => {
     const drawn = document.match(/(?<=--> .*: )\d+ .*/gm)
     expect(edges.map(([edge]) => edge)).toEqual(drawn)
+  })
+
+  test('says of every verdict who is told what, as the code does', () => {
+    const rows = table('| cause | answer | the session | the owner |', document)
+    const said = rows.map(([cause, answer = '', session = '', owner = '']) => [
+      /^`(\w+)`/.exec(cause ?? '')?.[1],
+      {
+        answer: answer.startsWith('200, ') ? 'pair' : /^\d+ `(\w+)`$/.exec(answer)?.[1],
+        ends: session.startsWith('ends'),
+        isMailed: owner.startsWith('gets a mail'),
+      },
+    ])
+    const decided = Object.entries(OUTCOMES).map(([kind, outcome]) => [
+      kind,
+      { answer: outcome.answer, ends: 'ends' in outcome, isMailed: 'mail' in outcome },
+    ])
+
+    expect(said).toEqual(decided)
+    const statuses = rows.flatMap(([, answer = '']) => [...answer.matchAll(/^(\d+) `(\w+)`$/g)])
+    for (const [, status, code = ''] of statuses) {
+      expect(Object.entries(ERRORS).find(([known]) => known === code)?.[1].status).toBe(Number(status))
+    }
   })
 
   test.each(edges.map((cells) => [cells[0], cells[3]]))(

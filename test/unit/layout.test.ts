@@ -187,9 +187,12 @@ describe('the five nouns', () => {
     expect(backwards).toEqual([])
   })
 
-  test('are gathered by services.ts, and known to nothing else that stands beside them', () => {
+  test('are gathered by services.ts; beside it, who asks and what was chosen know places alone', () => {
     const beside = files.filter(({ path }) => /^domain\/[^/]+$/.test(path) && path !== 'domain/services.ts')
-    expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([])
+    expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([
+      'domain/caller.ts imports ./places/place.ts',
+      'domain/settings.ts imports ./places/place.ts',
+    ])
   })
 
   test('name the routes, but for the pair, which is matched last, and for health and keys, which are of the deployment', () => {

@@ -3,9 +3,9 @@
  * that it needs: the index has only sessions that nobody ended, in the order in which they were opened.
  */
 
-import { and, type Column, desc, eq, exists, gt, isNull, not, sql } from 'drizzle-orm'
+import { and, type Column, desc, eq, exists, isNull, not, sql } from 'drizzle-orm'
 
-import { isEndedByAccount } from './ended-before.ts'
+import { isAliveByItself, isEndedByAccount, openedTooEarly } from './lifetime.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
@@ -14,7 +14,6 @@ import { aliased, parameter, prepare } from '../statement.ts'
 /** Every statement about the sessions of an account, prepared. Build it once per isolate. */
 export function prepareOwnedSessionStatements(d1: D1Database) {
   const userId = parameter('userId')
-  const isLiveRow = and(isNull(sessions.endedAt), gt(sessions.expiresAt, parameter('now')))
   const ofAccount = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
   const listed = aliased({
     sid: sessions.sid,
@@ -32,7 +31,6 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
     visitProvider: sessions.visitProvider,
     visitUserAgent: sessions.visitUserAgent,
   })
-  const oldest = sql`${parameter('now')} - ${parameter('sessionMaxSeconds')}`
 
   return {
     // Some of these may have expired: to ask for others instead would be to read on, however far.
@@ -45,7 +43,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
             eq(sessions.userId, userId),
             isNull(sessions.endedAt),
             // One bound: of two, the index would be searched by the first alone.
-            sql`${sessions.createdAt} > max(${oldest}, coalesce(${ofAccount(users.endedBefore)}, 0))`,
+            sql`${sessions.createdAt} > max(${openedTooEarly}, coalesce(${ofAccount(users.endedBefore)}, 0))`,
           ),
         )
         .orderBy(desc(sessions.createdAt), sql`rowid desc`)
@@ -61,7 +59,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
             eq(sessions.sid, ofAccount(users.endedExcept)),
             eq(sessions.userId, userId),
             isNull(sessions.endedAt),
-            sql`${sessions.createdAt} > ${oldest}`,
+            sql`${sessions.createdAt} > ${openedTooEarly}`,
             sql`${sessions.createdAt} <= ${ofAccount(users.endedBefore)}`,
           ),
         ),
@@ -74,7 +72,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
           and(
             eq(sessions.sid, parameter('sid')),
             eq(sessions.userId, userId),
-            isLiveRow,
+            isAliveByItself,
             exists(
               select({ one: sql`1` })
                 .from(users)
@@ -88,7 +86,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
     endOthers: prepare(
       d1,
       update(users)
-        .set({ ...endedNow(), endedExcept: parameter('exceptSid') })
+        .set({ ...endedNow(), endedExcept: parameter('sid') })
         .where(
           and(
             eq(users.id, userId),
@@ -97,9 +95,9 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
                 .from(sessions)
                 .where(
                   and(
-                    eq(sessions.sid, parameter('exceptSid')),
+                    eq(sessions.sid, parameter('sid')),
                     eq(sessions.userId, users.id),
-                    isLiveRow,
+                    isAliveByItself,
                     not(isEndedByAccount),
                   ),
                 ),

@@ -3,7 +3,7 @@
 import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 
 import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
-import { isEndedByAccount } from './ended-before.ts'
+import { isAliveByItself, isEndedByAccount, nextExpiry } from './lifetime.ts'
 import { select, update } from '../query.ts'
 import { over, endColumns } from './end-columns.ts'
 import { allowedPlaces, sessions, users } from '../schema.ts'
@@ -27,19 +27,16 @@ export function prepareSessionStatements(d1: D1Database) {
         ),
       ),
   )
-  const isLive = and(
-    isNull(sessions.endedAt),
-    gt(sessions.expiresAt, parameter('now')),
-    sql`${sessions.createdAt} + ${parameter('sessionMaxSeconds')} > ${parameter('now')}`,
-  )
+  // What a token names: a row of another account is not its session.
+  const isNamed = and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, parameter('userId')))
   const isRotatable = and(
-    eq(sessions.sid, parameter('sid')),
+    isNamed,
     eq(sessions.jti, parameter('presentedJti')),
-    isLive,
+    isAliveByItself,
     exists(
       select({ one: sql`1` })
         .from(users)
-        .where(and(eq(users.id, sessions.userId), isActive, not(isEndedByAccount))),
+        .where(and(eq(users.id, sessions.userId), eq(users.guid, parameter('guid')), isActive, not(isEndedByAccount))),
     ),
   )
   const rotated = {
@@ -47,10 +44,11 @@ export function prepareSessionStatements(d1: D1Database) {
     jti: parameter('nextJti'),
     issuedAt: parameter('now'),
     rotatedAt: parameter('now'),
-    expiresAt: sql`min(${parameter('now')} + ${parameter('refreshTtlSeconds')}, ${sessions.createdAt} + ${parameter('sessionMaxSeconds')})`,
+    expiresAt: nextExpiry,
   }
   const sessionColumns = aliased({
     sid: sessions.sid,
+    userId: sessions.userId,
     jti: sessions.jti,
     issuedAt: sessions.issuedAt,
     previousJti: sessions.previousJti,
@@ -68,7 +66,7 @@ export function prepareSessionStatements(d1: D1Database) {
   const accountColumns = {
     isEndedByAccount: isEndedByAccount.as('isEndedByAccount'),
     isActive: sql<number | null>`${users.isActive}`.as('isActive'),
-    userId: sql<number | null>`${users.id}`.as('userId'),
+    accountId: sql<number | null>`${users.id}`.as('accountId'),
     guid: sql<string | null>`${users.guid}`.as('guid'),
     email: sql<string | null>`${users.primaryEmail}`.as('email'),
     group: sql<string | null>`${users.group}`.as('group'),
@@ -128,7 +126,7 @@ export function prepareSessionStatements(d1: D1Database) {
         .set(ended)
         .where(
           and(
-            eq(sessions.sid, parameter('sid')),
+            isNamed,
             isNull(sessions.endedAt),
             sql`${sessions.jti} = coalesce(${parameter('onlyWhileJti')}, ${sessions.jti})`,
           ),
@@ -140,9 +138,7 @@ export function prepareSessionStatements(d1: D1Database) {
       d1,
       update(sessions)
         .set({ ...ended, expiresAt: over })
-        .where(
-          and(eq(sessions.sid, parameter('sid')), isNull(sessions.endedAt), ne(sessions.jti, parameter('usedJti'))),
-        )
+        .where(and(isNamed, isNull(sessions.endedAt), ne(sessions.jti, parameter('usedJti'))))
         .returning({ sid: sessions.sid }),
     ),
   }

@@ -112,6 +112,7 @@ export function prepareSignInStatements(d1: D1Database) {
         .where(
           and(
             eq(sessions.sid, parameter('sid')),
+            eq(sessions.userId, parameter('userId')),
             isNull(sessions.endedAt),
             sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`,
           ),

@@ -20,17 +20,17 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
   const notices = prepareNotices(d1)
 
   /** What a sign-in ends: of the account, what is too much; of the browser, what it has no token of any more. */
-  function endsOf({ sid, now, replacedSids, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
+  function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
     const values = { openedSid: sid, now, sessionsMax }
     return [
-      ...replacedSids.map((replacedSid) => signIns.endReplaced.bind({ ...values, sid: replacedSid })),
+      ...replaced.map((session) => signIns.endReplaced.bind({ ...values, ...session })),
       signIns.endOldest.bind(values),
     ]
   }
 
   return {
     async openForGuid(guid, { client, ...session }) {
-      const { replacedSids: _replaced, ...values } = session
+      const { replaced: _replaced, ...values } = session
       const [, opened] = await runBatch(d1, [
         signIns.createAccount.bind({ guid, now: session.now }),
         signIns.openForGuid.bind({ guid, ...values, ...clientValues(client) }),
@@ -40,7 +40,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async openForPassword({ id, passwordHash }, rehash, { client, ...session }) {
-      const { replacedSids: _replaced, ...values } = session
+      const { replaced: _replaced, ...values } = session
       const verified = { userId: id, passwordHash }
       const open = signIns.openForPassword.bind({ ...verified, ...values, ...clientValues(client) })
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
@@ -106,12 +106,14 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       }
     },
 
-    async endOwn(userId, sid, now) {
-      return owned.endOwn.rows(await run(owned.endOwn.bind({ userId, sid, now }))).length === 1
+    async endOwn(session, now, { sessionMaxSeconds }) {
+      const ended = await run(owned.endOwn.bind({ ...session, now, sessionMaxSeconds }))
+      return owned.endOwn.rows(ended).length === 1
     },
 
-    async endOthers(userId, exceptSid, now) {
-      return owned.endOthers.rows(await run(owned.endOthers.bind({ userId, exceptSid, now }))).length === 1
+    async endOthers(kept, now, { sessionMaxSeconds }) {
+      const ended = await run(owned.endOthers.bind({ ...kept, now, sessionMaxSeconds }))
+      return owned.endOthers.rows(ended).length === 1
     },
   }
 }
@@ -120,12 +122,12 @@ function keyValues({ address, subnet, asn, country }: PlaceKeys) {
   return { addressKey: address, subnetKey: subnet, asnKey: asn, countryKey: country }
 }
 
-type SessionColumns = Omit<Session, 'isEndedByAccount'>
+type SessionColumns = Omit<Session, 'isEndedByAccount' | 'guid'>
 
 interface AccountColumns {
   readonly isEndedByAccount: number
   readonly isActive: number | null
-  readonly userId: number | null
+  readonly accountId: number | null
   readonly guid: string | null
   readonly email: string | null
   readonly group: string | null
@@ -133,10 +135,10 @@ interface AccountColumns {
 }
 
 function toFound(row: SessionColumns & AccountColumns): FoundSession {
-  const { userId, guid, email, group, isActive, isConfirmed, isEndedByAccount, ...columns } = row
-  const session = { ...columns, isEndedByAccount: isEndedByAccount === 1 }
-  if (userId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
-  return { session, account: { id: userId, guid, email, group, isConfirmed: isConfirmed === 1 } }
+  const { accountId, guid, email, group, isActive, isConfirmed, isEndedByAccount, ...columns } = row
+  const session = { ...columns, guid, isEndedByAccount: isEndedByAccount === 1 }
+  if (accountId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
+  return { session, account: { id: accountId, guid, email, group, isConfirmed: isConfirmed === 1 } }
 }
 
 interface ListedColumns extends Omit<ListedSession, 'visit'> {

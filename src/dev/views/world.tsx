@@ -1,6 +1,6 @@
 /** Where and when this run pretends to be. */
 
-import type { Settings } from '../../domain/services.ts'
+import type { Settings } from '../../domain/settings.ts'
 import { describePlace, PlaceId } from '../places.ts'
 import type { Run } from '../run.ts'
 import { describeDuration, describeMoment } from './time.tsx'

@@ -2,7 +2,8 @@
 
 import { TesseraError } from '../../errors.ts'
 import type { Services } from '../services.ts'
-import { LinkClaims, type LinkPurpose, parseToken, readClaims, requireCurrent } from '../tokens/tokens.ts'
+import type { LinkPurpose } from '../tokens/claims.ts'
+import { readToken } from '../tokens/tokens.ts'
 import type { NoticeFacts } from './notice.ts'
 import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
 
@@ -74,10 +75,7 @@ async function findUnused({ links }: Services, purpose: LinkPurpose, id: string)
 }
 
 async function readLink({ tokens, now }: Services, purpose: LinkPurpose, text: string): Promise<string> {
-  const token = parseToken(text)
-  await tokens.verifySignature('link', token)
-  const claims = readClaims(LinkClaims, token)
-  requireCurrent(claims, now())
+  const claims = await readToken(tokens, 'link', text, now())
   if (claims.purpose !== purpose) throw new TesseraError('token_not_valid', { cause: 'purpose' })
   return claims.nid
 }

@@ -8,7 +8,8 @@
 
 import { isLoopback } from '../loopback.ts'
 import type { NoticeFacts, StoredNotice } from './notice.ts'
-import type { LinkPurpose, Tokens } from '../tokens/tokens.ts'
+import type { LinkPurpose } from '../tokens/claims.ts'
+import type { Tokens } from '../tokens/tokens.ts'
 
 /** Where each link leads, below the origin of the deployment. */
 export const LINK_PATHS = {
@@ -54,7 +55,7 @@ export async function signLink(
   if (settings.publicUrl === undefined && !isLoopback(new URL(origin).hostname)) {
     throw new Error('PUBLIC_URL is missing, and a link must lead nowhere else')
   }
-  const token = await tokens.signLink({
+  const token = await tokens.sign({
     token_type: 'link',
     purpose,
     nid: id,

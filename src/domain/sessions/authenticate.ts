@@ -11,7 +11,11 @@ import type { Account } from '../accounts/account.ts'
 import type { FoundSession, Session } from './session.ts'
 import type { Services } from '../services.ts'
 import { endOf } from './lifetime.ts'
-import { AccessClaims, parseToken, readClaims, requireCurrent } from '../tokens/tokens.ts'
+import type { AccessClaims } from '../tokens/claims.ts'
+import { readToken } from '../tokens/tokens.ts'
+import { isOf } from './verdict.ts'
+
+type AuthServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now'>
 
 export interface Authenticated {
   readonly session: Session
@@ -22,37 +26,34 @@ export interface Authenticated {
  * The live session and active account of an access token. Throws `wrong_data_structure`, `token_not_valid`,
  * `token_used` when the session has ended, `no_active_account`, `unavailable`.
  */
-export async function authenticate(services: Services, text: string): Promise<Authenticated> {
-  const sid = await readSid(services, text)
-  return requireLive(services, sid, await services.sessions.find(sid))
+export async function authenticate(services: AuthServices, text: string): Promise<Authenticated> {
+  const claims = await readToken(services.tokens, 'access', text, services.now())
+  return requireLive(services, claims, await services.sessions.find(claims.sid))
 }
 
 /**
  * As `authenticate`, for what governs the account: only from the session's own place, or from one that its owner allowed.
  * Throws `location_blocked` besides. That ends nothing: an API that was sent a token is no thief.
  */
-export async function authenticateInPlace(services: Services, text: string, client: Client): Promise<Authenticated> {
+export async function authenticateInPlace(
+  services: AuthServices,
+  text: string,
+  client: Client,
+): Promise<Authenticated> {
   const { locationPolicy } = services.settings
-  const sid = await readSid(services, text)
-  const found = await services.sessions.findGoverned(sid, holdingKeys(locationPolicy, client), services.now())
-  const authenticated = requireLive(services, sid, found)
+  const claims = await readToken(services.tokens, 'access', text, services.now())
+  const found = await services.sessions.findGoverned(claims.sid, holdingKeys(locationPolicy, client), services.now())
+  const authenticated = requireLive(services, claims, found)
   if (found?.isAllowed !== true && !isOwnPlace(locationPolicy, authenticated.session, client)) {
-    throw new TesseraError('location_blocked', { cause: 'moved', context: { sid } })
+    throw new TesseraError('location_blocked', { cause: 'moved', context: { sid: claims.sid } })
   }
   return authenticated
 }
 
-async function readSid(services: Services, text: string): Promise<string> {
-  const token = parseToken(text)
-  await services.tokens.verifySignature('access', token)
-  const claims = readClaims(AccessClaims, token)
-  requireCurrent(claims, services.now())
-  return claims.sid
-}
-
-function requireLive({ settings, now }: Services, sid: string, found: FoundSession | null): Authenticated {
-  const context = { sid }
+function requireLive({ settings, now }: AuthServices, claims: AccessClaims, found: FoundSession | null): Authenticated {
+  const context = { sid: claims.sid }
   if (found === null) throw new TesseraError('token_used', { cause: 'unknown', context })
+  if (!isOf(found.session, claims)) throw new TesseraError('token_not_valid', { cause: 'foreign', context })
   const ended = endOf(found.session, { settings, now: now() })
   if (ended !== null) throw new TesseraError('token_used', { cause: ended, context })
   if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', context })

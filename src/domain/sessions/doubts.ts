@@ -1,35 +1,44 @@
 /**
- * Rotations that nobody knows the outcome of. When D1 failed us again and again, the write may have happened all the
- * same, and then the jti that we chose is the live one, though no client has its token. The client was told to try
- * again: that try goes on with the same jti, instead of looking like the reuse of an old token.
+ * Rotations of which nobody knows the outcome. When D1 gave no answer, the write may have happened all the same, and then
+ * the jti that was chosen is the live one, though no client has its token. The client was told to try again: its next try
+ * goes on with the same jti, instead of looking like the reuse of an old token.
  *
- * Kept in the memory of one isolate, where a client's next request usually arrives; elsewhere, the race interval and
- * the replay window still apply.
+ * Doubts are kept in the memory of one isolate, where a client's next request usually arrives; elsewhere, the race interval
+ * and the replay window still apply.
  */
 
+import type { Verdict } from './verdict.ts'
+
 export interface Doubts {
-  /** Notes that a presented jti may have been exchanged for these. Parallel callers each choose one of their own. */
-  readonly keep: (presentedJti: string, nextJtis: readonly string[], now: number) => void
-  /** Every jti that a presented one may have been exchanged for. Of parallel callers one gets them. */
-  readonly take: (presentedJti: string, now: number) => readonly string[]
-  /** Notes that somebody has the successor by way of a replay: what is kept of a presented jti is worth nothing more. */
-  readonly settle: (presentedJti: string, now: number) => void
-  /** Whether a presented jti was in doubt lately: then its callers were told to try again, and are no thieves. */
-  readonly isRecent: (presentedJti: string, now: number) => boolean
+  /** Begins a rotation of a presented jti. `freshJti` is what it writes, unless an earlier rotation is in doubt. */
+  readonly begin: (presentedJti: string, freshJti: string, now: number) => Attempt
+}
+
+/** One rotation, from its choice of a jti until its outcome is known, or nobody can know it. */
+export interface Attempt {
+  /** The jti to write. */
+  readonly nextJti: string
+  /** Whether this rotation, or one that it goes on with, may have written a jti. */
+  readonly isOurs: (jti: string) => boolean
+  /** D1 gave no answer: the next try with the presented token goes on with the jti of this one. */
+  readonly lose: () => void
+  /** The row was read: `liveJti` is what it names, `null` where there is none. Returns the verdict as it is with what is remembered. */
+  readonly close: (verdict: Verdict, liveJti: string | null) => Verdict
 }
 
 /** As long as clients go on trying, and no longer than the longest replay window: an old token must not stay good. */
 const DOUBT_SECONDS = 60
 const MAX_KEPT = 1000
-/** Of one jti; beyond it, the oldest choices leave. */
-const MAX_CALLERS = 100
+/** The rotations of one presented jti that are remembered; beyond it, the oldest choices leave. */
+const MAX_CHOICES = 100
 
 interface Doubt {
+  /** Parallel callers each chose a jti of their own. */
   readonly nextJtis: readonly string[]
   readonly at: number
-  /** `taken` by one caller, or `settled` by a replay: nothing is to be had of it any more. */
+  /** `taken` by one caller, or `settled` by a replay: nobody else gets these jtis. */
   readonly state: 'open' | 'taken' | 'settled'
-  /** A replay alone leaves none: it only says that none may arise. */
+  /** D1 did fail. A replay alone leaves no doubt: it only says that none may arise. */
   readonly isDoubt: boolean
 }
 
@@ -50,24 +59,45 @@ export function createDoubts(): Doubts {
     kept.set(presentedJti, doubt)
   }
 
+  function keep(presentedJti: string, nextJtis: readonly string[], now: number): void {
+    const doubt = recent(presentedJti, now)
+    if (doubt?.state === 'settled') return put(presentedJti, { ...doubt, isDoubt: true })
+    const known = doubt?.state === 'open' ? doubt.nextJtis : []
+    put(presentedJti, { nextJtis: [...known, ...nextJtis].slice(-MAX_CHOICES), at: now, state: 'open', isDoubt: true })
+  }
+
+  /** The jtis that a presented one may have been exchanged for. Of parallel callers one gets them. */
+  function take(presentedJti: string, now: number): readonly string[] {
+    const doubt = recent(presentedJti, now)
+    if (doubt?.state !== 'open') return []
+    put(presentedJti, { ...doubt, state: 'taken' })
+    return doubt.nextJtis
+  }
+
   return {
-    keep(presentedJti, nextJtis, now) {
-      const doubt = recent(presentedJti, now)
-      if (doubt?.state === 'settled') return put(presentedJti, { ...doubt, isDoubt: true })
-      const known = doubt?.state === 'open' ? doubt.nextJtis : []
-      const all = [...known, ...nextJtis].slice(-MAX_CALLERS)
-      put(presentedJti, { nextJtis: all, at: now, state: 'open', isDoubt: true })
+    begin(presentedJti, freshJti, now) {
+      const doubted = take(presentedJti, now)
+      const ours = doubted.length > 0 ? doubted : [freshJti]
+      return {
+        nextJti: doubted[0] ?? freshJti,
+        isOurs: (jti) => ours.includes(jti),
+        lose() {
+          keep(presentedJti, ours, now)
+        },
+        close(verdict, liveJti) {
+          if (verdict.kind === 'won') return doubted.length > 0 ? { ...verdict, kind: 'resumed' } : verdict
+          const wasInDoubt = recent(presentedJti, now)?.isDoubt === true
+          if (verdict.kind === 'replayed') {
+            // Somebody has the successor now: whoever comes for it later is not the client that the doubt was for.
+            put(presentedJti, { nextJtis: [], at: now, state: 'settled', isDoubt: wasInDoubt })
+            return verdict
+          }
+          // A refusal does not use up the remembered jtis: the client that got the 503 may still come back for them.
+          if (liveJti !== null && doubted.includes(liveJti)) keep(presentedJti, doubted, now)
+          // The callers of a rotation in doubt were told to try again, from wherever they are: none of them is a thief.
+          return verdict.kind === 'reused' && wasInDoubt ? { kind: 'race' } : verdict
+        },
+      }
     },
-    take(presentedJti, now) {
-      const doubt = recent(presentedJti, now)
-      if (doubt?.state !== 'open') return []
-      put(presentedJti, { ...doubt, state: 'taken' })
-      return doubt.nextJtis
-    },
-    settle(presentedJti, now) {
-      const isDoubt = recent(presentedJti, now)?.isDoubt === true
-      put(presentedJti, { nextJtis: [], at: now, state: 'settled', isDoubt })
-    },
-    isRecent: (presentedJti, now) => recent(presentedJti, now)?.isDoubt === true,
   }
 }

@@ -6,37 +6,57 @@
  */
 
 import { TesseraError } from '../../errors.ts'
-import type { Authenticated } from './authenticate.ts'
-import type { EndReason } from './session.ts'
 import type { Services } from '../services.ts'
-import { readEitherOrNull, readSids } from '../tokens/verify.ts'
+import { readEitherOrNull, type Tokens } from '../tokens/tokens.ts'
+import type { Authenticated } from './authenticate.ts'
+import type { EndReason, NamedSession } from './session.ts'
+
+type EndServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now'>
+
+/** How many sessions one request may end by the cookies that it carries. */
+const MAX_COOKIE_SESSIONS = 4
 
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
-export async function endByToken(services: Services, text: string): Promise<void> {
-  const claims = await readEitherOrNull(services, text)
-  if (claims === null) return
-  await end(services, claims.sid, 'revoked')
+export async function endByToken(services: EndServices, text: string): Promise<void> {
+  const claims = await readEitherOrNull(services.tokens, text)
+  if (claims !== null) await end(services, { sid: claims.sid, userId: claims.id }, 'revoked')
 }
 
 /** Ends the sessions of the cookies that a browser signs out with. Throws `unavailable`. */
-export async function signOut(services: Services, cookies: readonly string[]): Promise<void> {
-  const sids = await readSids(services, cookies)
-  await Promise.all(sids.map((sid) => end(services, sid, 'signed_out')))
+export async function signOut(services: EndServices, cookies: readonly string[]): Promise<void> {
+  const named = await readSessions(services.tokens, cookies)
+  await Promise.all(named.map((session) => end(services, session, 'signed_out')))
+}
+
+/**
+ * The sessions of the tokens among these cookies that are ours, whatever their expiry: each once, and a few at most, since
+ * sites of the same domain may plant any number of them.
+ */
+export async function readSessions(tokens: Tokens, cookies: readonly string[]): Promise<readonly NamedSession[]> {
+  const claims = await Promise.all([...new Set(cookies)].map((text) => readEitherOrNull(tokens, text)))
+  const named = new Map(claims.flatMap((one) => (one === null ? [] : [[one.sid, { sid: one.sid, userId: one.id }]])))
+  return [...named.values()].slice(0, MAX_COOKIE_SESSIONS)
 }
 
 /** Whatever token of it is live, and without a mail: its holder asked for it. */
-async function end({ sessions, now }: Services, sid: string, reason: EndReason): Promise<void> {
-  await sessions.end({ sid, onlyWhileJti: null, reason, now: now(), notice: null })
+async function end({ sessions, now }: EndServices, session: NamedSession, reason: EndReason): Promise<void> {
+  await sessions.end({ ...session, onlyWhileJti: null, reason, now: now(), notice: null })
 }
 
 /** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
-export async function endOwn(services: Services, { account }: Authenticated, sid: string): Promise<void> {
-  if (!(await services.sessions.endOwn(account.id, sid, services.now()))) throw new TesseraError('not_found')
+export async function endOwn(
+  { settings, sessions, now }: EndServices,
+  { account }: Authenticated,
+  sid: string,
+): Promise<void> {
+  if (!(await sessions.endOwn({ sid, userId: account.id }, now(), settings))) throw new TesseraError('not_found')
 }
 
 /** Ends every session of the caller's account but the one that asks. Throws `token_used` when that one has just ended. */
-export async function endOthers(services: Services, { account, session }: Authenticated): Promise<void> {
-  const { sid } = session
-  if (await services.sessions.endOthers(account.id, sid, services.now())) return
+export async function endOthers(
+  { settings, sessions, now }: EndServices,
+  { account, session: { sid } }: Authenticated,
+): Promise<void> {
+  if (await sessions.endOthers({ sid, userId: account.id }, now(), settings)) return
   throw new TesseraError('token_used', { cause: 'ended', context: { sid } })
 }

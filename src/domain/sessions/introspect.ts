@@ -2,8 +2,8 @@
 
 import type { Services } from '../services.ts'
 import { endOf } from './lifetime.ts'
-import { isCurrent } from '../tokens/tokens.ts'
-import { readEitherOrNull } from '../tokens/verify.ts'
+import { isCurrent, readEitherOrNull } from '../tokens/tokens.ts'
+import { isOf } from './verdict.ts'
 
 export type Introspection =
   | { readonly active: false }
@@ -26,12 +26,15 @@ export type Introspection =
  * The state of a token. A token that is malformed, forged, expired or used is not an error but inactive (RFC 7662
  * section 2.2). An access token is active while its session lives; a refresh token while it is the live one.
  */
-export async function introspect(services: Services, text: string): Promise<Introspection> {
-  const claims = await readEitherOrNull(services, text)
+export async function introspect(
+  services: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now'>,
+  text: string,
+): Promise<Introspection> {
+  const claims = await readEitherOrNull(services.tokens, text)
   const now = services.now()
   if (claims === null || !isCurrent(claims, now)) return { active: false }
   const found = await services.sessions.find(claims.sid)
-  if (found === null || found.account === null) return { active: false }
+  if (found === null || found.account === null || !isOf(found.session, claims)) return { active: false }
   if (endOf(found.session, { settings: services.settings, now }) !== null) return { active: false }
   if (claims.token_type === 'refresh' && claims.jti !== found.session.jti) return { active: false }
   const { token_type, iss, sub, exp, iat, jti, sid } = claims

@@ -35,14 +35,14 @@ export async function signPair(
     iat: session.issuedAt,
   }
   const [access, refresh] = await Promise.all([
-    tokens.signAccess({
+    tokens.sign({
       ...shared,
       exp: Math.min(session.issuedAt + settings.accessTtlSeconds, session.expiresAt),
       ...(settings.audience !== undefined && { aud: settings.audience }),
       group: account.group,
       token_type: 'access',
     }),
-    tokens.signRefresh({ ...shared, exp: session.expiresAt, ip: session.address, token_type: 'refresh' }),
+    tokens.sign({ ...shared, exp: session.expiresAt, ip: session.address, token_type: 'refresh' }),
   ])
   return { access, refresh, account, expiresAt: session.expiresAt }
 }

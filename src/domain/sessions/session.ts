@@ -7,6 +7,9 @@ import type { Client, PlaceCondition, PlaceKeys } from '../places/place.ts'
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
 export interface Session {
   readonly sid: string
+  /** Its account: the integer key, and the guid, which is not known any more where the account is gone. */
+  readonly userId: number
+  readonly guid: string | null
   readonly jti: string
   readonly issuedAt: number
   readonly previousJti: string | null
@@ -24,6 +27,12 @@ export interface Session {
   readonly provider: string | null
 }
 
+/** A session as a token names it. Where its row is of another account, it is not this session. */
+export interface NamedSession {
+  readonly sid: string
+  readonly userId: number
+}
+
 export interface NewSession {
   readonly sid: string
   readonly jti: string
@@ -31,13 +40,13 @@ export interface NewSession {
   readonly expiresAt: number
   readonly client: Client
   /** Sessions whose tokens the caller had, and has other ones for now: they end. */
-  readonly replacedSids: readonly string[]
+  readonly replaced: readonly NamedSession[]
   /** How many sessions the account may have, this one included: the oldest ends. */
   readonly sessionsMax: number
 }
 
-export interface Rotation {
-  readonly sid: string
+export interface Rotation extends NamedSession {
+  readonly guid: string
   readonly presentedJti: string
   readonly nextJti: string
   readonly now: number
@@ -76,8 +85,7 @@ export interface ListedSession extends Pick<
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
 
-export interface SessionEnd {
-  readonly sid: string
+export interface SessionEnd extends NamedSession {
   /** Ends the session only while this token is the live one; `null` ends it whatever is live. */
   readonly onlyWhileJti: string | null
   readonly reason: EndReason
@@ -86,8 +94,7 @@ export interface SessionEnd {
 }
 
 /** A used token that was presented again. */
-export interface ReusedToken {
-  readonly sid: string
+export interface ReusedToken extends NamedSession {
   readonly usedJti: string
   readonly now: number
   readonly notice: Notice
@@ -97,6 +104,11 @@ export interface ReusedToken {
 export interface Ended {
   readonly ended: boolean
   readonly notificationId: string | null
+}
+
+/** See `lifetime.ts`. */
+interface SessionLifetime {
+  readonly sessionMaxSeconds: number
 }
 
 export interface SessionStore {
@@ -123,10 +135,10 @@ export interface SessionStore {
   readonly list: (
     userId: number,
     now: number,
-    limits: { readonly sessionMaxSeconds: number; readonly sessionsMax: number },
+    limits: SessionLifetime & { readonly sessionsMax: number },
   ) => Promise<readonly ListedSession[]>
   /** Ends one session of an account. `false`: it has no such live session. */
-  readonly endOwn: (userId: number, sid: string, now: number) => Promise<boolean>
+  readonly endOwn: (session: NamedSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
   /** Ends every session of an account that was opened until now but one. `false`: that one has ended itself. */
-  readonly endOthers: (userId: number, exceptSid: string, now: number) => Promise<boolean>
+  readonly endOthers: (kept: NamedSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
 }

@@ -9,16 +9,16 @@ import { TesseraError } from '../../errors.ts'
 import { normalizeEmail } from '../accounts/account.ts'
 import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
-import type { Client } from '../places/place.ts'
+import type { Caller } from '../caller.ts'
 import type { NewSession } from './session.ts'
 import type { Services } from '../services.ts'
-import { readSids } from '../tokens/verify.ts'
+import { readSessions } from './end.ts'
+import { firstExpiry } from './lifetime.ts'
 
-/** Who signs in, as the request shows it. */
-export interface SignInRequest {
-  readonly client: Client
-  /** The `iss` claim (RFC 7519 section 4.1.1). */
-  readonly issuer: string
+type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'newId'>
+
+/** Who signs in. */
+export interface SignInCaller extends Caller {
   /**
    * The access tokens that a browser came with. It gets others now, so their sessions end: nobody else is to go on with
    * what it held. Without this, a thief who was faster than the owner would keep the session that the owner gave up.
@@ -27,18 +27,18 @@ export interface SignInRequest {
 }
 
 /** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
-export async function signInByGuid(services: Services, guid: string, request: SignInRequest): Promise<Pair> {
-  const session = await newSession(services, request)
+export async function signInByGuid(services: SignInServices, guid: string, caller: SignInCaller): Promise<Pair> {
+  const session = await newSession(services, caller)
   const account = await services.sessions.openForGuid(guid, session)
   if (account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
-  return firstPair(services, session, account, request.issuer)
+  return firstPair(services, session, account, caller.issuer)
 }
 
 /** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
 export async function signInByPassword(
-  services: Services,
+  services: SignInServices & Pick<Services, 'accounts' | 'passwords' | 'log'>,
   credentials: { readonly primary_email: string; readonly password: string },
-  request: SignInRequest,
+  caller: SignInCaller,
 ): Promise<Pair> {
   const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
   // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
@@ -47,14 +47,17 @@ export async function signInByPassword(
   if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
 
   const rehash = check.outdated ? await rehashed(services, credentials.password) : null
-  const session = await newSession(services, request)
+  const session = await newSession(services, caller)
   const opened = await services.sessions.openForPassword(account, rehash, session)
   if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
-  return firstPair(services, session, account, request.issuer)
+  return firstPair(services, session, account, caller.issuer)
 }
 
 /** `null` where there is none to be had: the account stays under its old hash, since the password was right all the same. */
-async function rehashed({ passwords, log }: Services, password: string): Promise<string | null> {
+async function rehashed(
+  { passwords, log }: Pick<Services, 'passwords' | 'log'>,
+  password: string,
+): Promise<string | null> {
   try {
     return await passwords.hash(password)
   } catch (error) {
@@ -70,15 +73,20 @@ function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, ma
   return account.isConfirmed ? null : 'unconfirmed'
 }
 
-async function newSession(services: Services, { client, cookies }: SignInRequest): Promise<NewSession> {
-  const { settings, newId } = services
-  const replacedSids = cookies.length === 0 ? [] : await readSids(services, cookies)
+async function newSession(services: SignInServices, { client, cookies }: SignInCaller): Promise<NewSession> {
+  const { settings, tokens, newId } = services
+  const replaced = cookies.length === 0 ? [] : await readSessions(tokens, cookies)
   const now = services.now()
-  const expiresAt = now + Math.min(settings.refreshTtlSeconds, settings.sessionMaxSeconds)
-  return { sid: newId(), jti: newId(), now, expiresAt, client, replacedSids, sessionsMax: settings.sessionsMax }
+  const expiresAt = firstExpiry(now, settings)
+  return { sid: newId(), jti: newId(), now, expiresAt, client, replaced, sessionsMax: settings.sessionsMax }
 }
 
-function firstPair(services: Services, session: NewSession, account: Pair['account'], issuer: string): Promise<Pair> {
+function firstPair(
+  services: SignInServices,
+  session: NewSession,
+  account: Pair['account'],
+  issuer: string,
+): Promise<Pair> {
   return signPair(
     services,
     issuer,

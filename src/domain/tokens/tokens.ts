@@ -1,71 +1,31 @@
 /**
- * The two tokens of a pair (RFC 7519): how they are signed, and in which order a presented one is judged.
+ * Tokens (RFC 7519): how they are signed, and how a presented one is read.
  *
- * Form, signature, claims: nothing that is not signed decides anything but the first two. Expiry comes after them and is
- * its own step, since a pair check needs the expired access token. hono/jwt signs. It does not verify: it decodes a
- * token twice over, checks times before the signature, and puts token text into its errors.
+ * The order of the steps is part of the contract: form, signature, claims, expiry. What is not signed decides nothing but
+ * the first two. hono/jwt signs. It does not verify: it decodes a token twice over, checks times before the signature, and
+ * puts token text into its errors.
  */
 
 import { sign } from 'hono/jwt'
-import * as z from 'zod/mini'
 
 import { TesseraError } from '../../errors.ts'
-import { canonicalAddress } from '../places/address.ts'
+import { type AccessClaims, CLAIMS, type ClaimsOf, type RefreshClaims, type TokenType } from './claims.ts'
 import { decodeJson, verifyCompact } from './compact-jws.ts'
 import type { KeyRing, Keys } from './keys.ts'
-
-/** Any 8-4-4-4-12 hex, in lower case: the issuers of these guids do not all keep to RFC 9562. */
-export const Guid = z.guid().check(z.toLowerCase())
-
-const Seconds = z.int().check(z.minimum(0))
-const Id = z.string().check(z.minLength(1), z.maxLength(64))
-
-const SharedClaims = z.object({
-  iss: z.string(),
-  sub: Guid,
-  /** The account's integer key; `user_id` in JSON answers. */
-  id: z.int().check(z.positive()),
-  guid: Guid,
-  sid: Id,
-  jti: Id,
-  iat: Seconds,
-  exp: Seconds,
-})
-
-/** What an access token says. */
-export const AccessClaims = z.extend(SharedClaims, {
-  token_type: z.literal('access'),
-  group: z.string(),
-  aud: z.exactOptional(z.string()),
-})
-
-/** What a link in a mail says: which mail it is from, and the one thing that it may be used for. */
-export const LinkClaims = z.object({
-  token_type: z.literal('link'),
-  purpose: z.enum(['end_sessions', 'allow_place']),
-  /** The id of the mail's row in the outbox. */
-  nid: Id,
-  iat: Seconds,
-  exp: Seconds,
-})
-
-/** What a refresh token says. */
-export const RefreshClaims = z.extend(SharedClaims, {
-  token_type: z.literal('refresh'),
-  /** The canonical address of the client that the token was issued to. */
-  ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
-})
-
-export type AccessClaims = z.output<typeof AccessClaims>
-export type RefreshClaims = z.output<typeof RefreshClaims>
-export type LinkClaims = z.output<typeof LinkClaims>
-export type LinkPurpose = LinkClaims['purpose']
-export type TokenType = 'access' | 'refresh' | 'link'
 
 /** Ours have some 700 characters; more is not worth decoding. */
 const MAX_TOKEN_LENGTH = 4096
 /** Another edge location's clock may be ahead of ours by this much. Only `iat` is tolerant: `exp` is a promise. */
 const CLOCK_SKEW_SECONDS = 60
+
+/** Signs and verifies with the keys of this deployment. */
+export interface Tokens {
+  readonly jwks: Keys['jwks']
+  /** The same refresh or link claims give the same token byte for byte: HMAC has no randomness. */
+  readonly sign: (claims: ClaimsOf<TokenType>) => Promise<string>
+  /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
+  readonly verifySignature: (type: TokenType, token: ParsedToken) => Promise<void>
+}
 
 /** A token of the right form, of which nothing is verified. */
 export interface ParsedToken {
@@ -74,25 +34,88 @@ export interface ParsedToken {
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-export interface Tokens {
-  readonly jwks: Keys['jwks']
-  readonly signAccess: (claims: AccessClaims) => Promise<string>
-  /** The same claims give the same token byte for byte: HMAC has no randomness. */
-  readonly signRefresh: (claims: RefreshClaims) => Promise<string>
-  readonly signLink: (claims: LinkClaims) => Promise<string>
-  /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
-  readonly verifySignature: (type: TokenType, token: ParsedToken) => Promise<void>
+/** What a browser presents: both tokens of a pair, to the letter. */
+export interface PresentedPair {
+  readonly access: string
+  readonly refresh: string
 }
 
-/** A codec over the keys of this deployment. */
+/** Signing and verifying over these keys. */
 export function createTokens(keys: Keys): Tokens {
   return {
     jwks: keys.jwks,
-    signAccess: (claims) => sign({ ...claims }, keys.access.signing),
-    signRefresh: (claims) => sign({ ...claims }, keys.refresh.signing),
-    signLink: (claims) => sign({ ...claims }, keys.link.signing),
+    sign: (claims) => sign({ ...claims }, keys[claims.token_type].signing),
     verifySignature: (type, token) => verifySignature(type, keys[type], token),
   }
+}
+
+/**
+ * The claims of a good token of this type, at `now` (seconds since 1970). Throws `wrong_data_structure` for what has not
+ * the form of a token or other claims, `token_not_valid` for a signature, a type or a time that does not hold.
+ */
+export async function readToken<Type extends TokenType>(
+  tokens: Tokens,
+  type: Type,
+  text: string,
+  now: number,
+): Promise<ClaimsOf<Type>> {
+  const claims = await readUntimed(tokens, type, parseToken(text))
+  requireCurrent(claims, now)
+  return claims
+}
+
+/**
+ * The refresh token of a good pair. Each step is taken for both tokens before the next one. The access token may have
+ * expired: that is the normal reason for a refresh. Throws as `readToken` does, and `token_pair_not_valid`.
+ */
+export async function readPair(
+  tokens: Tokens,
+  { access, refresh }: PresentedPair,
+  now: number,
+): Promise<RefreshClaims> {
+  const parsed = { access: parseToken(access), refresh: parseToken(refresh) }
+  await Promise.all([
+    tokens.verifySignature('access', parsed.access),
+    tokens.verifySignature('refresh', parsed.refresh),
+  ])
+  const { jti } = readClaims('access', parsed.access)
+  const claims = readClaims('refresh', parsed.refresh)
+  requireCurrent(claims, now)
+  if (jti !== claims.jti) throw new TesseraError('token_pair_not_valid')
+  return claims
+}
+
+/** The claims of an access or a refresh token, whatever its times. Throws `wrong_data_structure` or `token_not_valid`. */
+export async function readEither(tokens: Tokens, text: string): Promise<AccessClaims | RefreshClaims> {
+  const token = parseToken(text)
+  // The header only says which of our own keys to try; the key then pins the algorithm.
+  return readUntimed(tokens, token.header['alg'] === 'HS256' ? 'refresh' : 'access', token)
+}
+
+/** As `readEither`; `null` for every token that is not ours, where saying why would be an answer in itself. */
+export async function readEitherOrNull(tokens: Tokens, text: string): Promise<AccessClaims | RefreshClaims | null> {
+  try {
+    return await readEither(tokens, text)
+  } catch (error) {
+    if (error instanceof TesseraError) return null
+    throw error
+  }
+}
+
+/** Throws `token_not_valid` when a verified token is out of its time. */
+export function requireCurrent(claims: TokenTimes, now: number): void {
+  if (!isCurrent(claims, now)) throw new TesseraError('token_not_valid', { cause: 'out of its time' })
+}
+
+interface TokenTimes {
+  readonly iat: number
+  readonly exp: number
+  readonly nbf?: number
+}
+
+/** Whether a verified token is in its time, which ends *at* `exp` and begins at `nbf` (RFC 7519 section 4.1.4 and 4.1.5). */
+export function isCurrent({ iat, exp, nbf = 0 }: TokenTimes, now: number): boolean {
+  return exp > now && nbf <= now && iat <= now + CLOCK_SKEW_SECONDS
 }
 
 /**
@@ -110,21 +133,21 @@ export function parseToken(text: string): ParsedToken {
   return { text, header, payload }
 }
 
+async function readUntimed<Type extends TokenType>(
+  tokens: Tokens,
+  type: Type,
+  token: ParsedToken,
+): Promise<ClaimsOf<Type>> {
+  await tokens.verifySignature(type, token)
+  return readClaims(type, token)
+}
+
 /** The claims of a token whose signature was verified. Throws `wrong_data_structure` when they are of another shape. */
-export function readClaims<Schema extends z.ZodMiniType>(schema: Schema, token: ParsedToken): z.output<Schema> {
-  const claims = schema.safeParse(token.payload)
+export function readClaims<Type extends TokenType>(type: Type, token: ParsedToken): ClaimsOf<Type> {
+  const claims = CLAIMS[type].safeParse(token.payload)
   if (!claims.success) throw new TesseraError('wrong_data_structure', { cause: 'claims' })
-  return claims.data
-}
-
-/** Throws `token_not_valid` when a verified token is out of its time. */
-export function requireCurrent(claims: { readonly iat: number; readonly exp: number }, now: number): void {
-  if (!isCurrent(claims, now)) throw new TesseraError('token_not_valid', { cause: 'out of its time' })
-}
-
-/** Whether a verified token is in its time, which ends *at* `exp` (RFC 7519 section 4.1.4). */
-export function isCurrent({ iat, exp }: { readonly iat: number; readonly exp: number }, now: number): boolean {
-  return exp > now && iat <= now + CLOCK_SKEW_SECONDS
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a schema that was looked up by `Type` gives what `Type` says
+  return claims.data as ClaimsOf<Type>
 }
 
 async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToken): Promise<void> {

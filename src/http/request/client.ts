@@ -6,6 +6,7 @@
 import type { Context } from 'hono'
 
 import { canonicalAddress } from '../../domain/places/address.ts'
+import type { Caller } from '../../domain/caller.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
@@ -36,10 +37,15 @@ export function readClient(c: Context<AppEnv>): Client {
   }
 }
 
+/** Who asks. Throws as `readClient` does. */
+export function readCaller(c: Context<AppEnv>): Caller {
+  return { client: readClient(c), issuer: readIssuer(c) }
+}
+
 /**
  * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Without
  * `PUBLIC_URL` only this machine is served, and then it is the request's own.
  */
-export function readIssuer(c: Context<AppEnv>): string {
+function readIssuer(c: Context<AppEnv>): string {
   return c.env.settings.publicUrl ?? new URL(c.req.url).origin
 }

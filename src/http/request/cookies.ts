@@ -8,7 +8,7 @@ import { setCookie } from 'hono/cookie'
 
 import { isLoopback } from '../../domain/loopback.ts'
 import type { Pair } from '../../domain/sessions/pair.ts'
-import type { PresentedPair } from '../../domain/sessions/refresh.ts'
+import type { PresentedPair } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 

@@ -9,7 +9,7 @@
 import { allowPlaceByLink, endSessionsByLink, openLink } from '../../domain/mails/follow-link.ts'
 import { LINK_PATHS } from '../../domain/mails/links.ts'
 import { describeNotice } from '../../domain/mails/details.ts'
-import type { LinkPurpose } from '../../domain/tokens/tokens.ts'
+import type { LinkPurpose } from '../../domain/tokens/claims.ts'
 import type { TesseraError } from '../../errors.ts'
 import { readForm } from '../request/body.ts'
 import { LinkRequest } from '../request/contract.ts'

@@ -7,9 +7,9 @@
 
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { signInByGuid } from '../../domain/sessions/sign-in.ts'
-import { Guid } from '../../domain/tokens/tokens.ts'
+import { Guid } from '../../domain/tokens/claims.ts'
 import { TesseraError } from '../../errors.ts'
-import { readClient, readIssuer } from '../request/client.ts'
+import { readCaller } from '../request/client.ts'
 import { readAllAccessCookies, readPair, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
 import { issuing, requireIssueAccess } from '../issuing.ts'
@@ -18,7 +18,7 @@ import { issuing, requireIssueAccess } from '../issuing.ts'
 export const pairRoutes = factory
   .createApp()
   .on(['GET', 'POST'], '/refresh', issuing('GET', 'POST'), async (c) => {
-    const pair = await refreshPair(c.env, readPair(c), readClient(c), readIssuer(c))
+    const pair = await refreshPair(c.env, readPair(c), readCaller(c))
     writePair(c, pair)
     return c.body(null, 200)
   })
@@ -26,11 +26,7 @@ export const pairRoutes = factory
     const guid = Guid.safeParse(c.req.param('guid'))
     if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
     await requireIssueAccess(c)
-    const pair = await signInByGuid(c.env, guid.data, {
-      client: readClient(c),
-      issuer: readIssuer(c),
-      cookies: readAllAccessCookies(c),
-    })
+    const pair = await signInByGuid(c.env, guid.data, { ...readCaller(c), cookies: readAllAccessCookies(c) })
     writePair(c, pair)
     return c.body(null, 200)
   })

@@ -13,7 +13,7 @@ import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readClient, readIssuer } from '../request/client.ts'
+import { readCaller } from '../request/client.ts'
 import { Credentials } from '../request/contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
@@ -24,11 +24,8 @@ export const sessionRoutes = factory
   .basePath('/auth')
   .post('/session', issuing('POST', 'DELETE'), async (c) => {
     const credentials = await readJson(c, Credentials)
-    const pair = await signInByPassword(c.env, credentials, {
-      client: readClient(c),
-      issuer: readIssuer(c),
-      cookies: readAllAccessCookies(c),
-    })
+    const caller = { ...readCaller(c), cookies: readAllAccessCookies(c) }
+    const pair = await signInByPassword(c.env, credentials, caller)
     writePair(c, pair)
     return c.json(describeAccount(pair.account))
   })

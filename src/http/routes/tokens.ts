@@ -15,7 +15,7 @@ import { endByToken } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { verifyToken } from '../../domain/tokens/verify.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
-import { readClient, readIssuer } from '../request/client.ts'
+import { readCaller } from '../request/client.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
 import { factory } from '../factory.ts'
 import { requireServiceKey } from '../issuing.ts'
@@ -25,12 +25,11 @@ export const tokenRoutes = factory
   .basePath('/auth/token')
   .post('/', async (c) => {
     const credentials = await readJson(c, Credentials)
-    const request = { client: readClient(c), issuer: readIssuer(c), cookies: [] }
-    return c.json(describePair(await signInByPassword(c.env, credentials, request)))
+    return c.json(describePair(await signInByPassword(c.env, credentials, { ...readCaller(c), cookies: [] })))
   })
   .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)
-    return c.json(describePair(await refreshToken(c.env, refresh, readClient(c), readIssuer(c))))
+    return c.json(describePair(await refreshToken(c.env, refresh, readCaller(c))))
   })
   .post('/verify', async (c) => {
     const { token } = await readJson(c, TokenRequest)

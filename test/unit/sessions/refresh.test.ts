@@ -2,11 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 
-import { createDoubts } from '../../../src/domain/sessions/doubts.ts'
 import type { Client } from '../../../src/domain/places/place.ts'
-import type { RotatedSession, Session } from '../../../src/domain/sessions/session.ts'
-import type { Settings } from '../../../src/domain/services.ts'
-import { judge, RACE_SECONDS, refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.ts'
+import type { Settings } from '../../../src/domain/settings.ts'
+import { refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.ts'
 import { signInByGuid } from '../../../src/domain/sessions/sign-in.ts'
 import { type ErrorCode, ERRORS, TesseraError } from '../../../src/errors.ts'
 import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
@@ -25,12 +23,12 @@ const REFRESHES = [
   [
     'a pair',
     (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) =>
-      refreshPair(services, pair, client, issuer),
+      refreshPair(services, pair, { client, issuer }),
   ],
   [
     'a refresh token alone',
     (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) =>
-      refreshToken(services, pair.refresh, client, issuer),
+      refreshToken(services, pair.refresh, { client, issuer }),
   ],
 ] as const
 
@@ -68,120 +66,6 @@ function refused(code: ErrorCode, cause?: string) {
 function claimsOf(token: string): Record<string, unknown> {
   return decodeToken(token).payload
 }
-
-describe('the verdict', () => {
-  const ROTATED_AT = NOW - 30
-  const session: Session = {
-    sid: 'session',
-    jti: 'live',
-    issuedAt: ROTATED_AT,
-    previousJti: 'previous',
-    rotatedAt: ROTATED_AT,
-    expiresAt: NOW + 1000,
-    createdAt: NOW - 5000,
-    endedAt: null,
-    isEndedByAccount: false,
-    address: HOME.address,
-    asn: HOME.asn,
-    country: HOME.country,
-    city: HOME.city,
-    provider: HOME.provider,
-  }
-  const found: RotatedSession = { session, account: ACCOUNT, inPlace: true }
-  const strict = { refreshReuseSeconds: 0, sessionMaxSeconds: 6000 }
-  const window20 = { ...strict, refreshReuseSeconds: 20 }
-  const window60 = { ...strict, refreshReuseSeconds: 60 }
-
-  function row(changes: Partial<Session>, rest: Partial<Omit<RotatedSession, 'session'>> = {}): RotatedSession {
-    return { ...found, ...rest, session: { ...session, ...changes } }
-  }
-  function rotated(age: number, rest: Partial<Omit<RotatedSession, 'session'>> = {}): RotatedSession {
-    return row({ rotatedAt: NOW - age, issuedAt: NOW - age }, rest)
-  }
-
-  // The row as the rotation left it, and the token that was presented; `next` is what this call would have put in.
-  test.each([
-    ['no row', null, 'live', strict, 'unknown'],
-    ['our own jti in the row', row({ jti: 'next', previousJti: 'live' }), 'live', strict, 'won'],
-    ['our own jti in the row, from an earlier try', row({ jti: 'next' }), 'previous', strict, 'won'],
-    ['the presented jti still in the row', found, 'live', strict, 'moved'],
-    ['the presented jti still in the row, in place or not', row({}, { inPlace: false }), 'live', strict, 'moved'],
-    ['a jti that nobody knows', found, 'older', strict, 'reused'],
-    ['a jti that nobody knows, in a window', rotated(1), 'older', window60, 'reused'],
-    [
-      'an older jti, in a session that never rotated',
-      row({ previousJti: null, rotatedAt: null }),
-      'older',
-      strict,
-      'reused',
-    ],
-    ['a row that has a predecessor but no time of rotation', row({ rotatedAt: null }), 'previous', window60, 'reused'],
-
-    // an earlier try of ours, whose answer was lost
-    ['a successor of what we would have put in', row({ previousJti: 'next' }), 'presented', strict, 'race'],
-    ['our own jti, for somebody elsewhere', row({ jti: 'next' }, { inPlace: false }), 'previous', window60, 'reused'],
-
-    // the direct predecessor, strict
-    ['rotated away just now', rotated(0), 'previous', strict, 'race'],
-    ['rotated away RACE_SECONDS ago', rotated(RACE_SECONDS), 'previous', strict, 'race'],
-    ['rotated away a second more ago', rotated(RACE_SECONDS + 1), 'previous', strict, 'reused'],
-    ['rotated away a second from now, by another clock', rotated(-1), 'previous', strict, 'race'],
-
-    // … and in a replay window
-    ['rotated away just now, in a window', rotated(0), 'previous', window20, 'replayed'],
-    ['rotated away at the end of the window', rotated(20), 'previous', window20, 'replayed'],
-    ['rotated away a second before the window', rotated(21), 'previous', window20, 'reused'],
-    ['rotated away a second from now, in a window', rotated(-1), 'previous', window20, 'replayed'],
-    ['a window shorter than a race, over', rotated(6), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'race'],
-    ['a window shorter than a race, open', rotated(5), 'previous', { ...strict, refreshReuseSeconds: 5 }, 'replayed'],
-    // … and from elsewhere, where no client of the session is
-    ['rotated away just now, from elsewhere', rotated(0, { inPlace: false }), 'previous', strict, 'reused'],
-    ['in a window, from elsewhere', rotated(0, { inPlace: false }), 'previous', window60, 'reused'],
-
-    // what outweighs the token
-    ['a revoked session', row({ endedAt: NOW - 1 }), 'live', strict, 'ended'],
-    ['a revoked session and our own jti', row({ endedAt: NOW, jti: 'next' }), 'live', strict, 'ended'],
-    ['a revoked session and a predecessor in a window', row({ endedAt: NOW }), 'previous', window60, 'reused'],
-    ['a revoked session and an older token', row({ endedAt: NOW }), 'older', strict, 'reused'],
-    ['a revoked session that we had rotated', row({ endedAt: NOW, previousJti: 'next' }), 'older', strict, 'ended'],
-    ['a session that ended with its account', row({ isEndedByAccount: true }), 'live', strict, 'ended'],
-    [
-      'a session that ended with its account, and an older token',
-      row({ isEndedByAccount: true }),
-      'older',
-      strict,
-      'reused',
-    ],
-    [
-      'a revoked session of nobody and an older token',
-      row({ endedAt: NOW }, { account: null }),
-      'older',
-      strict,
-      'ended',
-    ],
-    ['a revoked session of nobody', row({ endedAt: NOW, expiresAt: NOW }, { account: null }), 'live', strict, 'ended'],
-    ['a session that ends now', row({ expiresAt: NOW }), 'live', strict, 'expired'],
-    ['a session that ends in a second', row({ expiresAt: NOW + 1 }), 'live', strict, 'moved'],
-    ['a session of the greatest age', row({ createdAt: NOW - 6000 }), 'live', strict, 'expired'],
-    ['a session a second younger', row({ createdAt: NOW - 5999 }), 'live', strict, 'moved'],
-    ['an ended session and a stale token', row({ expiresAt: NOW }), 'older', strict, 'expired'],
-    ['an ended session of nobody', row({ expiresAt: NOW }, { account: null }), 'live', strict, 'expired'],
-    ['nobody’s session', row({}, { account: null }), 'live', strict, 'inactive'],
-    ['nobody’s session and a stale token', row({}, { account: null }), 'older', strict, 'inactive'],
-    ['nobody’s session, in a window', rotated(0, { account: null }), 'previous', window60, 'inactive'],
-  ] as const)('on %s', (_name, after, presented, settings, kind) => {
-    const verdict = judge(after, presented, ['other', 'next'], NOW, settings)
-    if (kind === 'won' || kind === 'replayed') {
-      expect(verdict).toEqual({ kind, session: after?.session, account: ACCOUNT })
-    } else {
-      expect(verdict).toEqual(kind === 'moved' ? { kind, session: after?.session } : { kind })
-    }
-  })
-
-  test('a race is a matter of ten seconds', () => {
-    expect(RACE_SECONDS).toBe(10)
-  })
-})
 
 describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
   test('gives the next pair of the session, for the account as it is now', async () => {
@@ -244,6 +128,15 @@ describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
     const next = await refresh(services, pair, neighbour)
     expect(claimsOf(next.refresh)['ip']).toBe('203.0.113.200')
     expect(row.session.address).toBe('203.0.113.200')
+  })
+
+  test('a replay is signed under the issuer of the first answer, and a successor under the one that was asked', async () => {
+    const { services, pair } = await signedIn({ refreshReuseSeconds: 10 })
+    const next = await refresh(services, pair, HOME)
+    const replayed = await refresh(services, pair, HOME, 'https://other.example.com')
+    expect([replayed.refresh, claimsOf(replayed.access)['iss']]).toEqual([next.refresh, ISSUER])
+    const successor = await refresh(services, next, HOME, 'https://other.example.com')
+    expect(claimsOf(successor.refresh)['iss']).toBe('https://other.example.com')
   })
 
   test('a replay within the window gives the same successor: the refresh token byte for byte', async () => {
@@ -454,6 +347,24 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
     expect(await refusal(refresh(services, pair, HOME))).toEqual(refused('token_used', 'reused'))
   })
 
+  test('somebody elsewhere who is overtaken by the owner is a race: either of them was told to try again', async () => {
+    const { services, pair } = await inDoubt(false)
+    const { rotate } = services.sessions
+    const overtaken: FakeServices = {
+      ...services,
+      sessions: {
+        ...services.sessions,
+        async rotate(rotation) {
+          const found = await rotate(rotation)
+          await refresh(services, pair, HOME)
+          return found
+        },
+      },
+    }
+    expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'race'))
+    expect(services.ends).toEqual([])
+  })
+
   test("the doubt is nobody's after a minute", async () => {
     const { services, pair } = await inDoubt(true)
     services.clock.now = NOW + 61
@@ -490,34 +401,6 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
     const { services, pair } = await inDoubt(false)
     expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('location_blocked', 'moved'))
   })
-})
-
-test('doubts are kept a thousand at a time, the newest ones, and given out once', () => {
-  const doubts = createDoubts()
-  for (let i = 0; i <= 1000; i += 1) doubts.keep(`presented-${i}`, [`next-${i}`], NOW)
-  expect(doubts.take('presented-0', NOW)).toEqual([])
-  expect(doubts.take('presented-1', NOW)).toEqual(['next-1'])
-  expect(doubts.take('presented-1000', NOW)).toEqual(['next-1000'])
-  expect(doubts.take('presented-1000', NOW)).toEqual([])
-})
-
-test('a doubt is settled for good by a replay: somebody has the successor', () => {
-  const doubts = createDoubts()
-  doubts.keep('presented', ['next'], NOW)
-  doubts.settle('presented', NOW)
-  expect(doubts.take('presented', NOW)).toEqual([])
-  doubts.keep('presented', ['late'], NOW)
-  expect(doubts.take('presented', NOW)).toEqual([])
-  expect([doubts.isRecent('presented', NOW + 60), doubts.isRecent('presented', NOW + 61)]).toEqual([true, false])
-})
-
-test('doubts of parallel callers are kept beside each other, a hundred of one token', () => {
-  const doubts = createDoubts()
-  for (let i = 0; i <= 100; i += 1) doubts.keep('presented', [`next-${i}`], NOW)
-  const taken = doubts.take('presented', NOW)
-  expect(taken).toHaveLength(100)
-  expect(taken).toContain('next-100')
-  expect(taken).not.toContain('next-0')
 })
 
 describe('a caller who fails two checks is told about the first one', () => {
@@ -637,16 +520,22 @@ describe('a caller who fails two checks is told about the first one', () => {
   test('a refresh token is not disturbed by the age of the access token beside it', async () => {
     const { services, pair } = await signedIn()
     services.clock.now = NOW + 800_000
-    await expect(refreshPair(services, pair, HOME, ISSUER)).resolves.toBeDefined()
+    await expect(refreshPair(services, pair, { client: HOME, issuer: ISSUER })).resolves.toBeDefined()
   })
 
   test('the tokens of a pair do not stand in for each other', async () => {
     const { services, pair } = await signedIn()
     const swapped = { access: pair.refresh, refresh: pair.access }
-    expect(await refusal(refreshPair(services, swapped, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
+    expect(await refusal(refreshPair(services, swapped, { client: HOME, issuer: ISSUER }))).toEqual(
+      refused('token_not_valid', 'kid'),
+    )
     const twice = { access: pair.refresh, refresh: pair.refresh }
-    expect(await refusal(refreshPair(services, twice, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
-    expect(await refusal(refreshToken(services, pair.access, HOME, ISSUER))).toEqual(refused('token_not_valid', 'kid'))
+    expect(await refusal(refreshPair(services, twice, { client: HOME, issuer: ISSUER }))).toEqual(
+      refused('token_not_valid', 'kid'),
+    )
+    expect(await refusal(refreshToken(services, pair.access, { client: HOME, issuer: ISSUER }))).toEqual(
+      refused('token_not_valid', 'kid'),
+    )
     expect(services.calls).toEqual([])
   })
 })
@@ -668,7 +557,7 @@ describe('the place', () => {
     ['off', 'anywhere', { ...ELSEWHERE, asn: null, country: null }, null],
   ] as const)('under %s, from %s', async (locationPolicy, _where, client, code) => {
     const { services, pair } = await signedIn({ locationPolicy })
-    const attempt = refreshPair(services, pair, client, ISSUER)
+    const attempt = refreshPair(services, pair, { client, issuer: ISSUER })
     if (code === null) await expect(attempt).resolves.toBeDefined()
     else expect(await refusal(attempt)).toEqual(refused(code, 'moved'))
   })
@@ -678,7 +567,7 @@ describe('the place', () => {
     async (locationPolicy) => {
       const { services, pair } = await signedIn({ locationPolicy: 'address' })
       const changed = { ...services, settings: { ...services.settings, locationPolicy } }
-      await expect(refreshPair(changed, pair, HOME, ISSUER)).resolves.toBeDefined()
+      await expect(refreshPair(changed, pair, { client: HOME, issuer: ISSUER })).resolves.toBeDefined()
     },
   )
 })

@@ -174,8 +174,30 @@ describe('a session that was opened until ended_before of its account', () => {
 
     // As when its token was looked at before, and its wish was carried out after.
     const store = createSessionStore(env.DB, () => crypto.randomUUID())
-    expect(await store.endOthers(account.id, thief.sid, T0 + 1)).toBe(false)
+    expect(
+      await store.endOthers({ sid: thief.sid, userId: account.id }, T0 + 1, { sessionMaxSeconds: 7_776_000 }),
+    ).toBe(false)
     expect(await dumpTables(env.DB)).toEqual(before)
+  })
+
+  test('is over by the SESSION_MAX_SECONDS of today for whoever ends sessions, as for whoever lists them', async () => {
+    const account = await createAccount(env.DB)
+    const [old, young] = [await open(account), await open(account)]
+    at(200)
+    const caller = await open(account)
+    const stricter = startWorker({ SESSION_MAX_SECONDS: '200' })
+
+    expect(await listedSids(caller, stricter)).toEqual([caller.sid])
+    expect(await statusOrCode(`/auth/sessions/${old.sid}`, caller, { method: 'DELETE' }, stricter)).toBe('not_found')
+    expect(await statusOrCode(`/auth/sessions/${old.sid}`, caller, { method: 'DELETE' })).toBe(204)
+
+    // As when the token of the one that is kept was looked at a moment ago, and it has become too old since.
+    const store = createSessionStore(env.DB, () => crypto.randomUUID())
+    const before = await dumpTables(env.DB)
+    const kept = { sid: young.sid, userId: account.id }
+    expect(await store.endOthers(kept, T0 + 200, { sessionMaxSeconds: 200 })).toBe(false)
+    expect(await dumpTables(env.DB)).toEqual(before)
+    expect(await store.endOthers(kept, T0 + 200, { sessionMaxSeconds: 201 })).toBe(true)
   })
 
   test('a sign-in of that very second lives, and ends with the next end', async () => {

@@ -235,14 +235,20 @@ describe('a token that is not the last one of a session', () => {
   )
 
   test('is what ends a session for reuse: nothing happens where it is the last one after all', async () => {
-    const { sid, cookies } = await open()
+    const { sid, cookies, account } = await open()
     const usedJti = String(decodeToken(cookies.refresh_token).payload['jti'])
     const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
     const facts = { at: T0, client, origin: ORIGIN, usual: null }
     const before = await dumpTables(env.DB)
 
     const store = createSessionStore(env.DB, () => crypto.randomUUID())
-    const end = await store.endReused({ sid, usedJti, now: T0, notice: { kind: 'token_reused', facts } })
+    const end = await store.endReused({
+      sid,
+      userId: account.id,
+      usedJti,
+      now: T0,
+      notice: { kind: 'token_reused', facts },
+    })
     expect(end).toEqual({ ended: false, notificationId: null })
     expect(await dumpTables(env.DB)).toEqual(before)
   })

@@ -268,7 +268,7 @@ describe('POST /auth/token', () => {
 
 const CLIENT = { address: HOME, asn: null, country: null, city: null, provider: null, userAgent: null }
 
-const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replacedSids: [], sessionsMax: 1 }
+const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replaced: [], sessionsMax: 1 }
 
 test.each([
   ['its password was changed', "password_hash = '$argon2id$changed'"],
@@ -285,7 +285,12 @@ test.each([
   await env.DB.prepare(`update users set ${change} where id = ?`).bind(verified.id).run()
   const before = await readHash()
 
-  const session = { ...OPENED, sid: crypto.randomUUID(), jti: crypto.randomUUID(), replacedSids: [old.sid] }
+  const session = {
+    ...OPENED,
+    sid: crypto.randomUUID(),
+    jti: crypto.randomUUID(),
+    replaced: [{ sid: old.sid, userId: verified.id }],
+  }
   const rehash = change.startsWith('password') ? 'rehashed' : null
   expect(await store.openForPassword(verified, rehash, session)).toBe(false)
 

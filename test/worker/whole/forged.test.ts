@@ -9,6 +9,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
+import { dumpTables } from '../../support/accounts.ts'
 import { COMMON } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { decodeToken, encodePart, forge, hmacKey, strangerKeys, testKeys } from '../../support/forge.ts'
@@ -598,6 +599,7 @@ describe('a good signature at the wrong time, 401 Not valid token', () => {
     ['that expired in 1970', { exp: 0 }],
     ['from the far future', { iat: T0 + 10 ** 8, exp: T0 + 2 * 10 ** 8 }],
     ['from 61 s ahead', { iat: T0 + 61 }],
+    ['that begins in a second', { nbf: T0 + 1 }],
   ])('refresh %s', (_name, claim) =>
     expectRefused('refresh', ({ claims }) => sign('refresh', { ...claims.refresh, ...claim }), everywhere(NOT_VALID)),
   )
@@ -605,12 +607,63 @@ describe('a good signature at the wrong time, 401 Not valid token', () => {
   test.each([
     ['expired a second ago', { exp: T0 - 1 }],
     ['from the far future', { iat: T0 + 10 ** 8, exp: T0 + 2 * 10 ** 8 }],
+    ['that begins in a second', { nbf: T0 + 1 }],
   ])('access %s', async (_name, claim) => {
     const { claims } = await open()
     const forged = await sign('access', { ...claims.access, ...claim })
 
     expect(await answer(await postToken('verify', forged))).toEqual(NOT_VALID.problem)
     expect(await answer(await postToken('refresh', forged))).toEqual(NOT_VALID.problem)
+  })
+})
+
+describe('a good signature over the session of another account, 401 Not valid token', () => {
+  const OTHER_GUID = '00000000-0000-4000-8000-000000000001'
+
+  test.each([
+    ['its id', { id: 1_000_000 }],
+    ['its guid', { guid: OTHER_GUID, sub: OTHER_GUID }],
+  ])('by %s, is refused before anything is written', async (_name, claim) => {
+    const genuine = await open()
+    const [access, refresh] = await Promise.all(TYPES.map((type) => sign(type, { ...genuine.claims[type], ...claim })))
+    const before = await dumpTables(env.DB)
+
+    const cookies = { access_token: access ?? '', refresh_token: refresh ?? '' }
+    expect(await answer(await refreshWith(cookies))).toEqual(NOT_VALID.text)
+    // From elsewhere it would have ended the session, were it meant.
+    expect(await answer(await refreshWith(cookies, ELSEWHERE))).toEqual(NOT_VALID.text)
+    expect(await answer(await postToken('refresh', refresh ?? ''))).toEqual(NOT_VALID.problem)
+    const bearer = { Authorization: `Bearer ${access}` }
+    for (const [method, path] of [
+      ['GET', '/auth/me'],
+      ['GET', '/auth/sessions'],
+      ['DELETE', '/auth/sessions'],
+    ] as const) {
+      const response = await worker.call(path, { method, headers: bearer })
+      expect([path, (await answer(response)).body]).toEqual([path, NOT_VALID.problem.body])
+    }
+
+    expect(await dumpTables(env.DB)).toEqual(before)
+    await expectAlive(genuine)
+  })
+
+  test('by its id, is not active and ends nothing', async () => {
+    const genuine = await open()
+    const before = await dumpTables(env.DB)
+    for (const type of TYPES) {
+      const token = await sign(type, { ...genuine.claims[type], id: 1_000_000 })
+      const headers = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+      const asked = await worker.call('/auth/token/introspect', { method: 'POST', json: { token }, headers })
+      expect(await asked.json()).toEqual({ active: false })
+      expect((await worker.call('/auth/token/revoke', { method: 'POST', json: { token } })).status).toBe(204)
+      const cookies = { access_token: token }
+      expect((await worker.call('/auth/session', { method: 'DELETE', cookies })).status).toBe(204)
+    }
+    expect(await dumpTables(env.DB)).toEqual(before)
+    // Nor does a sign-in in a browser that has it end the session, as it would end its own.
+    const cookies = { access_token: await sign('access', { ...genuine.claims.access, id: 1_000_000 }) }
+    expect((await worker.call(`/${crypto.randomUUID()}`, { cookies })).status).toBe(200)
+    await expectAlive(genuine)
   })
 })
 

@@ -1,0 +1,9 @@
+/** Who asks, as the request shows it. */
+
+import type { Client } from './places/place.ts'
+
+export interface Caller {
+  readonly client: Client
+  /** The origin that was asked: the `iss` claim of the tokens that it gets (RFC 7519 section 4.1.1). */
+  readonly issuer: string
+}

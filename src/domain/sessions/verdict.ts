@@ -1,0 +1,108 @@
+/**
+ * What a presented refresh token turned out to be, read off the row of its session as the rotation left it, and what each
+ * verdict brings about.
+ */
+
+import type { ErrorCode } from '../../errors.ts'
+import type { NoticeKind } from '../mails/notice.ts'
+import type { Settings } from '../settings.ts'
+import type { RefreshClaims } from '../tokens/claims.ts'
+import { endOf } from './lifetime.ts'
+import type { EndReason, FoundSession, RotatedSession, Session } from './session.ts'
+
+/** Two requests that left a client together arrive within this time; so does a repeat after a lost answer. */
+export const RACE_SECONDS = 10
+
+interface Outcome {
+  /** The next pair, or the error that the caller gets. */
+  readonly answer: 'pair' | ErrorCode
+  /** The session ends, for this reason; without one it stays what it is. */
+  readonly ends?: EndReason
+  /** Its owner gets this mail, once a session. */
+  readonly mail?: NoticeKind
+}
+
+/** Every verdict, and all that follows from it. The names are the causes in the log. */
+export const OUTCOMES = {
+  /** The live token, from the place of its session: this rotation replaced it. */
+  won: { answer: 'pair' },
+  /** An earlier rotation, whose answer was lost, may have replaced it: this one goes on where that one stopped. */
+  resumed: { answer: 'pair' },
+  /** Just rotated away, in the replay window: the same pair again. */
+  replayed: { answer: 'pair' },
+  /** Just rotated away, from the same place: two requests of one client, or a repeat after a lost answer. */
+  race: { answer: 'token_used' },
+  /** Rotated away before that, or presented elsewhere: the token is in two hands. */
+  reused: { answer: 'token_used', ends: 'reuse', mail: 'token_reused' },
+  /** The live token, from another place. */
+  moved: { answer: 'location_blocked', ends: 'location', mail: 'location_blocked' },
+  /** The account was deactivated or deleted. */
+  inactive: { answer: 'no_active_account', ends: 'inactive' },
+  /** Somebody ended the session before. */
+  ended: { answer: 'token_used' },
+  /** The session is over by the settings of today. */
+  expired: { answer: 'token_used' },
+  /** There is no such session. */
+  unknown: { answer: 'token_used' },
+  /** The claims name another account than the row of the session does. */
+  foreign: { answer: 'token_not_valid' },
+} as const satisfies Record<string, Outcome>
+
+export type VerdictKind = keyof typeof OUTCOMES
+type Pairing = { [Kind in VerdictKind]: (typeof OUTCOMES)[Kind]['answer'] extends 'pair' ? Kind : never }[VerdictKind]
+export type Refusal = Exclude<VerdictKind, Pairing>
+
+/** `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to. */
+export type Verdict =
+  | { readonly kind: Pairing; readonly session: Session; readonly account: NonNullable<FoundSession['account']> }
+  | { readonly kind: 'moved'; readonly session: Session }
+  | { readonly kind: Exclude<Refusal, 'moved'> }
+
+/**
+ * Judges a presented token. `isOurs` tells the jtis that this rotation may have written, itself or before.
+ *
+ * The last token of an ended session is its client's own. Any other one, `race` and `resumed` apart, shows that the session
+ * was in two hands, which ending it must not hide.
+ */
+export function judge(
+  found: RotatedSession | null,
+  presented: Pick<RefreshClaims, 'jti' | 'id' | 'guid'>,
+  isOurs: (jti: string) => boolean,
+  {
+    settings,
+    now,
+  }: { readonly settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>; readonly now: number },
+): Verdict {
+  if (found === null) return { kind: 'unknown' }
+  const { session, account, inPlace } = found
+  if (!isOf(session, presented)) return { kind: 'foreign' }
+  const { jti, previousJti, rotatedAt } = session
+  const isLive = jti === presented.jti
+  const isLiveOurs = isOurs(jti)
+  // A rotation whose answer was lost may have been replayed to another tab, and rotated on, before its client came back.
+  const isPreviousOurs = previousJti !== null && isOurs(previousJti)
+
+  const end = endOf(session, { settings, now })
+  if (end === 'ended' && !isLive && !isLiveOurs && !isPreviousOurs && account !== null) return { kind: 'reused' }
+  if (end !== null) return { kind: end }
+  if (account === null) return { kind: 'inactive' }
+  // A jti of ours that is live already may have been written by an earlier rotation: whoever presents the old token now, from
+  // another place, may be a thief.
+  if (isLiveOurs && inPlace) return { kind: 'won', session, account }
+  if (isLive) return { kind: 'moved', session }
+  if (isPreviousOurs) return { kind: 'race' }
+  // A race and a replay are of one client, which is in one place.
+  if (previousJti !== presented.jti || rotatedAt === null || !inPlace) return { kind: 'reused' }
+  const age = now - rotatedAt
+  const { refreshReuseSeconds } = settings
+  if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }
+  return { kind: age <= RACE_SECONDS ? 'race' : 'reused' }
+}
+
+/** Whether a session is that of the account which a token names. The guid is not known where the account is gone. */
+export function isOf(
+  session: Pick<Session, 'userId' | 'guid'>,
+  { id, guid }: Pick<RefreshClaims, 'id' | 'guid'>,
+): boolean {
+  return session.userId === id && (session.guid === null || session.guid === guid)
+}

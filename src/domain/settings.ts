@@ -1,0 +1,15 @@
+/** What an operator chose, as far as rules and routes depend on it. Times are in seconds. */
+
+import type { LocationPolicy } from './places/place.ts'
+
+export interface Settings {
+  readonly issueAccess: 'service' | 'open' | 'off'
+  readonly publicUrl: string | undefined
+  readonly audience: string | undefined
+  readonly accessTtlSeconds: number
+  readonly refreshTtlSeconds: number
+  readonly sessionMaxSeconds: number
+  readonly sessionsMax: number
+  readonly refreshReuseSeconds: number
+  readonly locationPolicy: LocationPolicy
+}

@@ -1,0 +1,58 @@
+/** What each token says (RFC 7519 section 4): the claims by type, as they are signed and as they are read back. */
+
+import * as z from 'zod/mini'
+
+import { canonicalAddress } from '../places/address.ts'
+
+/** Any 8-4-4-4-12 hex, in lower case: the issuers of these guids do not all keep to RFC 9562. */
+export const Guid = z.guid().check(z.toLowerCase())
+
+const Seconds = z.int().check(z.minimum(0))
+const Id = z.string().check(z.minLength(1), z.maxLength(64))
+
+const Times = z.object({
+  iat: Seconds,
+  exp: Seconds,
+  /** We write none. A token that has one, signed by whoever shares our secret, is not good before it. */
+  nbf: z.exactOptional(Seconds),
+})
+
+const PairClaims = z.extend(Times, {
+  iss: z.string(),
+  sub: Guid,
+  /** The account's integer key; `user_id` in JSON answers. */
+  id: z.int().check(z.positive()),
+  guid: Guid,
+  sid: Id,
+  jti: Id,
+})
+
+const AccessClaims = z.extend(PairClaims, {
+  token_type: z.literal('access'),
+  group: z.string(),
+  aud: z.exactOptional(z.string()),
+})
+
+const RefreshClaims = z.extend(PairClaims, {
+  token_type: z.literal('refresh'),
+  /** The canonical address of the client that the token was issued to. */
+  ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
+})
+
+/** A link in a mail: which mail it is from, and the one thing that it may be used for. */
+const LinkClaims = z.extend(Times, {
+  token_type: z.literal('link'),
+  purpose: z.enum(['end_sessions', 'allow_place']),
+  /** The id of the mail's row in the outbox. */
+  nid: Id,
+})
+
+/** The claims of every type of token. A type that is not here can be neither signed nor read. */
+export const CLAIMS = { access: AccessClaims, refresh: RefreshClaims, link: LinkClaims } as const
+
+export type TokenType = keyof typeof CLAIMS
+export type ClaimsOf<Type extends TokenType> = z.output<(typeof CLAIMS)[Type]>
+export type AccessClaims = ClaimsOf<'access'>
+export type RefreshClaims = ClaimsOf<'refresh'>
+export type LinkClaims = ClaimsOf<'link'>
+export type LinkPurpose = LinkClaims['purpose']
