@@ -1,4 +1,4 @@
-/** The mail that an owner gets about a blocked refresh, read where the README says that scripts find it. */
+/** The mail that an owner gets about a blocked refresh, read where docs/api.md says that scripts find it. */
 
 import { expect } from 'vitest'
 

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 
 import { blockSession, type Links } from './blocked-mail.ts'
-import { startChromium } from './chromium.ts'
+import { startChromium } from '../../scripts/chromium.ts'
 import { expectReadable, SIZES, takePicture } from './readable.ts'
 
 const IPHONE =

@@ -6,7 +6,7 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
-import { startChromium } from './chromium.ts'
+import { startChromium } from '../../scripts/chromium.ts'
 import { expectReadable, SIZES, takePicture } from './readable.ts'
 import { startTessera, type Tessera } from './tessera.ts'
 
@@ -189,7 +189,7 @@ describe('in the playground', () => {
     await press(`End the session of ${tessera.account.primary_email}`)
     await press('Refresh')
     expect(await card('This browser').textContent()).toMatch(/ended: revoked.*Token used before/s)
-    expect(await card('Log').textContent()).toMatch(/newest first.*refused code=token_used status=401 cause=revoked/s)
+    expect(await card('Log').textContent()).toMatch(/newest first.*refused code=token_used status=401 cause=ended/s)
   })
 
   test('a refresh by another tab is seen, too: the page and the application share the session', async () => {
@@ -200,6 +200,15 @@ describe('in the playground', () => {
     await page.reload()
     expect(await page.getByRole('button', { name: 'Previous pair again' }).isEnabled()).toBe(true)
   })
+})
+
+test('on a narrow desk, buttons that take two lines cover nothing', async () => {
+  await openPlayground({ viewport: { width: 1100, height: 800 } })
+  for (const group of await page.getByRole('region', { name: 'Where and when' }).getByRole('group').all()) {
+    const last = await group.getByRole('button').last().boundingBox()
+    const below = await group.locator('p').first().boundingBox()
+    expect((last?.y ?? NaN) + (last?.height ?? NaN)).toBeLessThanOrEqual(below?.y ?? NaN)
+  }
 })
 
 describe.each(READERS)('on a $size in $scheme', ({ size, scheme }) => {

@@ -9,7 +9,7 @@ import { createServer, type Server } from 'node:http'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 
-import { startChromium } from './chromium.ts'
+import { startChromium } from '../../scripts/chromium.ts'
 
 // Chromium takes the last two labels for the site, and every name below localhost for this machine.
 const auth = new URL(inject('origin'))

@@ -68,7 +68,7 @@ iframe{display:block;width:100%;height:50rem;border:0;border-radius:0 0 .6rem .6
 button,input{min-height:2.25rem;font-size:.875rem}
 button{padding-inline:.85rem}
 .buttons{display:flex;flex-wrap:wrap}
-.buttons button{width:auto}
+.buttons button{width:auto;height:auto}
 .world{grid-template-columns:1fr 1fr;gap:2rem}
 .fields{grid-template-columns:1fr 1fr auto;align-items:end}
 .pair{grid-template-columns:1fr 1fr;align-items:start}

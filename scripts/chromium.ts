@@ -1,4 +1,4 @@
-/** The browser of these tests: the Chromium of this machine, which goes nowhere by itself. */
+/** The Chromium of this machine, for pictures and for the browser's tests. It goes nowhere by itself. */
 
 import { type Browser, chromium } from 'playwright-core'
 
