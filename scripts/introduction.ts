@@ -23,7 +23,7 @@ Sign in, in another terminal:
 ${curl} -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '${JSON.stringify({ primary_email, password })}'
 
 A page to play on, with the mails that were sent: ${origin}/dev
-More to paste: README.md, under "Call it". How it works: docs/
+More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.
 ${hints.map((hint) => `${hint}\n`).join('')}`
 }

@@ -1,6 +1,6 @@
 /**
- * Every error that a caller can meet, in one closed table. The exception class, the answers, and the README's
- * table derive from it; whatever is not in it does not leave the Worker.
+ * Every error that a caller can meet, in one closed table. The exception class, the answers, and the table of
+ * docs/api.md derive from it; whatever is not in it does not leave the Worker.
  */
 
 interface ErrorRow {

@@ -1,6 +1,6 @@
 /**
  * Whether Cloudflare sends mails for a sender's domain. Nothing depends on it but the mails, which are parked in the outbox:
- * README.md says how they go out later.
+ * docs/storage.md says how they go out later.
  */
 
 import * as z from 'zod/mini'

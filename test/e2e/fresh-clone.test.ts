@@ -67,7 +67,7 @@ test('npm start with the npm of Node 20, in a terminal, installs, introduces its
     'Sign in, in another terminal:',
     expect.stringMatching(/^curl /),
     expect.stringContaining(`http://localhost:${port}/dev`),
-    expect.stringContaining('README.md'),
+    expect.stringContaining('docs/api.md'),
     'Ctrl-C stops it. Accounts and sessions stay for the next start.',
   ])
   const { stdout } = await run('bash', ['-c', /^curl .*$/m.exec(shown)?.[0] ?? ''])

@@ -1,6 +1,6 @@
 /**
- * The README's story, as a newcomer lives it: a fresh copy of this repository, `npm start`, and the curl lines that it
- * and the README show, pasted into a shell. Nothing here looks inside.
+ * The first minutes of a newcomer: a fresh copy of this repository, `npm start`, and the lines that it, the README and the
+ * documents show, pasted into a shell. Nothing here looks inside.
  */
 
 import { execFile } from 'node:child_process'
@@ -15,6 +15,7 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import { copyCheckout } from '../support/checkout.ts'
+import { DOCUMENTS, fenced, read } from '../support/markdown.ts'
 import { type Command, commandLine, descendants, freePort, isAlive, portOf, runCommand } from '../support/command.ts'
 
 interface DemoAccount {
@@ -26,6 +27,11 @@ interface DemoAccount {
 const KINDS = ['confirmed', 'unconfirmed', 'inactive'] as const
 /** The copy shares this installation, so nothing may be installed into it. */
 const ENVIRONMENT = { ...process.env, CI: 'true', npm_config_ignore_scripts: 'true' }
+/** What the lines of each document are answered with. */
+const STATUSES: Readonly<Record<string, readonly number[]>> = {
+  'README.md': [200, 401],
+  'docs/api.md': [200, 200, 401, 200, 200, 200, 200, 204, 200],
+}
 /** The last line of the introduction. */
 const INTRODUCED = 'Ctrl-C stops it.'
 let clone: string
@@ -100,7 +106,7 @@ Sign in, in another terminal:
 curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"primary_email":"${primary_email}","password":"${password}"}'
 
 A page to play on, with the mails that were sent: ${origin}/dev
-More to paste: README.md, under "Call it". How it works: docs/
+More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.
 LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_POLICY?
 
@@ -116,17 +122,24 @@ LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_P
     expect(stderr).not.toMatch(/not found|no matches|unmatched/)
   })
 
+  test('every document that shows lines to paste is pasted', () => {
+    const documents = DOCUMENTS.filter((path) => fenced(read(path), 'sh').length > 0)
+    expect(documents.toSorted()).toEqual(Object.keys(STATUSES).toSorted())
+  })
+
   test.each(shells())(
-    'serves every line of the README, pasted into %s, and mails the owner of a blocked pair',
+    'pasted into %s, every line of them is answered as they say, and the owner of a blocked pair gets a mail',
     async (shell) => {
       const mails = `${origin}/cdn-cgi/local/explorer/api/local/email/sending`
       const before = await countOf(mails)
-      const { stdout, stderr } = await paste(shell, readmeLines().replaceAll('localhost:8787', `localhost:${port}`))
+      for (const [path, statuses] of Object.entries(STATUSES)) {
+        const lines = fenced(read(path), 'sh').join('').replaceAll('localhost:8787', `localhost:${port}`)
+        const { stdout, stderr } = await paste(shell, lines)
+        expect(stderr, path).not.toMatch(/not found|no matches|unmatched/)
+        expect(stdout.match(/(?<=^HTTP\/1\.1 )\d+/gm)?.map(Number), path).toEqual(statuses)
+        expect(stdout.replaceAll('\r', ''), path).toMatch(shownAnswers(path))
+      }
 
-      const [ok, blocked, gone] = ['HTTP/1.1 200 OK', 'HTTP/1.1 401 Unauthorized', 'HTTP/1.1 204 No Content']
-      expect(stdout.match(/HTTP\/1\.1 [\w ]+/g)).toEqual([ok, ok, blocked, ok, ok, ok, ok, gone, ok])
-      expect(stdout).toContain("You're location is blocked\n")
-      expect(stderr).not.toMatch(/not found|no matches|unmatched/)
       await expect.poll(() => countOf(mails), { timeout: 20_000 }).toBe(before + 1)
       expect(await (await fetch(mails)).json()).toMatchObject({
         result: expect.arrayContaining([
@@ -283,9 +296,16 @@ function paste(shell: string, lines: string): Promise<{ stdout: string; stderr: 
   return child
 }
 
-function readmeLines(): string {
-  const section = /^## Call it$([^]*?)^## /m.exec(readFileSync(join(clone, 'README.md'), 'utf8'))?.[1] ?? ''
-  return [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, lines]) => lines).join('')
+/** The answers that a document shows, as a pattern: their lines, in their order, among others. `…` is for what differs each time. */
+function shownAnswers(path: string): RegExp {
+  const lines = fenced(read(path), 'http').join('').split('\n')
+  const patterns = lines.map((line) =>
+    line
+      .split('…')
+      .map((text) => RegExp.escape(text))
+      .join('[\\w.-]+'),
+  )
+  return new RegExp(patterns.join('\\n(?:.*\\n)*?'), 'm')
 }
 
 async function countOf(mails: string): Promise<number> {

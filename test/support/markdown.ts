@@ -1,7 +1,7 @@
 /** Reads the documents of this repository as the data that they hold: tables, headings, fenced code. */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { expect } from 'vitest'
@@ -66,4 +66,18 @@ export function fenced(document: string, language: string): readonly string[] {
 /** What is not fenced code: there, `#` is a comment. */
 export function withoutCode(document: string): string {
   return document.replace(/^```[^]*?^```$/gm, '')
+}
+
+/** Every file of tests by its path below test/, as the documents name it. A single quote in a title is escaped there. */
+const testFiles: ReadonlyMap<string, string> = new Map(
+  readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith('.test.ts'))
+    .map((path) => [path, read(join('test', path)).replaceAll("\\'", "'")]),
+)
+
+/** The files that have a test of that title, a literal in one of three quotes. */
+export function filesWithTest(title: string): readonly string[] {
+  const literal = new RegExp(`['"\`]${RegExp.escape(title)}['"\`]`)
+  return [...testFiles].filter(([, text]) => literal.test(text)).map(([path]) => path)
 }

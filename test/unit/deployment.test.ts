@@ -13,7 +13,7 @@ import { TEST_BINDINGS } from '../support/bindings.ts'
 
 const root = join(import.meta.dirname, '../..')
 const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
-const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const deploying = readFileSync(join(root, 'docs/deploy.md'), 'utf8')
 const entry = readFileSync(join(root, 'src/index.ts'), 'utf8')
 
 /** The values of a key in every table of a name. */
@@ -69,8 +69,8 @@ describe('the address', () => {
   })
 })
 
-test('the README shows the domain as the only address, in the lines of wrangler.toml', () => {
-  const shown = /```toml\n(.*?)```/s.exec(readme)?.[1]?.trim().split('\n') ?? []
+test('docs/deploy.md shows the domain as the only address, in the lines of wrangler.toml', () => {
+  const shown = /```toml\n(.*?)```/s.exec(deploying)?.[1]?.trim().split('\n') ?? []
   expect(shown.map((line) => line.split(' = ')[0])).toEqual([
     'routes',
     'workers_dev',

@@ -530,7 +530,7 @@ describe('a message', () => {
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
 
     setClock(START + 7200)
-    // As the README has it.
+    // As docs/storage.md has it.
     await env.DB.prepare('UPDATE notifications SET failed_at = NULL, due_at = 0 WHERE failed_at IS NOT NULL').run()
     await box.scheduled()
     expect(await box.settled({ id }, 2)).toEqual(['ack', 'ack'])

@@ -2,7 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import readme from '../../../README.md?raw'
+import storage from '../../../docs/storage.md?raw'
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, emptyTables, PASSWORD, type TestAccount } from '../../support/accounts.ts'
 import { okJson, NO_ACCOUNT, NOT_VALID, type problem, USED } from '../../support/answers.ts'
@@ -237,15 +237,15 @@ describe('a session that was opened until ended_before of its account', () => {
   })
 })
 
-/** The statement of the README that begins with these words, for one address. */
+/** The statement of docs/storage.md that begins with these words, for one address. */
 function documented(start: string, email: string | null): string {
-  const sql = readme.split('"').find((text) => text.startsWith(start))
-  if (sql === undefined) throw new Error(`no «${start}» in the README`)
+  const sql = storage.split('"').find((text) => text.startsWith(start))
+  if (sql === undefined) throw new Error(`no «${start}» in docs/storage.md`)
   expect(sql).toContain("'somebody@example.com'")
   return sql.replace('somebody@example.com', email ?? '')
 }
 
-describe('by the SQL of the README', () => {
+describe('by the SQL of docs/storage.md', () => {
   beforeEach(() => {
     vi.useRealTimers()
   })

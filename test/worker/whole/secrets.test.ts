@@ -1,17 +1,17 @@
-/** The secret, rotated by the steps of the README, with verifiers that keep the JWKS as long as they may. */
+/** The secret, rotated by the steps of docs/configuration.md, with verifiers that keep the JWKS as long as they may. */
 
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { expect, test } from 'vitest'
 
-import readme from '../../../README.md?raw'
+import configuration from '../../../docs/configuration.md?raw'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const OLD = TEST_BINDINGS.AUTH_SECRET
 const NEW = TEST_BINDINGS.AUTH_SECRET_PREVIOUS
 
-/** What each numbered step of the README changes, in its order; a step that waits changes nothing. */
-const changes = [...readme.matchAll(/^\d\. .*?`(AUTH_SECRET\w*)` becomes (?:both, )?(?:`(.+?)`|empty);/gm)].map(
+/** What each numbered step of docs/configuration.md changes, in its order; a step that waits changes nothing. */
+const changes = [...configuration.matchAll(/^\d\. .*?`(AUTH_SECRET\w*)` becomes (?:both, )?(?:`(.+?)`|empty);/gm)].map(
   ([, key = '', value = '']) => ({ [key]: value.replace('NEW', NEW).replace('OLD', OLD) }),
 )
 const start = { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' }

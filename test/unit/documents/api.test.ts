@@ -1,0 +1,32 @@
+/** docs/api.md: what callers see, to the letter. */
+
+import { expect, test } from 'vitest'
+
+import { createApp } from '../../../src/app.ts'
+import { ERRORS } from '../../../src/errors.ts'
+import { read, table } from '../../support/markdown.ts'
+
+const document = read('docs/api.md')
+
+test('has every error, to the letter', () => {
+  expect(table(document, '| code | status | detail | when |')).toEqual(
+    Object.entries(ERRORS).map(([code, { status, details, when }]) => [
+      `\`${code}\``,
+      String(status),
+      details.join(' / '),
+      when,
+    ]),
+  )
+})
+
+test('has every route', () => {
+  const documented = table(document, '| request | answer |')
+    .flatMap(([requests = '']) => requests.match(/(?:GET|POST|DELETE)(?:, (?:GET|POST|DELETE))* \/[^ `]*/g) ?? [])
+    .map((request) => request.replace(/\{(\w+)\}/g, ':$1'))
+  // Links are opened from mails, not called.
+  const routes = createApp()
+    .routes.filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/links/'))
+    .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+
+  expect(new Set(documented)).toEqual(new Set(routes))
+})
