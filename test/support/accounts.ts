@@ -17,7 +17,7 @@ export const HASHES = {
     '$pbkdf2-sha512$i=1000$zE78auDScP1IFszuolXpWQ$nLzKy/7qf15V8ikgmtZmoH4RwhU1RP5qiGaUqc729yxlz6jRekA4YdG6fZAW1ppdaQz4ADwnDlpRCC98jO4pVw',
 } as const
 
-export interface AccountOptions {
+interface AccountOptions {
   readonly guid?: string
   /** As stored. */
   readonly email?: string | null
@@ -68,7 +68,7 @@ export async function insertPlace(
   return row?.id ?? 0
 }
 
-export type TableDump = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
+type TableDump = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
 
 /**
  * All rows of all tables: two equal dumps mean that nothing was written in between. Of a mail only what its request

@@ -21,3 +21,8 @@ export function stopClock(): void {
 export function at(seconds: number): void {
   vi.setSystemTime((T0 + seconds) * 1000)
 }
+
+/** Moves the clock to a time in seconds since 1970. */
+export function setClock(seconds: number): void {
+  vi.setSystemTime(seconds * 1000)
+}

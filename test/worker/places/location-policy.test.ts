@@ -4,6 +4,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { emptyTables } from '../../support/accounts.ts'
 import { BLOCKED, USED } from '../../support/answers.ts'
 import { stopClock, T0 } from '../../support/clock.ts'

@@ -4,6 +4,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { createAccount, dumpTables } from '../../support/accounts.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { UUID } from '../../support/forge.ts'

@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { createAccount, dumpTables, emptyTables } from '../../support/accounts.ts'
 import { answerBesideCookies, okJson, MALFORMED, NOT_AUTHENTICATED, NOT_VALID, USED } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

@@ -5,6 +5,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { createAccount, dumpTables, PASSWORD, type TestAccount } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'

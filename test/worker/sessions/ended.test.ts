@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+
 import storage from '../../../docs/storage.md?raw'
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, emptyTables, PASSWORD, type TestAccount } from '../../support/accounts.ts'

@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { createAccount, emptyTables } from '../../support/accounts.ts'
 import {
   answerBesideCookies,

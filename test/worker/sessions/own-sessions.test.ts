@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { dumpTables, emptyTables, insertPlace } from '../../support/accounts.ts'
 import { answerBesideCookies, DONE, okJson, NOT_FOUND, USED } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

@@ -4,6 +4,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { dumpTables, emptyTables } from '../../support/accounts.ts'
 import { NO_ACCOUNT, USED } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

@@ -4,6 +4,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
 import { createAccount, dumpTables } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

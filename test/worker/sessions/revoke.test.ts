@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
+
 import { emptyTables } from '../../support/accounts.ts'
 import { answerBesideCookies, DONE, MALFORMED, malformed, NOT_JSON } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

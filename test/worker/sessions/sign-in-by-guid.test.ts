@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { createAccount, dumpTables } from '../../support/accounts.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'

@@ -2,6 +2,7 @@
 
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
+
 import { answer, EMPTY_OK, NOT_VALID } from '../../support/answers.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { stopClock } from '../../support/clock.ts'

@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { answer, EMPTY_OK, NOT_VALID } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'

@@ -2,6 +2,7 @@
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
+
 import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
