@@ -26,7 +26,7 @@ function readTree(text: string): readonly Drawn[] {
     const [, indent = '', name, words = ''] = /^( *)(\S+) {2,}(.*)$/.exec(line) ?? []
     if (name === undefined) return []
     trail.splice(indent.length / 2, Infinity, name)
-    return [{ path: trail.join(''), files: words.split(': ')[1]?.split(' · ') ?? [] }]
+    return [{ path: trail.join(''), files: name.endsWith('/') ? (words.split(': ')[1]?.split(' · ') ?? []) : [] }]
   })
 }
 
@@ -47,21 +47,27 @@ const folders = new Set(
 function filesOf(folder: string): readonly string[] {
   return files
     .filter((path) => `${dirname(path)}/` === folder)
-    .map((path) => basename(path).replace(/(\.d)?\.tsx?$/, ''))
+    .map(nameOf)
     .toSorted()
 }
 
-test('draws every folder, and what stands in src/ itself', () => {
-  const paths = drawn.map(({ path }) => path)
+function nameOf(path: string): string {
+  return basename(path).replace(/(\.d)?\.tsx?$/, '')
+}
+
+const paths = drawn.map(({ path }) => path)
+
+test('draws every folder, and every file that stands in src/ itself', () => {
   expect(paths.filter((path) => path.endsWith('/')).toSorted()).toEqual([...folders].toSorted())
   const top = files.filter((path) => dirname(path) === 'src')
-  expect(paths.filter((path) => !path.endsWith('/')).toSorted()).toEqual(top.toSorted())
+  expect(paths.filter((path) => dirname(path) === 'src' && !path.endsWith('/')).toSorted()).toEqual(top.toSorted())
 })
 
 test.each(drawn.filter(({ path }) => /^src\/.+\/$/.test(path)).map(({ path, files: listed }) => [path, listed]))(
-  'lists the files of %s',
+  'has every file of %s once, in its list or in a line of its own',
   (path, listed) => {
-    expect([...listed].toSorted()).toEqual(filesOf(path))
+    const alone = paths.filter((one) => `${dirname(one)}/` === path && !one.endsWith('/')).map(nameOf)
+    expect([...listed, ...alone].toSorted()).toEqual(filesOf(path))
   },
 )
 
