@@ -24,7 +24,7 @@ export function createAccountStore(d1: D1Database): AccountStore {
       isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
     })
       .from(users)
-      // As the index has it, so that an address that was written by SQL in mixed case finds its account.
+      // The collation is that of the index: an address that was written by SQL in mixed case finds its account.
       .where(sql`${users.primaryEmail} = ${parameter('email')} collate nocase`),
   )
 

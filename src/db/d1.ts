@@ -1,16 +1,16 @@
 /**
- * Round trips to D1. None waits for longer than its limit, and every failure is `unavailable`: a caller may come back, and
- * nobody is signed out because of it.
+ * Round trips to D1. Each has a limit of time, and every failure is `unavailable` (503): the caller may come back, and
+ * a client does not take it for the end of its session.
  */
 
 import { inTime, NoAnswer } from '../domain/in-time.ts'
 import { TesseraError } from '../errors.ts'
 
 /**
- * How long one round trip may take. A refresh that moved makes the longest chain: three tries of the rotation and their
- * pauses, the end of the session, and the message about it (`mail/delivery.ts`) stay below 8 s, or 10 s where the end
- * finds that another client was faster; and the three tries below the interval of a race, so that a retry of our own never
- * looks like reuse.
+ * How long one round trip may take. The longest chain is a refresh from another place: three tries of the rotation with
+ * their pauses, the end of the session, and the queue message about the mail (`mail/delivery.ts`). It stays below 8 s, or
+ * below 10 s where another client was faster, so that the session is ended as reused after all. The three tries stay below
+ * `RACE_SECONDS`, so that a retry of this Worker is never taken for a reused token.
  */
 const ROUND_TRIP_MILLISECONDS = 1750
 const ATTEMPTS = 3
@@ -20,12 +20,12 @@ const PAUSE_MILLISECONDS = 50
 /** How long a caller should wait before asking again when D1 is down. */
 const RETRY_AFTER_SECONDS = 1
 
-/** For the log, where a database has not the schema: what to run. */
+/** The log line for a database without the schema: it says what to run. */
 export const NOT_MIGRATED = 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`'
 
 /**
- * Runs statements as one transaction, in one round trip. Throws `unavailable` for every failure of D1, its silence among
- * them: after that the transaction may have happened, or may happen yet.
+ * Runs statements as one transaction, in one round trip. Throws `unavailable` when D1 fails or does not answer in time; the
+ * transaction may have been committed, or may still be.
  */
 export async function runBatch(d1: D1Database, statements: D1PreparedStatement[]): Promise<D1Result[]> {
   try {
@@ -48,9 +48,10 @@ export async function run(
 }
 
 /**
- * Runs something that may safely run twice, until D1 answers: D1 never retries a write, and one that failed, or did not
- * answer in time, may have happened. Throws `unavailable` when D1 stays silent, and at once when it says that it has too
- * much to do: further tries would give it more. It may have happened even so. `random` is at least 0 and below 1.
+ * Tries an operation again until D1 answers, three times at most. The operation must be one that may run twice, since a write
+ * that failed or timed out may have been committed, and D1 does not retry writes itself. Throws `unavailable` when no try was
+ * answered, and at once when D1 says that it is overloaded, since more tries are more load; the write may have been committed
+ * even then. `random` is at least 0 and below 1.
  */
 export async function untilAnswered<Result>(
   operation: () => Promise<Result>,
@@ -63,7 +64,7 @@ export async function untilAnswered<Result>(
       return await operation()
     } catch (error) {
       if (!(error instanceof TesseraError) || isOverloaded(error.cause) || tries === ATTEMPTS) throw error
-      // The half of a pause is chance, so that callers who failed together do not come back together.
+      // Half of a pause is random, so that callers who failed at the same moment do not retry at the same moment.
       const milliseconds = PAUSE_MILLISECONDS * tries * (0.5 + random() / 2)
       await new Promise((resolve) => setTimeout(resolve, milliseconds))
       return attempt(tries + 1)
@@ -71,7 +72,7 @@ export async function untilAnswered<Result>(
   }
 }
 
-/** Whether D1 failed for want of a table. */
+/** Whether D1 failed because a table is missing. */
 export function lacksTable(error: unknown): boolean {
   return error instanceof Error && error.message.includes('no such table')
 }

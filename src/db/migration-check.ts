@@ -1,6 +1,6 @@
 /** Whether a database has the schema that this code was written for. */
 
-// The list that drizzle-kit writes with every migration; the bundler takes it in, so nobody keeps a second one.
+// drizzle-kit adds every migration to this list, and the bundler inlines it: there is no second list to keep.
 import journal from '../../migrations/meta/_journal.json' with { type: 'json' }
 import { lacksTable } from './d1.ts'
 
@@ -8,8 +8,8 @@ import { lacksTable } from './d1.ts'
 export const NEWEST_MIGRATION = `${journal.entries.at(-1)?.tag ?? ''}.sql`
 
 /**
- * Asks D1, in one round trip, whether the newest migration was applied. A later one does no harm: migrations go before
- * the code that needs them. Throws what D1 throws.
+ * Asks D1, in one round trip, whether the newest migration was applied. A database that is ahead of this code counts as
+ * migrated, since a deploy migrates before it uploads. Throws what D1 throws.
  */
 export async function isMigrated(d1: D1Database): Promise<boolean> {
   try {

@@ -1,6 +1,6 @@
 /**
- * Leaves nothing behind: rows that are over for a while are deleted, in chunks that stay far below the limits of one
- * statement, and only so many in one run. What is left is for the next run.
+ * Deletes rows that have been over for a while, in chunks that stay far below the limits of one statement, and only so many
+ * in one run. The next run deletes what is left.
  */
 
 import { inArray, lte } from 'drizzle-orm'
@@ -14,13 +14,13 @@ import { parameter, prepare } from './statement.ts'
 
 /** Sessions stay for a day after they are over (`sessions/end-columns.ts`), for whoever asks what happened. */
 const KEEP_SESSIONS_SECONDS = 86_400
-/** Mails stay longer than their links work and their senders try. */
+/** A mail stays longer than its links work, and longer than it is tried. */
 const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400
 
 /** Some 5,000 row and index writes, a fraction of a second. */
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
-/** Nobody waits for a purge. A chunk that takes longer has met a D1 that does not answer. */
+/** A chunk may take longer than a caller's round trip, since nobody waits for it. After this, D1 is taken to be silent. */
 const CHUNK_MILLISECONDS = 5000
 
 /** Deletes rows that are over at `now` (seconds since 1970), and logs how many went. There may be more. */

@@ -14,7 +14,7 @@ import {
 } from 'drizzle-orm/sqlite-core'
 
 const dialect = new SQLiteAsyncDialect()
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a session runs queries, and these are only written
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a session of Drizzle runs queries, and `statement.ts` runs these
 const noSession = undefined as never
 
 type Insert<Table extends SQLiteTable> = SQLiteInsertBuilder<Table, 'async', D1Result>

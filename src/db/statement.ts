@@ -25,7 +25,7 @@ export function parameter(name: string): SQL<never> {
   return sql`${sql.placeholder(name)}`
 }
 
-/** Columns under the names of their keys: D1 returns rows by column name, and two tables may share one. */
+/** Columns under the names of their keys, since D1 returns rows by column name, and two tables may have columns of one name. */
 export function aliased<Columns extends Record<string, Column>>(columns: Columns) {
   const entries = Object.entries(columns).map(([key, column]) => [key, sql`${column}`.as(key)])
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `fromEntries` forgets which keys it was given
@@ -40,7 +40,7 @@ export function prepare<Row = never>(d1: D1Database, query: BuiltQuery<Row>): St
   return {
     bind: (values) => prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
     rows: (result) => {
-      // "No rows" would be an answer, and a wrong one.
+      // An empty list would say that no row matched, which nobody knows.
       if (result === undefined) throw new RangeError('D1 gave no result for a statement of a batch')
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
       return result.results as Row[]

@@ -1,4 +1,4 @@
-/** What a session keeps of its client, between the rules and the columns. */
+/** The client of a session as columns: its own, and the one of a visit. */
 
 import type { Client } from '../../domain/places/place.ts'
 import { parameter, type Value } from '../statement.ts'
@@ -31,7 +31,7 @@ export function visitParameters() {
   }
 }
 
-/** The columns of a visit in the row of a session that is at home. */
+/** The columns of a visit, for a refresh from the session's own place: there is none. */
 export const noVisit = {
   visitIp: null,
   visitCountry: null,

@@ -8,17 +8,17 @@ import { and, gt, isNull, sql } from 'drizzle-orm'
 import { sessions, users } from '../schema.ts'
 import { parameter } from '../statement.ts'
 
-/** A session that was opened by then is over, whatever its row says: a bound that an index can search by. */
+/** A session that was opened by then is past `SESSION_MAX_SECONDS`. As a bound of the bare column, an index can be searched by it. */
 export const openedTooEarly = sql`${parameter('now')} - ${parameter('sessionMaxSeconds')}`
 
-/** Its row says that it lives. Its account may have ended it all the same. */
+/** The row of a session says that it lives; `ended_before` of its account may have ended it all the same. */
 export const isAliveByItself = and(
   isNull(sessions.endedAt),
   gt(sessions.expiresAt, parameter('now')),
   gt(sessions.createdAt, openedTooEarly),
 )
 
-/** 1 for a session that `ended_before` of its account ends, where its row of `users` stands beside it. */
+/** 1 for a session that `ended_before` of its account has ended, else 0. For statements that join `users`. */
 export const isEndedByAccount = sql<number>`coalesce(${sessions.createdAt} <= ${users.endedBefore} and ${sessions.sid} is not ${users.endedExcept}, 0)`
 
 /** When the refresh token ends that replaces the live one now. */

@@ -1,6 +1,6 @@
 /**
- * The SQL of an account's sessions together. However many rows an account has left behind, no statement reads past those
- * that it needs: the index has only sessions that nobody ended, in the order in which they were opened.
+ * The SQL of all sessions of an account. The index holds only sessions that nobody ended, in the order in which they were
+ * opened, so that a statement reads the rows that it needs and no others, however many an account has left behind.
  */
 
 import { and, type Column, desc, eq, exists, isNull, not, sql } from 'drizzle-orm'
@@ -33,7 +33,8 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
   })
 
   return {
-    // Some of these may have expired: to ask for others instead would be to read on, however far.
+    // Expired sessions among these are left out afterwards, without others in their place: looking for those could read any
+    // number of rows.
     listNewest: prepare(
       d1,
       select(listed)
@@ -42,14 +43,14 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
           and(
             eq(sessions.userId, userId),
             isNull(sessions.endedAt),
-            // One bound: of two, the index would be searched by the first alone.
+            // The bound is one expression, since SQLite would search the index by only the first of two.
             sql`${sessions.createdAt} > max(${openedTooEarly}, coalesce(${ofAccount(users.endedBefore)}, 0))`,
           ),
         )
         .orderBy(desc(sessions.createdAt), sql`rowid desc`)
         .limit(sql.placeholder('limit')),
     ),
-    // The one session that may live though it was opened before the others ended.
+    // The session that `ended_except` names may live although it was opened before the others ended.
     findKept: prepare(
       d1,
       select(listed)
@@ -82,7 +83,7 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
         )
         .returning({ sid: sessions.sid }),
     ),
-    // A session that ended meanwhile must not bring itself back as the one that is kept.
+    // The session that is kept must still live: one that has ended meanwhile would come back to life as the kept one.
     endOthers: prepare(
       d1,
       update(users)
@@ -110,8 +111,8 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
 }
 
 /**
- * For the `set` of an update of `users`: all that was opened until now is over, by a clock that is ahead of ours, too. The
- * newest session is the first entry of its index.
+ * For the `set` of an update of `users`: ends every session that was opened until now. The newest session counts even where it
+ * was opened by a clock ahead of this one. Reading it takes one entry of the index.
  */
 export function endedNow() {
   const newest = sql`(select max(${sessions.createdAt}) from ${sessions} where ${sessions.userId} = ${users.id} and ${sessions.endedAt} is null)`

@@ -1,4 +1,4 @@
-/** The SQL of living sessions. What decides is in the WHERE clauses: a row that changed meanwhile matches no longer. */
+/** The SQL of one session. Every condition stands in a WHERE clause, so that a row which changed meanwhile no longer matches. */
 
 import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 
@@ -14,7 +14,7 @@ export function prepareSessionStatements(d1: D1Database) {
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
   const ended = endColumns(parameter('reason'))
-  // The place of the session is the client's own: settled by the address, or by what the row says of it.
+  // The client is in the session's own place: the addresses agree already, or the ASN or the country of the row does.
   const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
   const isAllowedPlace = exists(
     select({ one: sql`1` })
@@ -27,7 +27,7 @@ export function prepareSessionStatements(d1: D1Database) {
         ),
       ),
   )
-  // What a token names: a row of another account is not its session.
+  // A token names its session and its account; a row of another account does not match.
   const isNamed = and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, parameter('userId')))
   const isRotatable = and(
     isNamed,
@@ -62,7 +62,7 @@ export function prepareSessionStatements(d1: D1Database) {
     city: sessions.city,
     provider: sessions.provider,
   })
-  // Of a left join: all null where the account is gone.
+  // The columns of a left join are all null where the account is gone.
   const accountColumns = {
     isEndedByAccount: isEndedByAccount.as('isEndedByAccount'),
     isActive: sql<number | null>`${users.isActive}`.as('isActive'),
@@ -74,7 +74,7 @@ export function prepareSessionStatements(d1: D1Database) {
   }
 
   return {
-    // Of any number of parallel callers, one finds its jti still in the row.
+    // The row has one live jti, so of any number of parallel updates with that jti exactly one matches.
     rotate: prepare(
       d1,
       update(sessions)
@@ -82,13 +82,14 @@ export function prepareSessionStatements(d1: D1Database) {
           ...rotated,
           ...seen,
           ...noVisit,
-          // Cloudflare may not know them this time; that is no reason to forget them.
+          // A request whose ASN or country Cloudflare does not know leaves the row's own: under those policies they are the place.
           asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
           country: sql`coalesce(${seen.country}, ${sessions.country})`,
         })
         .where(and(isRotatable, isOwnPlace)),
     ),
-    // An allowed place is a visit: the session's own place stays what it was, and its way home stays open.
+    // A refresh from an allowed place is a visit: it leaves the session's own place in the row, so that its owner may
+    // refresh from there again.
     rotateOnVisit: prepare(
       d1,
       update(sessions)
@@ -133,7 +134,7 @@ export function prepareSessionStatements(d1: D1Database) {
         )
         .returning({ sid: sessions.sid }),
     ),
-    // Its owner is being told, once: what is presented after that has no news.
+    // The mail about a reused token goes out once a session, so the row has nothing more to tell and may be purged early.
     endReused: prepare(
       d1,
       update(sessions)

@@ -1,4 +1,4 @@
-/** The SQL of sign-ins. Sessions are inserted by selecting from `users`, so that the account decides at that moment. */
+/** The SQL of sign-ins. A session is inserted by a SELECT from `users`, so that the account is judged in the same statement. */
 
 import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 
@@ -8,7 +8,7 @@ import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
 
-/** So many sessions too many leave with one sign-in: after a change of `SESSIONS_MAX` there may be thousands. */
+/** A sign-in ends at most this many sessions beyond `SESSIONS_MAX`: after that was lowered, there may be thousands. */
 const MAX_CROWDED_OUT = 100
 
 /** Every statement that opens a session, prepared. Build it once per isolate. */
@@ -22,7 +22,7 @@ export function prepareSignInStatements(d1: D1Database) {
     previousJti: sql<string | null>`null`.as('previous_jti'),
     rotatedAt: sql<number | null>`null`.as('rotated_at'),
     expiresAt: parameter('expiresAt').as('expires_at'),
-    // What ended all sessions of the account in this very second, or by a clock ahead of ours, did not mean this one.
+    // An end of all sessions within this second, or by a clock ahead of this one, does not mean a session that opens after it.
     createdAt: sql<number>`max(${parameter('now')}, coalesce(${users.endedBefore} + 1, 0))`.as('created_at'),
     endedAt: sql<number | null>`null`.as('revoked_at'),
     endReason: sql<string | null>`null`.as('revoked_reason'),
@@ -41,7 +41,7 @@ export function prepareSignInStatements(d1: D1Database) {
   const isActive = eq(users.isActive, 1)
 
   return {
-    // `ON CONFLICT DO NOTHING` would write a row even for a known guid: the counter behind AUTOINCREMENT.
+    // `NOT EXISTS`, since `ON CONFLICT DO NOTHING` would write the counter row of AUTOINCREMENT even for a known guid.
     createAccount: prepare(
       d1,
       insertInto(users).select((query) =>
@@ -139,9 +139,9 @@ function ofAccount(column: Column): SQL {
 }
 
 /**
- * The rows that are too many beside the session that was just opened; none where it was not. Every part reads the index of
- * sessions that nobody ended, from the newest on, and no row. The session that was kept when all others ended is
- * older than all that count, and so the first to go.
+ * The rowids of sessions beyond `sessionsMax`, the one that was just opened counted in; none where no session was opened. Each
+ * part reads the index of sessions that nobody ended, newest first, and no row. The session that `ended_except` names is older
+ * than all others that live, so it is the first to go.
  */
 function crowdedOut(): SQL {
   const opened = sql`(select rowid from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`

@@ -1,6 +1,6 @@
 /**
- * Sessions in D1. Every method is one round trip, and every decision is made inside a statement: what was read in one
- * round trip may be wrong in the next.
+ * Sessions in D1. Every method is one round trip, and every condition is checked by the statement that writes, since a row that was
+ * read in one round trip may have changed by the next.
  */
 
 import type { PlaceKeys } from '../../domain/places/place.ts'
@@ -19,7 +19,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
   const owned = prepareOwnedSessionStatements(d1)
   const notices = prepareNotices(d1)
 
-  /** What a sign-in ends: of the account, what is too much; of the browser, what it has no token of any more. */
+  /** The statements that end sessions at a sign-in: those whose cookies the browser had, and the oldest beyond `sessionsMax`. */
   function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
     const values = { openedSid: sid, now, sessionsMax }
     return [
@@ -44,7 +44,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const verified = { userId: id, passwordHash }
       const open = signIns.openForPassword.bind({ ...verified, ...values, ...clientValues(client) })
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
-      // The hash goes last: opening depends on the one that was verified.
+      // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
       const [opened] = await runBatch(d1, [open, ...endsOf(session), ...(rehash === null ? [] : [replace])])
       return signIns.openForPassword.rows(opened).length === 1
     },
@@ -59,7 +59,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const batch = place.sameAddress
         ? [rotate, find]
         : [rotate, statements.rotateOnVisit.bind({ ...values, ...seen }), find]
-      // It is the same write every time, and matches no row where an earlier one, whose answer was lost, did happen.
+      // Every try writes the same jti, and matches no row where an earlier try was committed and only its answer got lost.
       const found = (await untilAnswered(() => runBatch(d1, batch))).at(-1)
       const row = statements.findRotated.rows(found)[0]
       return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
