@@ -9,10 +9,10 @@ import * as z from 'zod/mini'
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
 
-// zod/mini says nothing of what was wrong until it is told in which language.
+// zod/mini has no messages until it is given a language.
 z.config(en())
 
-/** 32 random bytes take 43 characters of base64; hex needs 64, and passes too. */
+/** 32 random bytes are 43 characters of base64. In hex they are 64, which passes too. */
 const MIN_SECRET_LENGTH = 43
 /** The samples of `.dev.vars.example` start like this: a deployment that kept them must not start. */
 const SAMPLE_PREFIX = 'replace-me'
@@ -21,7 +21,7 @@ const Secret = z.string().check(
   z.trim(),
   z.minLength(MIN_SECRET_LENGTH, `needs at least ${MIN_SECRET_LENGTH} characters: 32 random bytes, base64 or hex`),
   z.refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample'),
-  // A repeated character or word has length, but no randomness.
+  // A repeated character or word is long without being random, and has few different characters.
   z.refine((text) => new Set(text).size >= 12, 'is not random'),
 )
 
@@ -75,7 +75,7 @@ const Config = z
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
     SESSION_MAX_SECONDS: seconds(60, 315_360_000, '7776000'),
-    // Every sign-in reads as many rows of its account.
+    // A sign-in reads as many entries of the index as its account may have sessions.
     SESSIONS_MAX: count(1, 1000, '100'),
     REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
@@ -86,7 +86,7 @@ const Config = z
       'Tessera <tessera@example.com>',
     ),
     MAIL_API_URL: z.optional(TrustworthyUrl),
-    // What a header can carry. Some runtimes print the whole value that it cannot.
+    // The key goes into a header, and some runtimes print a value that a header cannot carry.
     MAIL_API_KEY: z.optional(z.string().check(z.regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces'))),
   })
   .check(
@@ -98,7 +98,7 @@ const Config = z
       path: ['MAIL_API_URL'],
       message: 'is needed by MAIL_TRANSPORT=api',
     }),
-    // Whoever holds the key of the back ends could sign tokens.
+    // Equal to a secret, the key of the back ends could sign tokens.
     z.refine((config) => ![config.AUTH_SECRET, ...config.AUTH_SECRET_PREVIOUS].includes(config.SERVICE_KEY ?? ''), {
       path: ['SERVICE_KEY'],
       message: 'must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
@@ -122,7 +122,7 @@ export class ConfigError extends Error {
 
 /** Reads the configuration out of the Worker's bindings. Throws `ConfigError`. */
 export function parseConfig(bindings: object): Config {
-  // A dashboard cannot tell "not set" from "set to nothing", so nothing counts as not set.
+  // An empty value counts as not set, since a dashboard cannot tell the two apart.
   const set = Object.fromEntries(Object.entries(bindings).filter(([, value]) => value !== ''))
   const result = Config.safeParse(set)
   if (result.success) return result.data
@@ -151,11 +151,11 @@ function toUrl(text: string): string {
   const host = /^([^/?#@:\s]+|\[[\da-f:]+\])(:\d+)?\/?$/i.exec(trimmed)?.[1]
   if (host === undefined) return trimmed
   if (isLoopback(host)) return `http://${trimmed}`
-  // One word is a slip, and no name that the internet knows.
+  // A host without a dot is a slip: no public address has such a name.
   return host.includes('.') ? `https://${trimmed}` : trimmed
 }
 
-/** Somebody's name or password before the host would be in every token and mail, were it kept. */
+/** Whether a URL may be `PUBLIC_URL`: one with a user name or a password would carry those into every token and mail. */
 function isPublicUrl(text: string): boolean {
   if (!isTrustworthyUrl(text)) return false
   const { username, password } = new URL(text)
@@ -171,7 +171,7 @@ export function unsetSecrets(bindings: Pick<Partial<Env>, 'AUTH_SECRET' | 'SERVI
   const authSecret = bindings.AUTH_SECRET?.trim() ?? ''
   const serviceKey = bindings.SERVICE_KEY?.trim() ?? ''
   const isServiceKeySample = serviceKey.startsWith(SAMPLE_PREFIX)
-  // A deployment may do without a service key, so that its absence alone says nothing.
+  // A missing service key alone is no mistake: a deployment may do without one.
   if (authSecret !== '' && !authSecret.startsWith(SAMPLE_PREFIX)) return isServiceKeySample ? ['SERVICE_KEY'] : []
   return serviceKey === '' || isServiceKeySample ? ['AUTH_SECRET', 'SERVICE_KEY'] : ['AUTH_SECRET']
 }

@@ -1,12 +1,12 @@
 /**
- * The functions behind password hashes, each within bounds that keep an isolate alive. What costs more is not computed, and
- * an engine that fails is our trouble: whether the password is right is then not known.
+ * The functions behind password hashes. Each has bounds, since a stored hash names its own cost and could take more memory or
+ * time than an isolate has. An engine that fails is answered 503: whether the password is right is then not known.
  */
 
 import { TesseraError } from '../../errors.ts'
 import type { Phc } from './phc.ts'
 
-/** The primitives that are not in WebCrypto. They are asked within bounds only: what they throw is a failure of theirs. */
+/** The functions that WebCrypto lacks. They are called within the bounds below, so whatever they throw is a failure of theirs. */
 export interface PasswordPrimitives {
   readonly argon2id: (params: {
     password: Uint8Array
@@ -24,25 +24,26 @@ export interface PasswordPrimitives {
   ) => Promise<Uint8Array>
 }
 
-/** How long a caller should wait when an engine failed: the next call starts another. */
+/** How long a caller should wait after an engine failed: the next call starts another one. */
 const RETRY_AFTER_SECONDS = 1
 
-/** 64 MiB fit the memory that the one WebAssembly instance starts with, so it never grows. */
+/** 64 MiB: the one WebAssembly instance starts with that much memory, and never has to grow. */
 const MAX_ARGON2_MEMORY_KIB = 65_536
-/** Memory times passes: some seven times the cost of our own hash. */
+/** The product of memory and passes: some seven times that of the hashes that Tessera makes. */
 const MAX_ARGON2_COST_KIB = 262_144
 const MAX_ARGON2_LANES = 16
-/** What the runtime grants: N·r·p of scrypt, iterations of PBKDF2. */
+/** The limit of the runtime for N·r·p of scrypt. */
 const MAX_SCRYPT_COST = 2 ** 20
-/** 128 bytes times this are 32 MiB. */
+/** The limit of N·r: scrypt takes 128 bytes for each, 32 MiB in all. */
 const MAX_SCRYPT_MEMORY_BLOCKS = 2 ** 18
-/** And these, for the lanes, 8 MiB. */
+/** The limit of p·r: the lanes of scrypt take 128 bytes for each, 8 MiB in all. */
 const MAX_SCRYPT_LANE_BLOCKS = 2 ** 16
+/** The limit of the runtime in production; a local one has none. */
 const MAX_PBKDF2_ITERATIONS = 100_000
 
 /**
- * The hash of a password under the parameters of a stored one; `null` where those are unknown or out of bounds, or the
- * password is none. Throws `unavailable`.
+ * The hash of a password under the parameters of a stored one; `null` where those are unknown or out of bounds, or where the
+ * function does not take the password. Throws `unavailable` when an engine fails.
  */
 export async function computeHash(
   primitives: PasswordPrimitives,
@@ -102,14 +103,14 @@ async function pbkdf2(
 }
 
 /**
- * The argon2id package compares the bytes with a minimum of 8, not their number, and so refuses no bytes and a lone one
- * below 8. No account can have such a password.
+ * Whether Argon2id takes a password. The package means to ask for 8 bytes, but compares the bytes themselves with 8: it refuses the
+ * empty password and a single byte below 8. No account can have such a password.
  */
 export function isTaken(password: Uint8Array): boolean {
   return password.length > 1 || (password[0] ?? 0) >= 8
 }
 
-/** A failure of an engine is our trouble, and says nothing about the password. */
+/** The result of an engine. Throws `unavailable` for its failure, which says nothing about the password. */
 async function asOurs<Result>(engine: string, result: Promise<Result>): Promise<Result> {
   try {
     return await result

@@ -12,12 +12,15 @@ import { formatPhc, parsePhc, type Phc } from './phc.ts'
 
 export interface PasswordCheck {
   readonly matches: boolean
-  /** The password is right, and its stored hash should be replaced by a fresh one. */
+  /** The password is right, and its stored hash has other parameters than new ones: it should be replaced. */
   readonly outdated: boolean
 }
 
 export interface Passwords {
-  /** A PHC string with a fresh salt. Throws `unavailable` when the engine fails, `RangeError` for a password that it does not take. */
+  /**
+   * A PHC string with a fresh salt. Throws `unavailable` when the engine fails, and `RangeError` for
+   * a password that Argon2id does not take.
+   */
   readonly hash: (password: string) => Promise<string>
   /**
    * A hash that cannot be read, or costs more than the bounds, matches nothing, and neither does `null`, after the same
@@ -27,8 +30,8 @@ export interface Passwords {
 }
 
 /**
- * UTF-16 code units, so that what is looked at is bounded before anything else is done with it: NFC takes time by the
- * square of the combining marks in a row.
+ * In UTF-16 code units, which are counted before anything else is done with a password: NFC takes time by the square of the
+ * combining marks in a row.
  */
 export const MAX_PASSWORD_LENGTH = 1024
 
@@ -37,10 +40,10 @@ const OWN = { id: 'argon2id', version: '19', params: { m: 19_456, t: 2, p: 1 } }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 
-/** Its hash is 32 zero bytes, which no known password has; verifying against it takes what a real one takes. */
+/** A hash that no known password has: 32 zero bytes. Verifying against it takes as long as against one of an account. */
 const DECOY: Phc = { ...OWN, salt: new Uint8Array(SALT_BYTES), hash: new Uint8Array(HASH_BYTES) }
 
-/** For the decoy, where the password that was presented is none that the engine takes. */
+/** What is verified against the decoy in the place of a password that Argon2id does not take. */
 const STAND_IN = new TextEncoder().encode('stand-in')
 
 /** Hashing and verification over the given primitives. */

@@ -1,6 +1,6 @@
 /**
  * IP addresses in one spelling. The same client may be written in many ways (upper case, zero runs, IPv4 inside
- * IPv6), and a comparison of spellings would block the honest or admit the rest.
+ * IPv6), so that comparing spellings would block a client in its own place.
  */
 
 /** Groups of an address: 4 of 8 bits (IPv4) or 8 of 16 bits (IPv6). */

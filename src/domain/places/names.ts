@@ -1,4 +1,4 @@
-/** What Cloudflare knows of a client, as one line of text that people read: not escaped, and unable to begin another line. */
+/** What Cloudflare knows of a client, as one line of text for people. HTML has to escape it. */
 
 /** The English name of a country by its code, or `null` where that is none. */
 export function countryName(code: string | null): string | null {
@@ -6,7 +6,7 @@ export function countryName(code: string | null): string | null {
   return new Intl.DisplayNames('en', { type: 'region', fallback: 'code' }).of(code) ?? code
 }
 
-/** A line of a plain text mail is one fact: a value must not be able to write the next one. */
+/** The value without control characters and line breaks, so that it cannot write a line of its own into a plain text mail. */
 export function oneLine(value: string | null): string | null {
   return value?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim() || null
 }

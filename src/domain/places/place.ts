@@ -1,6 +1,6 @@
 /**
- * Where a client is, and whether that is still the same place. A stolen pair gives itself away by the network it
- * is used from; which difference counts is the operator's choice (`LOCATION_POLICY`).
+ * Where a client is, and whether that is still the same place. A stolen pair shows by the place it is used from; how wide a
+ * place is, the operator chooses (`LOCATION_POLICY`).
  */
 
 import { leadingGroups, networkOf } from './address.ts'
@@ -26,8 +26,8 @@ export interface Client {
 }
 
 /**
- * What must hold for a session to be in the place that it was last seen in: either it is settled already, by the
- * address that the token carries, or the session's row must have this ASN or this country.
+ * When a client is in the session's own place. `sameAddress`: it is, by the address in its token alone. Otherwise it is where the
+ * session's row has this ASN or this country; null matches no row.
  */
 export interface PlaceCondition {
   readonly sameAddress: boolean
@@ -38,12 +38,12 @@ export interface PlaceCondition {
 
 type KeyKind = Exclude<LocationPolicy, 'off'>
 
-/** A client's place as `allowed_places` may name it: `null` where such a name says nothing, or too much. */
+/** A client's place by the names that rows of `allowed_places` have: `null` where that name does not count, or is not known. */
 export type PlaceKeys = Readonly<Record<KeyKind, string | null>>
 
 /**
- * Which names of places hold under each policy: its own, and the narrower ones, since the policy may have changed after an
- * owner allowed a place. A network reaches into many countries and a country has many networks, so neither is the narrower.
+ * Which names of places count under each policy: its own, and the narrower ones, since the policy may have changed after an
+ * owner allowed a place. A provider serves many countries and a country has many providers, so neither of those is the narrower.
  */
 const HOLDING: Readonly<Record<LocationPolicy, readonly KeyKind[]>> = {
   address: ['address'],
@@ -56,15 +56,14 @@ const HOLDING: Readonly<Record<LocationPolicy, readonly KeyKind[]>> = {
 const ADDRESS_BITS = { v4: 32, v6: 64 }
 const SUBNET_BITS = { v4: 24, v6: 48 }
 
-/** The address that Workers of all other zones have in common: whoever has an account at Cloudflare can send from it. */
+/** The address that requests of all Workers in other zones come from. Anybody can run one, so it is nobody's place. */
 const WORKERS = '2a06:98c0:3600::103'
 
 /**
  * The condition for a client that presents a token issued to `issuedTo` (a canonical address).
  *
- * The same address is the same place under every policy. So a change of policy between two deploys signs nobody
- * out, and neither does a request of which Cloudflare does not know the ASN or country. What is nobody's place is not
- * even the same as itself.
+ * The same address is the same place under every policy, so that neither a change of policy nor a request whose ASN or country
+ * Cloudflare does not know signs anybody out. The address of Workers is an exception: it is never the same place.
  */
 export function placeCondition(policy: LocationPolicy, issuedTo: string, client: Client): PlaceCondition {
   const keys = holdingKeys(policy, client)
@@ -90,7 +89,7 @@ export function isOwnPlace(
   return sameAddress || (asn !== null && asn === session.asn) || (country !== null && country === session.country)
 }
 
-/** The names of a client's place that hold under a policy. */
+/** The names of a client's place that count under a policy. */
 export function holdingKeys(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): PlaceKeys {
   const keys = placeKeys(client)
   const holding = HOLDING[policy]
@@ -102,13 +101,13 @@ export function holdingKeys(policy: LocationPolicy, client: Pick<Client, 'addres
   }
 }
 
-/** The name of a client's place, by which its owner may allow it; `null` for what is nobody's place. */
+/** The name under which an owner may allow a client's place; `null` for the address of Workers, which nobody may allow. */
 export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string | null {
   const keys = placeKeys(client)
   return keys[policy === 'off' ? 'address' : policy] ?? keys.address
 }
 
-/** The extent of that place, in words that finish a sentence: "the address 203.0.113.7", "all of Iceland". */
+/** How far that place reaches, as the end of a sentence: "the address 203.0.113.7", "all of Iceland". */
 export function describePlace(
   policy: LocationPolicy,
   client: Pick<Client, 'address' | 'asn' | 'country' | 'provider'>,
@@ -134,7 +133,7 @@ function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | '
   }
 }
 
-/** Cloudflare has a code of its own for whatever comes through Tor. */
+/** Cloudflare gives clients of Tor a country code of its own, which has no name. */
 function countryOfCode(code: string): string {
   return code === 'T1' ? 'the Tor network' : `what has the country code ${oneLine(code)}`
 }

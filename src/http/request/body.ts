@@ -22,7 +22,7 @@ export async function readJson<Schema extends z.ZodMiniType>(
   try {
     value = JSON.parse(text)
   } catch {
-    // The parser's own message repeats what it could not read, and that may be a password.
+    // The parser's message quotes the body, which may hold a password.
     throw new TesseraError('wrong_data_structure', { cause: 'JSON' })
   }
   return parse(schema, value)
@@ -37,7 +37,7 @@ export async function readForm<Schema extends z.ZodMiniType>(
   schema: Schema,
 ): Promise<z.output<Schema>> {
   if (mediaType(c) !== 'application/x-www-form-urlencoded') throw new TesseraError('unsupported_media_type')
-  // Not `text()`: workerd warns in the log of every form that is read as one.
+  // The stream is read instead of `text()`, since workerd logs a warning for a form that is read as text.
   return parse(schema, Object.fromEntries(new URLSearchParams(await readStream(c))))
 }
 
@@ -53,9 +53,9 @@ export function readJsonOrForm<Schema extends z.ZodMiniType>(
 async function readText(c: Context<AppEnv>): Promise<string> {
   const { raw } = c.req
   const announced = raw.headers.get('Content-Length')
-  // The runtime holds a body to the length that it announced.
+  // A body cannot be longer than its `Content-Length`, which the runtime enforces; without one, chunks are counted.
   if (announced === null || raw.headers.has('Transfer-Encoding')) return readStream(c)
-  // What is no number is no promise either.
+  // A `Content-Length` that is not a number is refused like one that is too large: it bounds nothing.
   if (!(Number(announced) <= MAX_BODY_BYTES)) throw new TesseraError('payload_too_large')
   return raw.text()
 }
@@ -82,7 +82,7 @@ function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.
   return result.data
 }
 
-/** One key a field. What is wrong with the whole body goes under `body`. */
+/** The issues by field; those of the whole body under `body`. */
 function fieldErrors(error: z.core.$ZodError): FieldErrors {
   return Object.fromEntries(
     Object.entries(Object.groupBy(error.issues, (issue) => String(issue.path[0] ?? 'body'))).map(([field, issues]) => [

@@ -12,12 +12,12 @@ import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
 const MAX_USER_AGENT_LENGTH = 256
-/** How Cloudflare says that it does not know: everybody of whom that is true would be of one country. */
+/** Cloudflare's code for an unknown country. Taken for a country, it would put all such clients into one place. */
 const UNKNOWN_COUNTRY: string = 'XX'
 
 /**
- * Where a request comes from, with its address in canonical form. Throws `wrong_data_structure` for an address that
- * is none, and `unavailable` where there is no address: that is our edge's fault, and no reason to sign anyone out.
+ * Where a request comes from, with its address in canonical form. Throws `wrong_data_structure` for a malformed address, and
+ * `unavailable` where there is none: the edge failed to set it, and a 401 would sign the client out.
  */
 export function readClient(c: Context<AppEnv>): Client {
   const header = c.req.header('CF-Connecting-IP')
@@ -43,8 +43,8 @@ export function readCaller(c: Context<AppEnv>): Caller {
 }
 
 /**
- * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Without
- * `PUBLIC_URL` only this machine is served, and then it is the request's own.
+ * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
+ * local development may do without `PUBLIC_URL`: its issuer is the origin of the request.
  */
 function readIssuer(c: Context<AppEnv>): string {
   return c.env.settings.publicUrl ?? new URL(c.req.url).origin

@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 
 import { MAX_PASSWORD_LENGTH } from '../../domain/accounts/passwords.ts'
 
-// zod/mini says nothing of what was wrong until it is told in which language.
+// zod/mini has no messages until it is given a language.
 z.config(en())
 
 /** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */

@@ -1,6 +1,6 @@
 /**
- * The pair in cookies (RFC 6265). Both live as long as the refresh token: a refresh needs the expired access token
- * beside it.
+ * The pair in cookies (RFC 6265). Both cookies live as long as the refresh token, since a refresh needs the access token
+ * too, expired or not.
  */
 
 import type { Context } from 'hono'
@@ -30,7 +30,7 @@ export function readAccessCookie(c: Context<AppEnv>): string | null {
   return readOnly(c.req.header('Cookie') ?? '', ACCESS.name)
 }
 
-/** Every access token that was sent, planted ones included: for signing out, which ends what is ours among them. */
+/** Every access token that was sent, also one that another host of the domain planted: a sign-out ends the sessions of all. */
 export function readAllAccessCookies(c: Context<AppEnv>): readonly string[] {
   return cookieValues(c.req.header('Cookie') ?? '', ACCESS.name)
 }
@@ -42,7 +42,7 @@ export function writePair(c: Context<AppEnv>, pair: Pair): void {
   setCookie(c, REFRESH.name, pair.refresh, { ...attributes, path: REFRESH.path })
 }
 
-/** Takes both cookies back. */
+/** Deletes both cookies. */
 export function clearPair(c: Context<AppEnv>): void {
   const attributes = { ...attributesFor(c), maxAge: 0 }
   setCookie(c, ACCESS.name, '', { ...attributes, path: ACCESS.path })
@@ -67,7 +67,7 @@ export function cookieValues(header: string, name: string): readonly string[] {
     .filter((value) => value !== '')
 }
 
-/** A second cookie of one name comes from another site of the same domain, and either may be the planted one. */
+/** The one value under a name. Throws where there are two: another host of the domain set one of them, and nobody knows which. */
 function readOnly(header: string, name: string): string | null {
   const [value, ...others] = cookieValues(header, name)
   if (others.length > 0) throw new TesseraError('wrong_data_structure', { cause: 'cookie sent twice' })

@@ -2,7 +2,7 @@
 
 import { factory } from '../factory.ts'
 
-/** Verifiers fetch anew when they meet a `kid` that they do not know, so this bounds only how long an old key lives on. */
+/** How long verifiers keep a key that was taken away. For a new one they need not wait: they fetch when they meet its `kid`. */
 const MAX_AGE_SECONDS = 300
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {

@@ -35,7 +35,7 @@ function linkRoute(purpose: LinkPurpose) {
     })
     .post(path, refuseCrossOrigin, async (c) => {
       const { token, policy, former } = await readForm(c, LinkRequest)
-      // Before the link is used up: it works once, and whoever pressed it should read that it did.
+      // The page is loaded before the link is used up, so that a failure to load leaves the link usable.
       const { renderDonePage } = await loadPages()
       const nonce = c.get('secureHeadersNonce')
       if (purpose === 'end_sessions') {

@@ -30,7 +30,7 @@ export const sessionRoutes = factory
     return c.json(describeAccount(pair.account))
   })
   .delete('/session', refuseCrossOrigin, async (c) => {
-    // Expired or not, known or not: whoever signs out is signed out, and has no cookies afterwards.
+    // A sign-out takes any access token, expired or unknown ones too, and always deletes the cookies.
     await signOut(c.env, readAllAccessCookies(c))
     clearPair(c)
     return c.body(null, 204)
