@@ -20,6 +20,12 @@ export function problem(status: number, title: string, detail: string, code: str
   }
 }
 
+/** The same refusal on `GET` of one segment: the bare detail. */
+export function asText({ status, headers, body }: ReturnType<typeof problem>) {
+  const { detail } = JSON.parse(body) as { detail: string }
+  return { status, headers: { ...headers, 'content-type': 'text/plain; charset=UTF-8' }, body: detail }
+}
+
 /** An answer whole: its status, every header, and its body to the byte. */
 export async function answer(response: Response) {
   const { status, headers } = response
