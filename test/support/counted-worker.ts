@@ -7,12 +7,9 @@ import { answer } from './answers.ts'
 import { countRoundTrips } from './counting-database.ts'
 import { type CallOptions, startWorker, type TestWorker } from './worker.ts'
 
-const { database, roundTrips, reset } = countRoundTrips(env.DB)
+export const { database: countedDatabase, roundTrips, reset } = countRoundTrips(env.DB)
 
-/** For another Worker of the same count. */
-export const countedDatabase = database
-
-export const counted = startWorker({ DB: database })
+export const counted = startWorker({ DB: countedDatabase })
 
 /** Calls, and sees that the database was not even asked: nothing can have been written. */
 export async function callWithoutDatabase(path: string, options: CallOptions = {}, by: TestWorker = counted) {
