@@ -1,6 +1,6 @@
 /**
- * The health of a deployment, part by part. Anybody may ask, so asking often must cost little: an answer holds for some
- * seconds, and only a fresh one asks D1 and the queue, or writes to the log.
+ * The health of a deployment, part by part. Anybody may ask, so asking often must cost little: an answer is kept for some
+ * seconds, and only a new one asks D1 and the queue, or writes to the log.
  */
 
 import type { Config } from './config.ts'
@@ -69,7 +69,7 @@ export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () 
 
   return async () => {
     if (known !== undefined && now() < known.until) return known.health
-    // Whoever asks meanwhile gets the answer before: a part that is slow is not asked once for each of them.
+    // A caller who asks while a check runs gets the previous answer, so that a slow part is not asked once for each caller.
     if (known !== undefined) known = { health: known.health, until: now() + FRESH_SECONDS }
     const [configuration, keys, database, queue, sender] = await Promise.all([
       probe('configuration'),
@@ -84,7 +84,7 @@ export function createHealthCheck(probes: Probes, { now, log }: HealthDeps): () 
   }
 }
 
-/** Types promise every binding; a deployment may lack one. */
+/** Whether a deployment has a binding. Its type says that it has, and does not know of a deployment that lacks it. */
 function isBound(binding: unknown): boolean {
   return binding !== undefined && binding !== null
 }

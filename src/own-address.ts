@@ -9,10 +9,10 @@ import type { Services } from './domain/services.ts'
 import { TesseraError } from './errors.ts'
 import { toProblem } from './http/problem.ts'
 
-/** `foreign`: another deployment's, or another name of this one. `unknown`: which is ours, nobody has said. */
+/** `foreign`: another deployment's address, or another name of this one. `unknown`: `PUBLIC_URL` is not set. */
 export type Address = 'own' | 'foreign' | 'unknown'
 
-/** Which address is its own, a deployment has to be told: the configuration alone does not show that it is missing. */
+/** `PUBLIC_URL` is missing. Only a request shows that it is: local development may do without. */
 export class UnknownAddress extends ConfigError {
   constructor() {
     super(
@@ -26,7 +26,7 @@ export class UnknownAddress extends ConfigError {
  * this machine, every name of this machine will do: browsers and tools disagree about `localhost` and `127.0.0.1`.
  */
 export function addressOf(url: string, publicUrl: string | undefined): Address {
-  // So nearly every request says, and nothing is parsed for it.
+  // The usual request has the address as its prefix, and its URL need not be parsed.
   if (publicUrl !== undefined && url.startsWith(publicUrl) && url[publicUrl.length] === '/') return 'own'
   const { host, hostname } = new URL(url)
   if (publicUrl === undefined) return isLoopback(hostname) ? 'own' : 'unknown'

@@ -33,7 +33,7 @@ export interface Runtime {
   readonly purge: Purge
 }
 
-/** What a runtime takes from outside itself besides bindings: the time, in seconds since 1970, and somewhere to log. */
+/** What a runtime needs besides bindings: the clock, in seconds since 1970, and the log. */
 export type Surroundings = Pick<Services, 'now' | 'log'>
 
 /** The clock and the log of the platform. */
@@ -45,7 +45,7 @@ export const PLATFORM: Surroundings = {
 const ready = new WeakMap<Env, Runtime>()
 const starting = new WeakMap<Env, Promise<Runtime>>()
 
-/** The runtime of an environment, where there is one already: a warm request waits for nothing. */
+/** The runtime of an environment if it is built already, so that a warm request awaits no promise. */
 export function readyRuntime(env: Env): Runtime | undefined {
   return ready.get(env)
 }
@@ -61,7 +61,7 @@ export function runtimeFor(env: Env, surroundings = PLATFORM): Promise<Runtime> 
   starting.set(env, runtime)
   runtime.then(
     (built) => ready.set(env, built),
-    // A failure is not kept: what was missing may be there the next time.
+    // A failed start is forgotten, so that the next request starts again: what was missing may be there by then.
     () => starting.delete(env),
   )
   return runtime
@@ -130,7 +130,7 @@ function transportOf(config: Config, env: Env): Transport {
   return apiTransport({ url: config.MAIL_API_URL, key: config.MAIL_API_KEY, from: config.MAIL_FROM })
 }
 
-/** Digests are compared, so neither the key's content nor its length shows in the duration. */
+/** The check of a service key. It compares digests, so that its duration shows neither the content nor the length of the key. */
 async function serviceKeyCheck(key: string | undefined): Promise<Services['isServiceKey']> {
   if (key === undefined) return async () => false
   const expected = await sha256(key)
@@ -146,18 +146,18 @@ let argon2id: Promise<Argon2id> | undefined
 
 const passwordPrimitives: PasswordPrimitives = {
   async argon2id(params) {
-    // One instance per isolate, from the first password on: its memory, 65 MiB, is all that hashing ever takes.
+    // There is one instance an isolate, made with the first password: hashing never takes more than its 65 MiB.
     const engine = (argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd)))
     try {
       return (await engine)(params)
     } catch (error) {
-      // It did not start, or broke down in the middle. Kept, it would fail every password from now on.
+      // A failed instance is forgotten, so that the next password starts another one.
       if (argon2id === engine) argon2id = undefined
       throw error
     }
   },
   async scrypt(password, salt, keyLength, { N, r, p }) {
-    // Only imported accounts need it, and an isolate that has none need not load it.
+    // Only passwords of imported accounts need scrypt, so only they load it.
     const { scrypt } = await import('node:crypto')
     return new Promise((resolve, reject) => {
       const maxmem = 128 * r * (N + p + 2)

@@ -1,7 +1,7 @@
 /**
- * What a deployment answers that cannot start: its health, and 500 without content to everything else. Only where the
- * secrets or the address were never set, so that nobody can be using it, a browser gets a page that says what to set:
- * whoever deployed it looks there first. Why a deployment that was in use cannot start is not for strangers.
+ * What a deployment answers that cannot start: its health, and 500 without content to everything else. Where its secrets
+ * or its address were never set, a browser gets a page that says what to set: nobody can be using such a deployment, and its
+ * owner opens it first. A deployment that was in use does not tell strangers why it cannot start.
  */
 
 import { Hono } from 'hono'
@@ -15,13 +15,13 @@ import { createBrokenHealthCheck } from './services.ts'
 
 interface Unconfigured {
   readonly checkHealth: Services['checkHealth']
-  /** Names of secrets; none when they are not what is wrong. */
+  /** The names of the secrets that were never set; none where something else is wrong. */
   readonly unset: readonly string[]
   /** The secrets are set, and the address is not. */
   readonly isNameless: boolean
 }
 
-/** Kept for the seconds that a health answer holds. */
+/** The health checks of environments, since each keeps its answer for some seconds. */
 const checks = new WeakMap<Env, Services['checkHealth']>()
 
 /** Answers for an environment whose services cannot start, for the reason given. */
@@ -35,7 +35,7 @@ export async function answerUnconfigured(request: Request, env: Env, reason: unk
   })
 }
 
-/** Made when it is met: no deployment that works needs it. */
+/** The app of a deployment that cannot start. Built when it is needed, since no other deployment needs it. */
 function createUnconfiguredApp() {
   return new Hono<{ Bindings: Unconfigured }>()
     .notFound((c) => c.body(null, 500))

@@ -1,9 +1,9 @@
-/** What works of a deployment, in words for strangers: names of parts, and ok or not. Why not stands in the log. */
+/** The health of a deployment as strangers may see it: names of parts, and ok or not. The log says why not. */
 
 export const PARTS = ['configuration', 'keys', 'database', 'queue', 'sender'] as const
 export type Part = (typeof PARTS)[number]
 
-/** `unknown`: it cannot be told, because the configuration cannot be used. */
+/** `unknown`: the part could not be asked, because the configuration cannot be used. */
 export type Condition = 'ok' | 'not ok' | 'unknown'
 
 export type Health = Readonly<Record<Part, Condition>>

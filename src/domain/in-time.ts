@@ -1,9 +1,8 @@
 /**
- * Nothing hangs: whoever waits for a part that may stay silent waits so long and no longer. What was asked for may
- * happen all the same, and later.
+ * Limits of time for parts that may stay silent, so that no request hangs. The work that timed out may still be done, later.
  */
 
-/** What a part said that was waited for: nothing. */
+/** A part did not answer in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
 }

@@ -1,4 +1,4 @@
-/** What happened, in words: the same in a mail and on the page that its links open. */
+/** The details of a notice in words: the same in the mail and on the pages behind its links. */
 
 import { describeDevice } from './device.ts'
 import { countryName, oneLine } from '../places/names.ts'

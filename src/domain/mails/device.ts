@@ -1,9 +1,9 @@
 /**
- * A user agent in words that its owner recognizes. Whoever sends a request writes its user agent, so nothing of it is shown
- * but that it has one of these words: a mail of ours must not carry a stranger's name, address or sentence.
+ * A user agent in words that its owner recognizes. A user agent is written by whoever sends the request, so only the words of these
+ * tables are shown: a mail must not carry a name, an address or a sentence of a stranger.
  */
 
-/** First match wins: most browsers also name those they descend from. */
+/** The first match counts, since most browsers also name those that they descend from. */
 const BROWSERS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bEdgA?(?:iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],

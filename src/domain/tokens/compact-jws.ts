@@ -1,6 +1,6 @@
 /**
- * The parts of a compact JWS (RFC 7515 section 3.1): what one says, and whether the last one signs the others. Every
- * request comes through here, so a part is decoded once, and a key is never imported.
+ * The parts of a compact JWS (RFC 7515 section 3.1): the values of the first two, and whether the third is their signature.
+ * Nearly every request comes through here, so a part is decoded once, and no key is imported.
  */
 
 import type { TokenAlgorithm } from './keys.ts'
@@ -31,7 +31,7 @@ export function decodeJson(part: string): unknown {
   if (!/^[\w-]+$/.test(part)) return null
   try {
     const binary = fromBase64url(part)
-    // The usual token is ASCII, which is UTF-8 as it stands.
+    // The usual part is ASCII, which needs no decoding as UTF-8.
     return JSON.parse(isAscii(binary) ? binary : decoder.decode(toBytes(binary)))
   } catch {
     return null
@@ -39,8 +39,8 @@ export function decodeJson(part: string): unknown {
 }
 
 /**
- * Decoders drop the spare bits of the last character, so several texts carry one signature. Only the canonical one
- * is ours (RFC 4648 section 3.5).
+ * Whether the spare bits of the last character are zero. Decoders drop those bits, so that several texts would carry one
+ * signature; only the canonical one is accepted (RFC 4648 section 3.5).
  */
 function isCanonical(signature: string): boolean {
   if (signature.length % 4 === 2) return /[AQgw]$/.test(signature)

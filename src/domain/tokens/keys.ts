@@ -45,7 +45,7 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
 
 /** Derives every key from the current secret and the previous ones, newest first. */
 export async function deriveKeys(secret: string, previous: readonly string[]): Promise<Keys> {
-  // Once each: halfway through a rotation the current secret often stands among the previous ones, too.
+  // Each secret counts once: halfway through a rotation the current one often stands among the previous ones, too.
   const masters = await Promise.all([...new Set([secret, ...previous])].map(importMaster))
   const access = await Promise.all(masters.map(deriveAccessKey))
   const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
@@ -95,7 +95,7 @@ async function exportCoordinates(key: CryptoKey): Promise<{ readonly x: string; 
 async function deriveHmacKey(master: CryptoKey, purpose: string): Promise<DerivedKey> {
   const bytes = await expand(master, `${purpose} HS256`, 32)
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
-  // A thumbprint of a secret key would be a hash of that key; this name is unrelated to it.
+  // The `kid` of a secret key is derived beside it: a thumbprint would be a hash of the key.
   const kid = base64url(await expand(master, `${purpose} kid`, 16))
   return { signing: Object.assign(key, { alg: 'HS256', kid } as const), verifying: key }
 }
