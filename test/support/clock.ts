@@ -26,3 +26,7 @@ export function at(seconds: number): void {
 export function setClock(seconds: number): void {
   vi.setSystemTime(seconds * 1000)
 }
+
+export function passSeconds(seconds: number): void {
+  vi.setSystemTime(Date.now() + seconds * 1000)
+}
