@@ -3,6 +3,8 @@
  * docs/api.md derive from it; whatever is not in it does not leave the Worker.
  */
 
+import type { Cause } from './log.ts'
+
 interface ErrorRow {
   readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 421 | 429 | 500 | 503
   /** What callers see, to the letter. Where a row has several, the thrower names one; the first is the default. */
@@ -101,10 +103,10 @@ export type ErrorDetail<Code extends ErrorCode> = (typeof ERRORS)[Code]['details
 export type FieldErrors = Readonly<Record<string, readonly string[]>>
 
 interface TesseraErrorOptions<Code extends ErrorCode> {
-  /** Why, for the log only. Never token text, never a password. */
-  readonly cause?: unknown
-  /** Fields for the log beside the cause, under the same rule. */
-  readonly context?: Readonly<Record<string, unknown>>
+  /** Why, for the log only: one of the table, or what another part threw. Never token text, never a password. */
+  readonly cause?: Cause | Error | undefined
+  /** The session that is concerned, for the log. */
+  readonly sid?: string
   readonly detail?: ErrorDetail<Code>
   readonly fields?: FieldErrors
   /** Methods that the route does have (405). */
@@ -118,7 +120,8 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'TesseraError'
   readonly code: Code
   readonly status: ErrorRow['status']
-  readonly context: Readonly<Record<string, unknown>>
+  declare readonly cause: Cause | Error | undefined
+  readonly sid: string | undefined
   readonly fields: FieldErrors | undefined
   readonly allow: readonly string[] | undefined
   readonly retryAfterSeconds: number | undefined
@@ -127,7 +130,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
     super(options.detail ?? ERRORS[code].details[0], { cause: options.cause })
     this.code = code
     this.status = ERRORS[code].status
-    this.context = options.context ?? {}
+    this.sid = options.sid
     this.fields = options.fields
     this.allow = options.allow
     this.retryAfterSeconds = options.retryAfterSeconds

@@ -5,11 +5,10 @@
 
 import type { Config } from './config.ts'
 import { isMigrated } from './db/migration-check.ts'
-import { NOT_MIGRATED } from './db/d1.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
 import { inTime } from './domain/in-time.ts'
-import type { LogEvent } from './domain/services.ts'
+import { type Log, NOT_MIGRATED } from './log.ts'
 
 /** A part is well when its probe returns; what the probe throws says what is wrong, for the log. */
 export type Probes = Readonly<Partial<Record<Part, () => unknown>>>
@@ -17,7 +16,7 @@ export type Probes = Readonly<Partial<Record<Part, () => unknown>>>
 interface HealthDeps {
   /** Seconds since 1970. */
   readonly now: () => number
-  readonly log: (event: LogEvent) => void
+  readonly log: Log
 }
 
 /** How long one isolate gives the same answer. */

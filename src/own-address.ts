@@ -9,6 +9,8 @@ import type { Services } from './domain/services.ts'
 import { TesseraError } from './errors.ts'
 import { toProblem } from './http/problem.ts'
 
+const ANOTHER_HOST = 'another host'
+
 /** `foreign`: another deployment's address, or another name of this one. `unknown`: `PUBLIC_URL` is not set. */
 export type Address = 'own' | 'foreign' | 'unknown'
 
@@ -37,13 +39,13 @@ export function addressOf(url: string, publicUrl: string | undefined): Address {
 
 /** The answer to a request for another address (RFC 9110 section 15.5.20). Nothing of the request was looked at. */
 export function answerMisdirected(request: Request, { log }: Pick<Services, 'log'>): Response {
-  const error = new TesseraError('misdirected', { cause: 'another host' })
+  const error = new TesseraError('misdirected', { cause: ANOTHER_HOST })
   const ray = request.headers.get('CF-Ray')
   log({
     event: 'refused',
     code: error.code,
     status: error.status,
-    cause: error.cause,
+    cause: ANOTHER_HOST,
     host: new URL(request.url).host,
     ...(ray !== null && { ray }),
   })

@@ -4,7 +4,9 @@
  */
 
 import { inTime, NoAnswer } from '../domain/in-time.ts'
+import { toError } from '../domain/describe-error.ts'
 import { TesseraError } from '../errors.ts'
+import { type Cause, NOT_MIGRATED } from '../log.ts'
 
 /**
  * How long one round trip may take. The longest chain is a refresh from another place: three tries of the rotation with
@@ -19,9 +21,6 @@ const PAUSE_MILLISECONDS = 50
 
 /** How long a caller should wait before asking again when D1 is down. */
 const RETRY_AFTER_SECONDS = 1
-
-/** The log line for a database without the schema: it says what to run. */
-export const NOT_MIGRATED = 'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`'
 
 /**
  * Runs statements as one transaction, in one round trip. Throws `unavailable` when D1 fails or does not answer in time; the
@@ -85,7 +84,7 @@ function unavailable(cause: unknown): TesseraError {
   return new TesseraError('unavailable', { cause: inWords(cause), retryAfterSeconds: RETRY_AFTER_SECONDS })
 }
 
-function inWords(cause: unknown): unknown {
+function inWords(cause: unknown): Cause | Error {
   if (cause instanceof NoAnswer) return 'D1 is silent'
-  return lacksTable(cause) ? NOT_MIGRATED : cause
+  return lacksTable(cause) ? NOT_MIGRATED : toError(cause)
 }

@@ -6,7 +6,7 @@
 import { inArray, lte } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
-import type { LogEvent } from '../domain/services.ts'
+import type { Log } from '../log.ts'
 import { run } from './d1.ts'
 import { deleteFrom, select } from './query.ts'
 import { allowedPlaces, notifications, sessions } from './schema.ts'
@@ -27,7 +27,7 @@ const CHUNK_MILLISECONDS = 5000
 export type Purge = (now: number) => Promise<void>
 
 /** The purge of a D1 database. Build it once per isolate. */
-export function createPurge(d1: D1Database, log: (event: LogEvent) => void): Purge {
+export function createPurge(d1: D1Database, log: Log): Purge {
   const chunks = [
     prepareChunk(d1, sessions, sessions.sid, sessions.expiresAt, KEEP_SESSIONS_SECONDS),
     prepareChunk(d1, allowedPlaces, allowedPlaces.id, allowedPlaces.expiresAt, 0),

@@ -144,6 +144,7 @@ function previousPair(c: PlaygroundContext): CookiePair | null {
 /** Throws `wrong_data_structure`. */
 async function fields<Schema extends z.ZodMiniType>(c: PlaygroundContext, schema: Schema): Promise<z.output<Schema>> {
   const parsed = schema.safeParse(await c.req.parseBody())
-  if (!parsed.success) throw new TesseraError('wrong_data_structure', { cause: z.prettifyError(parsed.error) })
+  if (!parsed.success)
+    throw new TesseraError('wrong_data_structure', { cause: new Error(z.prettifyError(parsed.error)) })
   return parsed.data
 }

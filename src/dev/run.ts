@@ -1,6 +1,6 @@
 /** What this run of `npm start` pretends, and what it has seen so far. In memory only: a restart forgets it. */
 
-import type { LogEvent } from '../domain/services.ts'
+import type { LogEvent } from '../log.ts'
 import { parseToken } from '../domain/tokens/tokens.ts'
 import type { Exchange } from './exchange.ts'
 import type { PlaceId } from './places.ts'

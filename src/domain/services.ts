@@ -1,5 +1,6 @@
 /** What the rules may ask for. Adapters implement the ports, each of which stands with its noun; tests may too. */
 
+import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'
 import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
@@ -9,12 +10,6 @@ import type { Doubts } from './sessions/doubts.ts'
 import type { SessionStore } from './sessions/session.ts'
 import type { Settings } from './settings.ts'
 import type { Tokens } from './tokens/tokens.ts'
-
-/** Everything a refusal or an incident leaves in the log. Never token text, never a password, never an e-mail. */
-export interface LogEvent {
-  readonly event: string
-  readonly [field: string]: unknown
-}
 
 export interface Services {
   readonly settings: Settings
@@ -35,5 +30,5 @@ export interface Services {
   readonly now: () => number
   /** 122 random bits, as a UUID. */
   readonly newId: () => string
-  readonly log: (event: LogEvent) => void
+  readonly log: Log
 }

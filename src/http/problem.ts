@@ -3,7 +3,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-import { describeError } from '../domain/describe-error.ts'
+import { describeError, toError } from '../domain/describe-error.ts'
 import { TesseraError } from '../errors.ts'
 import type { AppEnv } from './factory.ts'
 
@@ -42,7 +42,7 @@ function describeProblem({ status, message, code, fields }: TesseraError): strin
 
 /** The row of the table that something thrown belongs to, logged, with its headers set. */
 export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
-  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: thrown })
+  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
   logRefusal(error, c)
   if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
@@ -56,7 +56,7 @@ function wantsText(c: Context<AppEnv>): boolean {
 }
 
 function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
-  const { code, status, cause, context } = error
+  const { code, status, cause, sid } = error
   if (cause === undefined) return
   const ray = c.req.header('CF-Ray')
   c.env.log({
@@ -64,7 +64,7 @@ function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
     code,
     status,
     cause: describeError(cause),
-    ...context,
+    ...(sid !== undefined && { sid }),
     route: c.req.routePath,
     ...(ray !== undefined && { ray }),
   })

@@ -9,7 +9,7 @@ import { describeError } from '../domain/describe-error.ts'
 import { inTime } from '../domain/in-time.ts'
 import { Notice, type StoredNotice } from '../domain/mails/notice.ts'
 import { type Outbox, type OutboxRow } from '../domain/mails/outbox.ts'
-import type { LogEvent } from '../domain/services.ts'
+import type { Log } from '../log.ts'
 import type { LocationPolicy } from '../domain/places/place.ts'
 import { renderMail, type SignLink } from './message.ts'
 import { MailError, type Transport } from './transport.ts'
@@ -22,7 +22,7 @@ export interface DeliveryDeps {
   /** How far the places reach that a mail offers to allow. */
   readonly locationPolicy: LocationPolicy
   readonly now: () => number
-  readonly log: (event: LogEvent) => void
+  readonly log: Log
 }
 
 const QueuedMail = z.object({ id: z.string() })

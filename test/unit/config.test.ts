@@ -342,7 +342,7 @@ describe('the errors', () => {
 
   test('carry what the answer needs', () => {
     const error = new TesseraError('token_missing', {
-      cause: 'why',
+      cause: new Error('why'),
       detail: 'Refresh token is missing',
       fields: { refresh: ['missing'] },
       allow: ['GET'],
@@ -353,7 +353,7 @@ describe('the errors', () => {
       code: 'token_missing',
       status: 401,
       message: 'Refresh token is missing',
-      cause: 'why',
+      cause: new Error('why'),
       fields: { refresh: ['missing'] },
       allow: ['GET'],
       retryAfterSeconds: 3,

@@ -45,18 +45,18 @@ export async function authenticateInPlace(
   const found = await services.sessions.findGoverned(claims.sid, holdingKeys(locationPolicy, client), services.now())
   const authenticated = requireLive(services, claims, found)
   if (found?.isAllowed !== true && !isOwnPlace(locationPolicy, authenticated.session, client)) {
-    throw new TesseraError('location_blocked', { cause: 'moved', context: { sid: claims.sid } })
+    throw new TesseraError('location_blocked', { cause: 'moved', sid: claims.sid })
   }
   return authenticated
 }
 
 function requireLive({ settings, now }: AuthServices, claims: AccessClaims, found: FoundSession | null): Authenticated {
-  const context = { sid: claims.sid }
-  if (found === null) throw new TesseraError('token_used', { cause: 'unknown', context })
-  if (!isOf(found.session, claims)) throw new TesseraError('token_not_valid', { cause: 'foreign', context })
+  const { sid } = claims
+  if (found === null) throw new TesseraError('token_used', { cause: 'unknown', sid })
+  if (!isOf(found.session, claims)) throw new TesseraError('token_not_valid', { cause: 'foreign', sid })
   const ended = endOf(found.session, { settings, now: now() })
-  if (ended !== null) throw new TesseraError('token_used', { cause: ended, context })
-  if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', context })
+  if (ended !== null) throw new TesseraError('token_used', { cause: ended, sid })
+  if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', sid })
   return { session: found.session, account: found.account }
 }
 

@@ -58,5 +58,5 @@ export async function endOthers(
   { account, session: { sid } }: Authenticated,
 ): Promise<void> {
   if (await sessions.endOthers({ sid, userId: account.id }, now(), settings)) return
-  throw new TesseraError('token_used', { cause: 'ended', context: { sid } })
+  throw new TesseraError('token_used', { cause: 'ended', sid })
 }

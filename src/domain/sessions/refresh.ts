@@ -125,6 +125,6 @@ async function refuse(
   }
 
   function fail(kind: Refusal): never {
-    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, context: { sid } })
+    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid })
   }
 }

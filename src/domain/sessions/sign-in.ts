@@ -6,6 +6,7 @@
  */
 
 import { TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
 import { normalizeEmail } from '../accounts/account.ts'
 import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
@@ -44,7 +45,7 @@ export async function signInByPassword(
   // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
   const check = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
   const cause = refusal(account, check.matches)
-  if (account === null || cause !== null) throw new TesseraError('no_active_account', { cause })
+  if (account === null || cause !== undefined) throw new TesseraError('no_active_account', { cause })
 
   const rehash = check.outdated ? await rehashed(services, credentials.password) : null
   const session = await newSession(services, caller)
@@ -66,11 +67,11 @@ async function rehashed(
   }
 }
 
-function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): string | null {
+function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): Cause | undefined {
   if (account === null) return 'unknown address'
   if (!matches) return 'wrong password'
   if (!account.isActive) return 'inactive'
-  return account.isConfirmed ? null : 'unconfirmed'
+  return account.isConfirmed ? undefined : 'unconfirmed'
 }
 
 async function newSession(services: SignInServices, { client, cookies }: SignInCaller): Promise<NewSession> {

@@ -317,11 +317,11 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
         ...services.sessions,
         async rotate(rotation) {
           if (written) await services.sessions.rotate(rotation)
-          throw new TesseraError('unavailable', { cause: 'D1', retryAfterSeconds: 1 })
+          throw new TesseraError('unavailable', { cause: 'D1 is silent', retryAfterSeconds: 1 })
         },
       },
     }
-    expect(await refusal(refresh(broken, pair, HOME))).toEqual(refused('unavailable', 'D1'))
+    expect(await refusal(refresh(broken, pair, HOME))).toEqual(refused('unavailable', 'D1 is silent'))
     expect([services.ends, services.announced]).toEqual([[], []])
     return { services, row, sid, pair }
   }

@@ -1,0 +1,96 @@
+/**
+ * Everything that the log can say, in two closed tables: events, and the causes of refusals. docs/log.md and the types derive
+ * from them. Never token text, a password or an e-mail address.
+ */
+
+/** Why a request was refused. What its caller is told stands in `ERRORS`; an exception of another part is a cause by itself. */
+export const CAUSES = {
+  form: 'not three base64url parts holding JSON objects',
+  kid: 'a token under a key that is not ours, or not any more',
+  header: 'an algorithm, a type or an extension that is not ours',
+  signature: 'the signature does not fit',
+  type: 'a token of another type',
+  claims: 'a good signature over claims of another shape',
+  'out of its time': 'expired, or not yet good',
+  race: 'a refresh token that was just rotated away, from the place of its session',
+  reused: 'a refresh token that was rotated away before that, or is presented elsewhere: it is in two hands',
+  moved: 'the right token, from another place',
+  inactive: 'the account was deactivated or deleted',
+  ended: 'somebody ended the session',
+  expired: 'the session is over',
+  unknown: 'there is no such session, or not any more',
+  foreign: 'the token names another account than its session does',
+  'unknown address': 'nobody has this e-mail address',
+  'wrong password': 'the account is there, and the password is not its own',
+  unconfirmed: 'the address of the account is not confirmed',
+  'changed during sign-in': 'the account or its password changed while the password was verified',
+  link: 'a link that was used, or of a mail that is not there any more',
+  purpose: 'a link that is for something else',
+  place: 'a link that would allow another place than its page said',
+  JSON: 'a body that is not JSON',
+  guid: 'a path that is not a guid',
+  'cookie sent twice': 'two cookies of one name: another site of the domain planted one',
+  'CF-Connecting-IP': 'a client address that is none',
+  'CF-Connecting-IP is missing': 'the request did not come through Cloudflare',
+  'another host': 'the request was for another address than `PUBLIC_URL`',
+  'cross-origin': 'a page of another origin asked',
+  prefetch: 'a browser asked, and no person',
+  'service key': 'a wrong service key',
+  'ISSUE_ACCESS is off': '`GET /{guid}` is switched off',
+  'D1 is silent': 'no answer from D1 in time',
+  'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`': 'D1 has not the tables',
+} as const satisfies Record<string, string>
+
+export type Cause = keyof typeof CAUSES
+
+/** Where a database has not the tables, the cause is what to run. */
+export const NOT_MIGRATED =
+  'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' satisfies Cause
+
+/** What happened beside the answers, and what each line says besides. */
+export const EVENTS = {
+  refused: 'a request got an error; `code`, `status`, `cause` and `route` say which and why, `sid` whose, `ray` which',
+  refreshed: 'a refresh was healed: `cause` is `resumed` or `replayed`',
+  password_not_rehashed: 'a password was right, and its old hash stays for now',
+  not_healthy: 'a `part` of `/healthz` is not well',
+  purged: 'so many `rows` that were over are deleted',
+  mail_not_queued: 'the queue did not take a mail; the sweep will find it',
+  mail_requeued: 'the sweep found so many (`count`) mails that should have been sent',
+  mail_postponed: 'a mail service did not take a mail; another try follows in `delaySeconds`',
+  mail_parked: 'a mail cannot be sent as it is; its row keeps the `error`',
+  mail_given_up: 'a mail was tried for a day',
+  mail_outbox_unreachable: 'D1 failed while a mail was delivered; the queue delivers it again',
+  mail_message_not_valid: 'a message in the mail queue that is none of ours',
+} as const satisfies Record<string, string>
+
+interface Fields {
+  readonly refused: {
+    readonly code: string
+    readonly status: number
+    /** A `Cause`, or what an exception says of itself. */
+    readonly cause: string
+    readonly sid?: string
+    readonly route?: string
+    readonly host?: string
+    readonly ray?: string
+  }
+  readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly sid: string }
+  readonly password_not_rehashed: { readonly error: string }
+  readonly not_healthy: { readonly part: string; readonly error: string }
+  readonly purged: { readonly rows: number }
+  readonly mail_not_queued: { readonly id: string; readonly error: string }
+  readonly mail_requeued: { readonly count: number }
+  readonly mail_postponed: { readonly id: string; readonly error: string; readonly delaySeconds: number }
+  readonly mail_parked: { readonly id: string; readonly error: string }
+  readonly mail_given_up: { readonly id: string }
+  readonly mail_outbox_unreachable: { readonly id: string; readonly error: string }
+  readonly mail_message_not_valid: { readonly messageId: string }
+}
+
+/** A line of the log. An event that is not in the table, or lacks a field, cannot be written. */
+export type LogEvent = {
+  [Event in keyof typeof EVENTS]: { readonly event: Event } & Fields[Event]
+}[keyof typeof EVENTS]
+
+/** Writes a line. Never throws. */
+export type Log = (event: LogEvent) => void
