@@ -52,11 +52,23 @@ function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'route
   })
 }
 
-/** What every answer has in common. */
-export function setCommonHeaders(response: Response): Response {
+/** A browser that shows an answer as a page loads nothing for it, and shows it in no frame. */
+const NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+/** A year, for this host alone: whether all of a domain speaks https is not for one host of it to say (RFC 6797 section 6.1). */
+const HTTPS_ONLY = 'max-age=31536000'
+
+/** What every answer has in common: it is not kept, and no page of a browser makes anything of it. `url` is that of its request. */
+export function setCommonHeaders(response: Response, url: string): Response {
   const { headers } = response
   // Whatever depends on a token must not be kept; the few answers that may be say so themselves.
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+  // Pages have a policy of their own.
+  if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', NOTHING)
+  // The public keys are for every page.
+  if (!headers.has('Cross-Origin-Resource-Policy')) headers.set('Cross-Origin-Resource-Policy', 'same-origin')
+  headers.set('Referrer-Policy', 'no-referrer')
   headers.set('X-Content-Type-Options', 'nosniff')
+  if (url.startsWith('https:')) headers.set('Strict-Transport-Security', HTTPS_ONLY)
   return response
 }

@@ -16,7 +16,7 @@ export default {
   async fetch(request, env, ctx) {
     const runtime = readyRuntime(env)
     const answer = runtime === undefined ? await start(request, env, ctx) : serve(request, env, ctx, runtime)
-    return setCommonHeaders(await answer)
+    return setCommonHeaders(await answer, request.url)
   },
 
   async queue(batch, env) {

@@ -28,6 +28,8 @@ const guards = new WeakSet<object>()
 export function issuing(...methods: readonly string[]) {
   const guard = factory.createMiddleware(async (c, next) => {
     c.set('errorsAsText', c.req.method === 'GET')
+    // Of two requests that differ in these alone, one may get a pair and the other none.
+    c.header('Vary', 'Sec-Fetch-Site, Sec-Purpose')
     // Hono runs the GET handler for HEAD.
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''

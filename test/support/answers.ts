@@ -3,7 +3,21 @@
 import { expect } from 'vitest'
 
 /** Headers that every answer has. */
-export const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+export const OVER_HTTP = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+/** … over https. */
+export const COMMON = { ...OVER_HTTP, 'strict-transport-security': 'max-age=31536000' }
+
+/** Every header but `Vary`, which is of the route and not of the answer: see same-origin.test.ts. */
+export function headersOf({ headers }: Response): Readonly<Record<string, string>> {
+  return Object.fromEntries([...headers].filter(([name]) => name !== 'vary'))
+}
 
 interface Extra {
   readonly headers?: Readonly<Record<string, string>>
@@ -28,8 +42,7 @@ export function asText({ status, headers, body }: ReturnType<typeof problem>) {
 
 /** An answer whole: its status, every header, and its body to the byte. */
 export async function answer(response: Response) {
-  const { status, headers } = response
-  return { status, headers: Object.fromEntries(headers), body: await response.text() }
+  return { status: response.status, headers: headersOf(response), body: await response.text() }
 }
 
 /** The same but for cookies, which the test looks at by themselves. */

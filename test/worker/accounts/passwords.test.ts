@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../../support/accounts.ts'
-import { COMMON, problem } from '../../support/answers.ts'
+import { COMMON, headersOf, problem } from '../../support/answers.ts'
 import { startWorker, type TestWorker } from '../../support/worker.ts'
 
 const UNAVAILABLE = problem(503, 'Service Unavailable', 'Service unavailable', 'unavailable', {
@@ -27,7 +27,7 @@ afterEach(() => {
 
 async function signIn(email: string | null, password = PASSWORD, path = '/auth/token', by: TestWorker = worker) {
   const response = await by.call(path, { method: 'POST', json: { primary_email: email, password } })
-  return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  return { status: response.status, headers: headersOf(response), body: await response.text() }
 }
 
 /** Makes a hash fail, as one does that gets no memory, until it is mended. What was computing it is of no use any more. */

@@ -6,6 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
+import { answer, COMMON } from '../../support/answers.ts'
 import { setClock } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { answerMailApi, openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
@@ -205,18 +206,9 @@ describe('a session that ends because of another place or a used token', () => {
     const [path, options] = present(pairOf(await box.call(`/${GUID}`)))
     const response = await box.call(path, { ...STRANGER, ...options })
 
-    expect({
-      status: response.status,
-      headers: Object.fromEntries(response.headers),
-      body: await response.text(),
-    }).toEqual({
+    expect(await answer(response)).toEqual({
       status: 401,
-      headers: {
-        'cache-control': 'no-store',
-        'content-type': type,
-        'www-authenticate': 'Bearer',
-        'x-content-type-options': 'nosniff',
-      },
+      headers: { ...COMMON, 'content-type': type, 'www-authenticate': 'Bearer' },
       body,
     })
     const { id } = await onlyRow()

@@ -3,7 +3,7 @@
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 
-import { answer, EMPTY_OK, NOT_VALID } from '../../support/answers.ts'
+import { answer, COMMON, EMPTY_OK, NOT_VALID } from '../../support/answers.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { stopClock } from '../../support/clock.ts'
 import { claimsOf, decodeToken, testKeys } from '../../support/forge.ts'
@@ -24,9 +24,11 @@ describe('GET /.well-known/jwks.json', () => {
 
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toEqual({
+      ...COMMON,
       'cache-control': 'public, max-age=300',
       'content-type': 'application/json',
-      'x-content-type-options': 'nosniff',
+      // Every page may read them.
+      'cross-origin-resource-policy': 'cross-origin',
     })
     const { keys, ...rest } = await response.json<JSONWebKeySet>()
     expect(rest).toEqual({})

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
-import { COMMON, problem } from '../../support/answers.ts'
+import { COMMON, headersOf, OVER_HTTP, problem } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { ELSEWHERE, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
@@ -35,7 +35,7 @@ afterEach(() => {
 
 async function answer(pending: Promise<Response>) {
   const response = await pending
-  return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  return { status: response.status, headers: headersOf(response), body: await response.text() }
 }
 
 const ROUTES = createApp()
@@ -123,7 +123,8 @@ describe('without PUBLIC_URL', () => {
     counting.reset()
     for (const path of [`/${crypto.randomUUID()}`, '/refresh', '/.well-known/jwks.json', '/nothing/at/all']) {
       logged.mockClear()
-      expect(await answer(nameless.call(path, { origin, headers: KEY }))).toEqual(UNCONFIGURED)
+      const headers = origin.startsWith('https:') ? COMMON : OVER_HTTP
+      expect(await answer(nameless.call(path, { origin, headers: KEY }))).toEqual({ ...UNCONFIGURED, headers })
       expect(logged.mock.calls).toEqual([[MISSING]])
     }
     expect(counting.roundTrips()).toBe(0)

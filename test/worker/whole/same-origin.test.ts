@@ -63,6 +63,26 @@ test('every route is in one of the two tables', () => {
   expect(new Set([...GUARDED, ...OPEN].map(([route]) => route))).toEqual(new Set(routes))
 })
 
+test('the routes that hand out a pair say what decides whether they do, and no other one does', async () => {
+  const ISSUING = ['GET /:guid', 'GET /refresh', 'POST /refresh', 'POST /auth/session']
+  const saying: string[] = []
+  for (const [route, request] of [...GUARDED, ...OPEN]) {
+    for (const site of [null, 'cross-site']) {
+      const vary = (await call(route, site, request)).headers.get('Vary')
+      if (vary !== null) saying.push(`${route}: ${vary}`)
+    }
+  }
+  expect(saying).toEqual(ISSUING.flatMap((route) => Array(2).fill(`${route}: Sec-Fetch-Site, Sec-Purpose`)))
+
+  const account = await createAccount(env.DB)
+  expect((await worker.call(`/${account.guid}`)).headers.get('Vary')).toBe('Sec-Fetch-Site, Sec-Purpose')
+})
+
+test('over plain http, as on this machine, nothing says that https is all there is', async () => {
+  const response = await worker.call('/healthz', { origin: 'http://localhost:8787' })
+  expect(response.headers.has('Strict-Transport-Security')).toBe(false)
+})
+
 function call(route: string, site: string | null, { path, ...options }: CallOptions & { readonly path?: string }) {
   const [method = '', pattern = ''] = route.split(' ')
   const headers = { ...(options.headers as Record<string, string>), ...(site !== null && { 'Sec-Fetch-Site': site }) }

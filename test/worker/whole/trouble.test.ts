@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
-import { answer, asText, problem, UNAVAILABLE } from '../../support/answers.ts'
+import { answer, asText, COMMON, problem, UNAVAILABLE } from '../../support/answers.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { keepLog } from '../../support/log.ts'
 import { callWithoutDatabase, counted, countedDatabase } from '../../support/counted-worker.ts'
@@ -37,7 +37,7 @@ describe('a configuration that cannot be used', () => {
       errors.mockClear()
       expect(await callWithoutDatabase(path, {}, broken)).toEqual({
         status: 500,
-        headers: { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+        headers: COMMON,
         body: '',
       })
       expect(errors.mock.calls).toEqual([[line]])
