@@ -1,5 +1,6 @@
 /** Links between documents lead somewhere: the file is there, and so is the heading. */
 
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -30,5 +31,28 @@ describe('links', () => {
 
   test.each(DOCUMENTS)('of %s lead to files and headings that there are', (path) => {
     expect(targetsOf(read(path)).flatMap((target) => missing(path, target) ?? [])).toEqual([])
+  })
+})
+
+describe('files that are named in the text', () => {
+  const all = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).split(
+    '\n',
+  )
+  const named = (path: string) =>
+    [...read(path).matchAll(/`([\w./-]+\.(?:tsx?|mjs|toml|sql))`/g)].map(([, name = '']) => name)
+
+  /** A file is named from the top, from src/ or from test/, or by the end of its path. */
+  function isThere(name: string): boolean {
+    const places = [name, `src/${name}`, `test/${name}`]
+    return places.some((path) => existsSync(join(ROOT, path))) || all.some((path) => path.endsWith(`/${name}`))
+  }
+
+  test('were found', () => {
+    expect(DOCUMENTS.flatMap(named).length).toBeGreaterThan(100)
+    expect([isThere('errors.ts'), isThere('domain/errors.ts')]).toEqual([true, false])
+  })
+
+  test.each(DOCUMENTS)('of %s are there', (path) => {
+    expect(named(path).filter((name) => !isThere(name))).toEqual([])
   })
 })
