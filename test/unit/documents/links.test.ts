@@ -34,25 +34,27 @@ describe('links', () => {
   })
 })
 
+/** The files that a document names between backticks. */
+function namedIn(document: string): readonly string[] {
+  return [...document.matchAll(/`([\w./-]+\.(?:tsx?|mjs|toml|sql))`/g)].map(([, name = '']) => name)
+}
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => existsSync(join(ROOT, path)))
+
+/** A file is named from the top, from src/ or from test/, or by the end of its path. */
+function isThere(name: string): boolean {
+  return files.some((path) => path === name || path.endsWith(`/${name}`))
+}
+
 describe('files that are named in the text', () => {
-  const all = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).split(
-    '\n',
-  )
-  const named = (path: string) =>
-    [...read(path).matchAll(/`([\w./-]+\.(?:tsx?|mjs|toml|sql))`/g)].map(([, name = '']) => name)
-
-  /** A file is named from the top, from src/ or from test/, or by the end of its path. */
-  function isThere(name: string): boolean {
-    const places = [name, `src/${name}`, `test/${name}`]
-    return places.some((path) => existsSync(join(ROOT, path))) || all.some((path) => path.endsWith(`/${name}`))
-  }
-
   test('were found', () => {
-    expect(DOCUMENTS.flatMap(named).length).toBeGreaterThan(100)
+    expect(DOCUMENTS.flatMap((path) => namedIn(read(path))).length).toBeGreaterThan(100)
     expect([isThere('errors.ts'), isThere('domain/errors.ts')]).toEqual([true, false])
   })
 
   test.each(DOCUMENTS)('of %s are there', (path) => {
-    expect(named(path).filter((name) => !isThere(name))).toEqual([])
+    expect(namedIn(read(path)).filter((name) => !isThere(name))).toEqual([])
   })
 })
