@@ -1,4 +1,4 @@
-/** What the rules may ask for. Adapters implement the ports, each of which stands with its noun; tests may too. */
+/** What the rules may ask for. Each interface of a store stands in the first file of its noun; `db/` implements it, and so may tests. */
 
 import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'
@@ -24,7 +24,7 @@ export interface Services {
   readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
   readonly announce: (notificationId: string) => Promise<void>
-  /** What works of this deployment. Never throws; it may be some seconds old. */
+  /** The health of this deployment, at most some seconds old. Never throws. */
   readonly checkHealth: () => Promise<Health>
   /** Seconds since 1970. */
   readonly now: () => number

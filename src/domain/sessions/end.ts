@@ -1,8 +1,8 @@
 /**
  * Ending sessions: what a token's holder may do, and what only its owner may.
  *
- * Whoever holds a token may end its session, even with an expired or a used one: giving up access needs no more. An
- * unknown token gets the same answer as a known one (RFC 7009 section 2.2), so nobody can use this to test tokens.
+ * The holder of a token may end its session, even with an expired or a used one, since that only gives up access. An unknown
+ * token gets the same answer as a known one (RFC 7009 section 2.2), so that nobody can test tokens in this way.
  */
 
 import { TesseraError } from '../../errors.ts'
@@ -38,7 +38,7 @@ export async function readSessions(tokens: Tokens, cookies: readonly string[]): 
   return [...named.values()].slice(0, MAX_COOKIE_SESSIONS)
 }
 
-/** Whatever token of it is live, and without a mail: its holder asked for it. */
+/** Ends a session, whichever of its tokens is live. There is no mail, since the holder of a token asked for it. */
 async function end({ sessions, now }: EndServices, session: NamedSession, reason: EndReason): Promise<void> {
   await sessions.end({ ...session, onlyWhileJti: null, reason, now: now(), notice: null })
 }

@@ -1,6 +1,6 @@
 /**
- * A pair is a function of its session's row: whoever may have the pair of a row gets the same claims, and the same
- * refresh token byte for byte, so no token is ever stored.
+ * A pair is made from its session's row alone. The same row gives the same claims, and the same refresh token byte for byte, so
+ * that a replay needs no stored token.
  */
 
 import type { Account } from '../accounts/account.ts'

@@ -1,8 +1,8 @@
 /**
  * The two ways to open a session: a guid that a trusted caller vouches for, and a password.
  *
- * A failed password sign-in has one answer and one duration, whatever failed. Who could tell an unknown address
- * from a wrong password could list the accounts.
+ * A failed sign-in by password has one answer and one duration, whatever failed: a difference between an unknown address and a
+ * wrong password would tell anybody which accounts there are.
  */
 
 import { TesseraError } from '../../errors.ts'
@@ -21,8 +21,8 @@ type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' 
 /** Who signs in. */
 export interface SignInCaller extends Caller {
   /**
-   * The access tokens that a browser came with. It gets others now, so their sessions end: nobody else is to go on with
-   * what it held. Without this, a thief who was faster than the owner would keep the session that the owner gave up.
+   * The access tokens that a browser came with. Their sessions end, since the browser gets other tokens now: a thief who
+   * rotated its refresh token first would otherwise keep a session that its owner no longer uses.
    */
   readonly cookies: readonly string[]
 }
@@ -42,7 +42,7 @@ export async function signInByPassword(
   caller: SignInCaller,
 ): Promise<Pair> {
   const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
-  // The password is verified before anything else is looked at, and against a decoy where there is none to verify.
+  // The password is verified first, against a decoy where there is no account or no hash, so that every refusal takes as long.
   const check = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
   const cause = refusal(account, check.matches)
   if (account === null || cause !== undefined) throw new TesseraError('no_active_account', { cause })
@@ -54,7 +54,7 @@ export async function signInByPassword(
   return firstPair(services, session, account, caller.issuer)
 }
 
-/** `null` where there is none to be had: the account stays under its old hash, since the password was right all the same. */
+/** A fresh hash; `null` where the engine failed. The sign-in goes on under the old hash, since the password was right. */
 async function rehashed(
   { passwords, log }: Pick<Services, 'passwords' | 'log'>,
   password: string,
