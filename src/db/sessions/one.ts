@@ -22,7 +22,7 @@ export function prepareSessionStatements(d1: D1Database) {
       .where(
         and(
           eq(allowedPlaces.userId, sessions.userId),
-          sql`${allowedPlaces.place} in (${parameter('addressKey')}, ${parameter('subnetKey')}, ${parameter('asnKey')}, ${parameter('countryKey')})`,
+          sql`${allowedPlaces.place} in (select value from json_each(${parameter('placeKeys')}))`,
           gt(allowedPlaces.expiresAt, parameter('now')),
         ),
       ),

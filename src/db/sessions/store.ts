@@ -3,7 +3,6 @@
  * read in one round trip may have changed by the next.
  */
 
-import type { PlaceKeys } from '../../domain/places/place.ts'
 import type { FoundSession, ListedSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
 import { clientValues } from './client-columns.ts'
 import { prepareNotices } from '../mails.ts'
@@ -52,7 +51,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     async rotate({ place, client, ...rotation }) {
       const { asn: placeAsn, country: placeCountry, keys } = place
       const sameAddress = place.sameAddress ? 1 : 0
-      const values = { ...rotation, sameAddress, placeAsn, placeCountry, ...keyValues(keys) }
+      const values = { ...rotation, sameAddress, placeAsn, placeCountry, placeKeys: JSON.stringify(keys) }
       const seen = clientValues(client)
       const rotate = statements.rotate.bind({ ...values, ...seen })
       const find = statements.findRotated.bind(values)
@@ -71,7 +70,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async findGoverned(sid, keys, now) {
-      const bound = statements.findGoverned.bind({ sid, now, ...keyValues(keys) })
+      const bound = statements.findGoverned.bind({ sid, now, placeKeys: JSON.stringify(keys) })
       const row = statements.findGoverned.rows(await run(bound))[0]
       return row === undefined ? null : { ...toFound(row), isAllowed: row.isAllowed === 1 }
     },
@@ -116,10 +115,6 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       return owned.endOthers.rows(ended).length === 1
     },
   }
-}
-
-function keyValues({ address, subnet, asn, country }: PlaceKeys) {
-  return { addressKey: address, subnetKey: subnet, asnKey: asn, countryKey: country }
 }
 
 type SessionColumns = Omit<Session, 'isEndedByAccount' | 'guid'>

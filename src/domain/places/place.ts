@@ -25,36 +25,53 @@ export interface Client {
   readonly userAgent: string | null
 }
 
+/** What is compared of a client. */
+type Compared = Pick<Client, 'address' | 'asn' | 'country'>
+
 /**
  * When a client is in the session's own place. `sameAddress`: it is, by the address in its token alone. Otherwise it is where the
- * session's row has this ASN or this country; null matches no row.
+ * session's row has this ASN or this country; null matches no row. Elsewhere it is where the owner allowed one of these places.
  */
 export interface PlaceCondition {
   readonly sameAddress: boolean
   readonly asn: number | null
   readonly country: string | null
-  readonly keys: PlaceKeys
-}
-
-type KeyKind = Exclude<LocationPolicy, 'off'>
-
-/** A client's place by the names that rows of `allowed_places` have: `null` where that name does not count, or is not known. */
-export type PlaceKeys = Readonly<Record<KeyKind, string | null>>
-
-/**
- * Which names of places count under each policy: its own, and the narrower ones, since the policy may have changed after an
- * owner allowed a place. A provider serves many countries and a country has many providers, so neither of those is the narrower.
- */
-const HOLDING: Readonly<Record<LocationPolicy, readonly KeyKind[]>> = {
-  address: ['address'],
-  subnet: ['address', 'subnet'],
-  asn: ['address', 'subnet', 'asn'],
-  country: ['address', 'subnet', 'country'],
-  off: ['address'],
+  /** As `holdingKeys` names them; none where the address settles it. */
+  readonly keys: readonly string[]
 }
 
 const ADDRESS_BITS = { v4: 32, v6: 64 }
 const SUBNET_BITS = { v4: 24, v6: 48 }
+
+/** The kinds of names that a place has, each with the name of a client's place: `null` where that is not known. */
+const NAMES = {
+  address: ({ address }: Compared) => `address:${networkOf(address, ADDRESS_BITS)}`,
+  subnet: ({ address }: Compared) => `subnet:${networkOf(address, SUBNET_BITS)}`,
+  asn: ({ asn }: Compared) => (asn === null ? null : `asn:${asn}`),
+  country: ({ country }: Compared) => (country === null ? null : `country:${country}`),
+} as const
+type NameKind = keyof typeof NAMES
+
+interface Policy {
+  /** The bits of an address that settle it by themselves; `null`: every address is the same. */
+  readonly bits: { readonly v4: number; readonly v6: number } | null
+  /** What the row of the session may agree in instead. */
+  readonly known: Exclude<keyof Compared, 'address'> | null
+  /**
+   * The names that count: its own, under which an owner allows a place, or by the address where it is not known; and the narrower
+   * ones, since the policy may have changed after a place was allowed. A provider serves many countries and a country has many
+   * providers, so neither of those is the narrower.
+   */
+  readonly names: readonly [own: NameKind, ...narrower: NameKind[]]
+}
+
+const POLICIES: Readonly<Record<LocationPolicy, Policy>> = {
+  address: { bits: ADDRESS_BITS, known: null, names: ['address'] },
+  subnet: { bits: SUBNET_BITS, known: null, names: ['subnet', 'address'] },
+  asn: { bits: ADDRESS_BITS, known: 'asn', names: ['asn', 'address', 'subnet'] },
+  country: { bits: ADDRESS_BITS, known: 'country', names: ['country', 'address', 'subnet'] },
+  off: { bits: null, known: null, names: ['address'] },
+}
 
 /** The address that requests of all Workers in other zones come from. Anybody can run one, so it is nobody's place. */
 const WORKERS = '2a06:98c0:3600::103'
@@ -66,71 +83,57 @@ const WORKERS = '2a06:98c0:3600::103'
  * Cloudflare does not know signs anybody out. The address of Workers is an exception: it is never the same place.
  */
 export function placeCondition(policy: LocationPolicy, issuedTo: string, client: Client): PlaceCondition {
-  const keys = holdingKeys(policy, client)
-  if (issuedTo === WORKERS || client.address === WORKERS) {
-    return { sameAddress: policy === 'off', asn: null, country: null, keys }
-  }
-  const bits = policy === 'subnet' ? SUBNET_BITS : ADDRESS_BITS
+  const { bits, known } = POLICIES[policy]
+  const isNobodys = issuedTo === WORKERS || client.address === WORKERS
+  const sameAddress = bits === null || (!isNobodys && networkOf(issuedTo, bits) === networkOf(client.address, bits))
   return {
-    sameAddress: policy === 'off' || networkOf(issuedTo, bits) === networkOf(client.address, bits),
-    asn: policy === 'asn' ? client.asn : null,
-    country: policy === 'country' ? client.country : null,
-    keys,
+    sameAddress,
+    asn: known === 'asn' && !isNobodys ? client.asn : null,
+    country: known === 'country' && !isNobodys ? client.country : null,
+    keys: sameAddress ? [] : holdingKeys(policy, client),
   }
 }
 
 /** Whether a client is in the session's own place, as its row has it. */
-export function isOwnPlace(
-  policy: LocationPolicy,
-  session: Pick<Client, 'address' | 'asn' | 'country'>,
-  client: Client,
-): boolean {
+export function isOwnPlace(policy: LocationPolicy, session: Compared, client: Client): boolean {
   const { sameAddress, asn, country } = placeCondition(policy, session.address, client)
   return sameAddress || (asn !== null && asn === session.asn) || (country !== null && country === session.country)
 }
 
-/** The names of a client's place that count under a policy. */
-export function holdingKeys(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): PlaceKeys {
-  const keys = placeKeys(client)
-  const holding = HOLDING[policy]
-  return {
-    address: keys.address,
-    subnet: holding.includes('subnet') ? keys.subnet : null,
-    asn: holding.includes('asn') ? keys.asn : null,
-    country: holding.includes('country') ? keys.country : null,
-  }
+/** The names of a client's place that count under a policy, as rows of `allowed_places` have them. */
+export function holdingKeys(policy: LocationPolicy, client: Compared): readonly string[] {
+  if (client.address === WORKERS) return []
+  return POLICIES[policy].names.flatMap((kind) => NAMES[kind](client) ?? [])
 }
 
 /** The name under which an owner may allow a client's place; `null` for the address of Workers, which nobody may allow. */
-export function placeKey(policy: LocationPolicy, client: Pick<Client, 'address' | 'asn' | 'country'>): string | null {
-  const keys = placeKeys(client)
-  return keys[policy === 'off' ? 'address' : policy] ?? keys.address
+export function placeKey(policy: LocationPolicy, client: Compared): string | null {
+  return client.address === WORKERS ? null : NAMES[ownName(policy, client)](client)
 }
 
 /** How far that place reaches, as the end of a sentence: "the address 203.0.113.7", "all of Iceland". */
-export function describePlace(
-  policy: LocationPolicy,
-  client: Pick<Client, 'address' | 'asn' | 'country' | 'provider'>,
-): string {
+export function describePlace(policy: LocationPolicy, client: Compared & Pick<Client, 'provider'>): string {
   const { address, asn, country } = client
-  if (policy === 'asn' && asn !== null) {
-    const name = oneLine(client.provider)
-    return name === null ? `the whole network AS${asn}` : `the whole network of ${name} (AS${asn})`
+  const kind = ownName(policy, client)
+  switch (kind) {
+    case 'asn': {
+      const name = oneLine(client.provider)
+      return name === null ? `the whole network AS${asn}` : `the whole network of ${name} (AS${asn})`
+    }
+    case 'country':
+      return `all of ${countryName(country) ?? countryOfCode(country ?? '')}`
+    case 'address':
+    case 'subnet': {
+      const start = leadingGroups(address, kind === 'subnet' ? SUBNET_BITS : ADDRESS_BITS)
+      return start === address ? `the address ${address}` : `every address that starts with ${start}`
+    }
   }
-  if (policy === 'country' && country !== null) return `all of ${countryName(country) ?? countryOfCode(country)}`
-  const bits = policy === 'subnet' ? SUBNET_BITS : ADDRESS_BITS
-  const start = leadingGroups(address, bits)
-  return start === address ? `the address ${address}` : `every address that starts with ${start}`
 }
 
-function placeKeys({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>): PlaceKeys {
-  if (address === WORKERS) return { address: null, subnet: null, asn: null, country: null }
-  return {
-    address: `address:${networkOf(address, ADDRESS_BITS)}`,
-    subnet: `subnet:${networkOf(address, SUBNET_BITS)}`,
-    asn: asn === null ? null : `asn:${asn}`,
-    country: country === null ? null : `country:${country}`,
-  }
+/** Of the names that a place has, the one under which it is allowed. */
+function ownName(policy: LocationPolicy, client: Compared): NameKind {
+  const [own] = POLICIES[policy].names
+  return NAMES[own](client) === null ? 'address' : own
 }
 
 /** Cloudflare gives clients of Tor a country code of its own, which has no name. */

@@ -2,7 +2,7 @@
 
 import type { Account, SignInAccount } from '../accounts/account.ts'
 import type { Notice } from '../mails/notice.ts'
-import type { Client, PlaceCondition, PlaceKeys } from '../places/place.ts'
+import type { Client, PlaceCondition } from '../places/place.ts'
 
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
 export interface Session {
@@ -130,7 +130,7 @@ export interface SessionStore {
   readonly endReused: (reused: ReusedToken) => Promise<Ended>
   readonly find: (sid: string) => Promise<FoundSession | null>
   /** As `find`, for a client whose place may have these names. */
-  readonly findGoverned: (sid: string, keys: PlaceKeys, now: number) => Promise<GovernedSession | null>
+  readonly findGoverned: (sid: string, keys: readonly string[], now: number) => Promise<GovernedSession | null>
   /** The live sessions of an account, the last used one first; of more than `limit`, those that were opened last. */
   readonly list: (
     userId: number,

@@ -111,7 +111,8 @@ test('every query of a request uses an index', async () => {
     const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
       .bind(...Array<null>(parameters).fill(null))
       .all<{ detail: string }>()
-    const scans = plan.results.filter(({ detail }) => /^SCAN (?!CONSTANT|\(subquery)/.test(detail))
+    // `json_each` is the list that was bound, not a table.
+    const scans = plan.results.filter(({ detail }) => /^SCAN (?!CONSTANT|\(subquery|json_each VIRTUAL)/.test(detail))
     expect(scans, query).toEqual([])
   }
 })
