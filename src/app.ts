@@ -18,7 +18,7 @@ import { tokenRoutes } from './http/routes/tokens.ts'
 export function createApp() {
   const app = factory.createApp()
 
-  // Looked for only where no route was found, so that no other request pays for it.
+  // The methods of a path are looked up only where no route was found, so that other requests do not pay for it.
   app.notFound((c) => {
     const allow = allowedMethods(app, c.req.path)
     return answerError(
@@ -44,7 +44,7 @@ function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'route
   const methods = new Set(routes.map(({ method }) => method))
   return [...methods].flatMap((method) => {
     const matches = router.match(method, path)[0].map(([[handler, route]]) => ({ handler, route }))
-    // Middleware of a path is there for all methods, and answers none. Of several routes the first one answers.
+    // Middleware matches every method and answers none, so it is left out. Of several routes the first one answers.
     const first = matches.find(({ route }) => route.method === method && method !== 'ALL')?.route.path
     if (first === undefined) return []
     const isGuarded = matches.some(({ handler, route }) => route.path === first && isIssuing(handler))
@@ -52,18 +52,18 @@ function allowedMethods({ routes, router }: Pick<Hono<AppEnv>, 'routes' | 'route
   })
 }
 
-/** A browser that shows an answer as a page loads nothing for it, and shows it in no frame. */
+/** The policy of answers that are no pages: a browser that shows one loads nothing for it, and puts it in no frame. */
 const NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
-/** A year, for this host alone: whether all of a domain speaks https is not for one host of it to say (RFC 6797 section 6.1). */
+/** A year, without subdomains: one host does not know whether all hosts below it speak https (RFC 6797 section 6.1). */
 const HTTPS_ONLY = 'max-age=31536000'
 
-/** What every answer has in common: it is not kept, and no page of a browser makes anything of it. `url` is that of its request. */
+/** Sets the headers that every answer has: no cache keeps it, and no page of a browser can use it. `url` is that of its request. */
 export function setCommonHeaders(response: Response, url: string): Response {
   const { headers } = response
-  // Whatever depends on a token must not be kept; the few answers that may be say so themselves.
+  // An answer that depends on a token must not be cached; the few that may be have set the header already.
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
-  // Pages have a policy of their own.
+  // A page has set a policy of its own.
   if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', NOTHING)
   // The public keys are for every page.
   if (!headers.has('Cross-Origin-Resource-Policy')) headers.set('Cross-Origin-Resource-Policy', 'same-origin')

@@ -9,7 +9,7 @@ import { answerUnconfigured } from './unconfigured.ts'
 
 const app = createApp()
 
-/** How the name of the dead letter queue ends; what stands before it is a deployment's own. */
+/** The end of the dead letter queue's name, by which it is recognized; each deployment has its own start. */
 const DEAD_LETTER_SUFFIX = '-dead'
 
 export default {
@@ -26,7 +26,7 @@ export default {
 
   async scheduled(_event, env) {
     const { services, delivery, purge } = await runtimeFor(env)
-    // Each runs to its end, whatever becomes of the other; then a failure may show as one.
+    // Both run to their end, whatever becomes of the other. Then a failure is thrown, so that the cron run counts as failed.
     const results = await Promise.allSettled([sweep(delivery), purge(services.now())])
     for (const result of results) if (result.status === 'rejected') throw result.reason
   },
@@ -43,7 +43,7 @@ async function start(request: Request, env: Env, ctx: ExecutionContext): Promise
   return serve(request, env, ctx, runtime)
 }
 
-/** Answers under the address of this deployment, and under no other: that comes before anything else. */
+/** Answers under the address of this deployment alone. The host is checked before anything else of the request. */
 function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: Runtime): Response | Promise<Response> {
   const address = addressOf(request.url, services.settings.publicUrl)
   if (address === 'own') return app.fetch(request, services, ctx)

@@ -1,4 +1,4 @@
-/** What the rules may ask for. Each interface of a store stands in the first file of its noun; `db/` implements it, and so may tests. */
+/** What the rules may ask for. The interface of a store stands in the first file of its noun; `db/` implements it. */
 
 import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'

@@ -1,6 +1,6 @@
 /**
- * Who may ask for a pair. Browsers send GET for links, images, prefetches and previews; a session that opens or
- * rotates because of one of those is lost to its owner.
+ * Who may ask for a pair. Browsers send GET for links, images, prefetches and previews: a session that one of those opened or
+ * rotated would have a pair that nobody reads.
  */
 
 import type { Context } from 'hono'
@@ -28,7 +28,7 @@ const guards = new WeakSet<object>()
 export function issuing(...methods: readonly string[]) {
   const guard = factory.createMiddleware(async (c, next) => {
     c.set('errorsAsText', c.req.method === 'GET')
-    // Of two requests that differ in these alone, one may get a pair and the other none.
+    // `Vary`, since two requests that differ in these headers alone may be answered differently.
     c.header('Vary', 'Sec-Fetch-Site, Sec-Purpose')
     // Hono runs the GET handler for HEAD.
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow: methods })
@@ -64,7 +64,7 @@ export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
   if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
 }
 
-/** `none` is an address that a person typed. Without the header it is no browser of today, and `SameSite` has to do. */
+/** Throws `forbidden` for a page of another origin. `none` is an address that a person typed; clients that are no browsers lack the header. */
 function requireSameOrigin(c: Context<AppEnv>): void {
   const site = c.req.header('Sec-Fetch-Site') ?? 'none'
   if (site !== 'same-origin' && site !== 'none') throw new TesseraError('forbidden', { cause: 'cross-origin' })

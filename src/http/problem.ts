@@ -23,14 +23,14 @@ const TITLES: Readonly<Record<TesseraError['status'], string>> = {
 
 const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
 
-/** The answer for anything that was thrown. What is not a `TesseraError` is ours, and is never explained. */
+/** The answer for anything that was thrown. Whatever is no `TesseraError` is a bug or a failure, answered 500 and explained in the log only. */
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)
   return c.body(describeProblem(error), error.status as ContentfulStatusCode, PROBLEM_JSON)
 }
 
-/** The bare answer for a row of the table, where no route is concerned. */
+/** The answer for an error outside of any route. */
 export function toProblem(error: TesseraError): Response {
   return new Response(describeProblem(error), { status: error.status, headers: PROBLEM_JSON })
 }
@@ -40,7 +40,7 @@ function describeProblem({ status, message, code, fields }: TesseraError): strin
   return JSON.stringify({ ...problem, ...(fields !== undefined && { errors: fields }) })
 }
 
-/** The row of the table that something thrown belongs to, logged, with its headers set. */
+/** The `TesseraError` for anything that was thrown. Logs it, and sets the headers that its answer needs. */
 export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
   const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
   logRefusal(error, c)
