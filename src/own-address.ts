@@ -7,7 +7,7 @@ import { ConfigError } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
 import type { Services } from './domain/services.ts'
 import { TesseraError } from './errors.ts'
-import { toProblem } from './http/problem.ts'
+import { toProblem } from './http/answer/problem.ts'
 
 const ANOTHER_HOST = 'another host'
 

@@ -8,7 +8,7 @@ import { Hono } from 'hono'
 
 import { unsetSecrets } from './config.ts'
 import type { Services } from './domain/services.ts'
-import { pageHeaders } from './http/page-headers.ts'
+import { pageHeaders } from './http/answer/page-headers.ts'
 import { answerHealth } from './http/routes/health.ts'
 import { UnknownAddress } from './own-address.ts'
 import { createBrokenHealthCheck } from './services.ts'

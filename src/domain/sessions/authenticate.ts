@@ -7,7 +7,6 @@
 
 import { TesseraError } from '../../errors.ts'
 import { type Client, holdingKeys, isOwnPlace } from '../places/place.ts'
-import type { Account } from '../accounts/account.ts'
 import type { FoundSession, Session } from './session.ts'
 import type { Services } from '../services.ts'
 import { endOf } from './lifetime.ts'
@@ -58,9 +57,4 @@ function requireLive({ settings, now }: AuthServices, claims: AccessClaims, foun
   if (ended !== null) throw new TesseraError('token_used', { cause: ended, sid })
   if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', sid })
   return { session: found.session, account: found.account }
-}
-
-/** An account as it is shown to its owner. */
-export function describeAccount({ id, email, guid, group }: Account) {
-  return { email, user_id: id, guid, group }
 }

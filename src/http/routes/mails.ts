@@ -14,9 +14,9 @@ import type { TesseraError } from '../../errors.ts'
 import { readForm } from '../request/body.ts'
 import { LinkRequest } from '../request/contract.ts'
 import { factory } from '../factory.ts'
-import { refuseCrossOrigin } from '../issuing.ts'
-import { pageHeaders } from '../page-headers.ts'
-import { toTesseraError } from '../problem.ts'
+import { refuseCrossOrigin } from '../guards/same-origin.ts'
+import { pageHeaders } from '../answer/page-headers.ts'
+import { toTesseraError } from '../answer/problem.ts'
 
 export const linkRoutes = factory.createApp().route('/', linkRoute('end_sessions')).route('/', linkRoute('allow_place'))
 

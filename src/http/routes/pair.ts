@@ -12,17 +12,18 @@ import { TesseraError } from '../../errors.ts'
 import { readCaller } from '../request/client.ts'
 import { readAllAccessCookies, readPair, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
-import { issuing, requireIssueAccess } from '../issuing.ts'
+import { issuing } from '../guards/issuing.ts'
+import { requireIssueAccess } from '../guards/service-key.ts'
 
 // `/refresh` stays above `/:guid`: Hono runs the first route that matches.
 export const pairRoutes = factory
   .createApp()
-  .on(['GET', 'POST'], '/refresh', issuing('GET', 'POST'), async (c) => {
+  .on(['GET', 'POST'], '/refresh', issuing({ allow: ['GET', 'POST'], textOn: 'GET' }), async (c) => {
     const pair = await refreshPair(c.env, readPair(c), readCaller(c))
     writePair(c, pair)
     return c.body(null, 200)
   })
-  .get('/:guid', issuing('GET'), async (c) => {
+  .get('/:guid', issuing({ allow: ['GET'], textOn: 'GET' }), async (c) => {
     const guid = Guid.safeParse(c.req.param('guid'))
     if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
     await requireIssueAccess(c)

@@ -7,22 +7,23 @@
  * - DELETE /auth/sessions/{sid}    ends one
  */
 
-import { authenticate, describeAccount } from '../../domain/sessions/authenticate.ts'
-import type { ListedSession } from '../../domain/sessions/session.ts'
+import { authenticate } from '../../domain/sessions/authenticate.ts'
 import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
+import { describeAccount, describeSession } from '../answer/describe.ts'
 import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
 import { readCaller } from '../request/client.ts'
 import { Credentials } from '../request/contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
-import { issuing, refuseCrossOrigin } from '../issuing.ts'
+import { issuing } from '../guards/issuing.ts'
+import { refuseCrossOrigin } from '../guards/same-origin.ts'
 
 export const sessionRoutes = factory
   .createApp()
   .basePath('/auth')
-  .post('/session', issuing('POST', 'DELETE'), async (c) => {
+  .post('/session', issuing({ allow: ['POST', 'DELETE'] }), async (c) => {
     const credentials = await readJson(c, Credentials)
     const caller = { ...readCaller(c), cookies: readAllAccessCookies(c) }
     const pair = await signInByPassword(c.env, credentials, caller)
@@ -52,27 +53,3 @@ export const sessionRoutes = factory
     await endOwn(c.env, await authenticateOwner(c), c.req.param('sid'))
     return c.body(null, 204)
   })
-
-/** Times in seconds since 1970, as in the tokens. */
-function describeSession(session: ListedSession, currentSid: string) {
-  const last = session.visit ?? session
-  return {
-    sid: session.sid,
-    created_at: session.createdAt,
-    last_used_at: session.issuedAt,
-    expires_at: session.expiresAt,
-    ip: session.address,
-    city: session.city,
-    country: session.country,
-    network: session.provider,
-    user_agent: session.userAgent,
-    last_seen: {
-      ip: last.address,
-      city: last.city,
-      country: last.country,
-      network: last.provider,
-      user_agent: last.userAgent,
-    },
-    current: session.sid === currentSid,
-  }
-}

@@ -9,16 +9,16 @@
  */
 
 import { introspect } from '../../domain/sessions/introspect.ts'
-import type { Pair } from '../../domain/sessions/pair.ts'
 import { refreshToken } from '../../domain/sessions/refresh.ts'
 import { endByToken } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { verifyToken } from '../../domain/tokens/verify.ts'
+import { describePair } from '../answer/describe.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
 import { readCaller } from '../request/client.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
 import { factory } from '../factory.ts'
-import { requireServiceKey } from '../issuing.ts'
+import { requireServiceKey } from '../guards/service-key.ts'
 
 export const tokenRoutes = factory
   .createApp()
@@ -45,7 +45,3 @@ export const tokenRoutes = factory
     const { token } = await readJsonOrForm(c, TokenRequest)
     return c.json(await introspect(c.env, token))
   })
-
-function describePair({ access, refresh, account }: Pair) {
-  return { access, refresh, email: account.email, user_id: account.id, group: account.group }
-}

@@ -3,9 +3,9 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-import { describeError, toError } from '../domain/describe-error.ts'
-import { TesseraError } from '../errors.ts'
-import type { AppEnv } from './factory.ts'
+import { describeError, toError } from '../../domain/describe-error.ts'
+import { TesseraError } from '../../errors.ts'
+import type { AppEnv } from '../factory.ts'
 
 const TITLES: Readonly<Record<TesseraError['status'], string>> = {
   400: 'Bad Request',

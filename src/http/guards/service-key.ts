@@ -1,0 +1,30 @@
+/** Who is a trusted back end: whoever sends the service key as a bearer token (RFC 6750 section 2.1). */
+
+import type { Context } from 'hono'
+
+import { TesseraError } from '../../errors.ts'
+import type { AppEnv } from '../factory.ts'
+import { readBearer } from '../request/access-token.ts'
+
+/** Throws `not_authenticated` without a key, `forbidden` for a wrong one and where none is configured. */
+export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
+  const presented = readBearer(c)
+  if (presented === null) throw new TesseraError('not_authenticated')
+  if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
+}
+
+/**
+ * Lets the callers through that `ISSUE_ACCESS` names. Throws as `requireServiceKey` does where a key is needed, and `forbidden`
+ * where issuing is off.
+ */
+export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
+  const { issueAccess } = c.env.settings
+  switch (issueAccess) {
+    case 'open':
+      return
+    case 'off':
+      throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
+    case 'service':
+      return requireServiceKey(c)
+  }
+}
