@@ -16,23 +16,36 @@ function pathsIn(text: string): readonly string[] {
   return code.filter((word) => /\/|\.(ts|md|toml)$/.test(word))
 }
 
-test('the table of changes has the twelve everyday ones, and a file or a folder to open for each', () => {
-  expect(changes.map(([change]) => change)).toEqual([
-    'a cookie attribute',
-    'a location policy',
-    'a kind of mail',
-    'a route',
-    'a lifetime',
-    'a column',
-    'a mail transport',
-    'an error',
-    'a proof at refresh',
-    'a way to register',
-    'an RPC method',
-    'a second database',
-  ])
-  expect(changes.filter(([, open = '']) => pathsIn(open).length !== 1)).toEqual([])
+/** The twelve everyday changes, each with what the file that is opened for it must have; a folder has no such words. */
+const SIGNS: Readonly<Record<string, RegExp | null>> = {
+  'a cookie attribute': /sameSite: /,
+  'a location policy': /const LOCATION_POLICIES =/,
+  'a kind of mail': /location_blocked/,
+  'a route': null,
+  'a lifetime': /function firstExpiry/,
+  'a column': /sqliteTable\(/,
+  'a mail transport': /\bTransport\b/,
+  'an error': /const ERRORS =/,
+  'a proof at refresh': /interface Caller\b/,
+  'a way to register': null,
+  'an RPC method': /^export default/m,
+  'a second database': /env\.DB\b/,
+}
+
+test('the table of changes has the twelve everyday ones', () => {
+  expect(changes.map(([change]) => change)).toEqual(Object.keys(SIGNS))
 })
+
+test.each(changes.map(([change = '', open = '']) => [change, open]))(
+  'for %s one opens a file that has it',
+  (change, open) => {
+    const [path = '', ...others] = pathsIn(open)
+    expect([path !== '', others]).toEqual([true, []])
+    const sign = SIGNS[change] ?? null
+    expect(path.endsWith('/')).toBe(sign === null)
+    if (sign !== null) expect(read(path)).toMatch(sign)
+  },
+)
 
 test('every file and folder that the table of changes names is there', () => {
   const paths = pathsIn(section(contributing, '## Where a change goes')).filter((path) => path !== 'accounts.ts')
