@@ -321,4 +321,19 @@ describe('the tests', () => {
     expect(roomsBesideNouns('unit')).toEqual(new Set(['', 'documents', 'scripts']))
     expect(roomsBesideNouns('worker')).toEqual(new Set(['whole']))
   })
+
+  test('have at most 600 lines', () => {
+    const long = tests.filter(
+      (path) =>
+        readFileSync(join(ROOT, 'test', path), 'utf8')
+          .trimEnd()
+          .split('\n').length > 600,
+    )
+    expect(long).toEqual([])
+  })
+
+  test('open with what they are for', () => {
+    const silent = tests.filter((path) => !readFileSync(join(ROOT, 'test', path), 'utf8').startsWith('/**'))
+    expect(silent).toEqual([])
+  })
 })

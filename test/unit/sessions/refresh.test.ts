@@ -6,11 +6,13 @@ import type { Client } from '../../../src/domain/places/place.ts'
 import type { Settings } from '../../../src/domain/settings.ts'
 import { refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.ts'
 import { signInByGuid } from '../../../src/domain/sessions/sign-in.ts'
-import { type ErrorCode, ERRORS, TesseraError } from '../../../src/errors.ts'
+import { type ErrorCode, TesseraError } from '../../../src/errors.ts'
 import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
 import { decodeToken, forge, testKeys } from '../../support/forge.ts'
+import { refusal, refused } from '../../support/refusals.ts'
 
 const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+
 const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
 
 interface Presented {
@@ -47,20 +49,6 @@ async function signedIn(settings: Partial<Settings> = {}): Promise<{
   if (sid === undefined || row === undefined) throw new Error('no session')
   services.calls.length = 0
   return { services, row, sid, pair }
-}
-
-async function refusal(attempt: Promise<unknown>): Promise<{ code: ErrorCode; message: string; cause: unknown }> {
-  try {
-    await attempt
-  } catch (error) {
-    if (!(error instanceof TesseraError)) throw error
-    return { code: error.code, message: error.message, cause: error.cause }
-  }
-  throw new Error('not refused')
-}
-
-function refused(code: ErrorCode, cause?: string) {
-  return { code, message: ERRORS[code].details[0], cause }
 }
 
 function claimsOf(token: string): Record<string, unknown> {

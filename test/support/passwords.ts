@@ -1,0 +1,79 @@
+/** Passwords with the real Argon2id of the Worker, in Node, and what they cost; hashes that OpenSSL made of one password. */
+
+import { createHash, scrypt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+import setupWasm from 'argon2id/lib/setup.js'
+
+import type { PasswordPrimitives } from '../../src/domain/accounts/password-engines.ts'
+
+export const PASSWORD = 'correct horse'
+
+export const SALT = 'MDEyMzQ1Njc4OWFiY2RlZg' // 0123456789abcdef
+
+// Computed with OpenSSL's implementations, by way of node:crypto: argon2Sync, scryptSync and pbkdf2Sync.
+export const CURRENT = `$argon2id$v=19$m=19456,t=2,p=1$${SALT}$rk2Mi3E4dgRMg0fHaYaptWVZRKqs//6b6k3/nntqGJk`
+
+export const ARGON2ID_SHORT = `$argon2id$v=19$m=8,t=1,p=1$${SALT}$hfUK5kasNx+MA8Ldy3ooWQ`
+
+export const SCRYPT = `$scrypt$ln=4,r=8,p=1$${SALT}$OAkZqUBelG6VIYdTJfYSENL5OmZRxMa3GwXn5oFliTg`
+
+export const PBKDF2_SHA256 = `$pbkdf2-sha256$i=1000$${SALT}$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M`
+
+const require = createRequire(import.meta.url)
+
+const argon2id = await setupWasm(instantiate('simd'), instantiate('no-simd'))
+
+function instantiate(name: string) {
+  const binary = readFileSync(require.resolve(`argon2id/dist/${name}.wasm`))
+  return async (imports: WebAssembly.Imports) => WebAssembly.instantiate(binary, imports)
+}
+
+export type Argon2id = PasswordPrimitives['argon2id']
+
+export const realArgon2id: Argon2id = async (params) => argon2id(params)
+
+/** Where the cost is counted, not what it buys: a function of the password and the salt, in no time. */
+export const cheapArgon2id: Argon2id = async ({ password, salt, tagLength }) =>
+  new Uint8Array(createHash('sha512').update(password).update(salt).digest().subarray(0, tagLength))
+
+/** The primitives of the Worker, and a list of what they were asked to do. */
+export function countedPrimitives(hash: Argon2id): { primitives: PasswordPrimitives; work: string[] } {
+  const work: string[] = []
+  const primitives: PasswordPrimitives = {
+    argon2id(params) {
+      const { memorySize, passes, parallelism, tagLength } = params
+      work.push(`argon2id ${memorySize} ${passes} ${parallelism} ${tagLength}`)
+      return hash(params)
+    },
+    scrypt(password, salt, keyLength, { N, r, p }) {
+      work.push(`scrypt ${N} ${r} ${p} ${keyLength}`)
+      return new Promise((resolve, reject) => {
+        scrypt(password, salt, keyLength, { N, r, p, maxmem: 2 ** 27 }, (error, key) => {
+          if (error) reject(error)
+          else resolve(key)
+        })
+      })
+    },
+  }
+  return { primitives, work }
+}
+
+/** What one verification against our own hash, or against the decoy, costs. */
+export const OWN_WORK = 'argon2id 19456 2 1 32'
+
+export const fail = () => Promise.reject(new RangeError('out of memory'))
+
+/** A stored hash of these parameters, of no known password. */
+export function argon2Hash(params: string, version = '$v=19'): string {
+  return `$argon2id${version}$${params}$${SALT}$${SALT}`
+}
+
+export function scryptHash(params: string): string {
+  return `$scrypt$${params}$${SALT}$${SALT}`
+}
+
+export function pbkdf2Hash(params: string, digest = 'sha256'): string {
+  return `$pbkdf2-${digest}$${params}$${SALT}$${SALT}`
+}

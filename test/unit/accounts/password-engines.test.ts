@@ -1,0 +1,108 @@
+/**
+ * The functions behind password hashes: what is still computed at their bounds, and what becomes of a failure of theirs.
+ */
+
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+
+import { createPasswords } from '../../../src/domain/accounts/passwords.ts'
+import { describeError } from '../../../src/domain/describe-error.ts'
+import { TesseraError } from '../../../src/errors.ts'
+import {
+  argon2Hash,
+  pbkdf2Hash,
+  scryptHash,
+  cheapArgon2id,
+  countedPrimitives,
+  CURRENT,
+  fail,
+  PASSWORD,
+  PBKDF2_SHA256,
+  realArgon2id,
+  SCRYPT,
+} from '../../support/passwords.ts'
+
+describe('a stored hash', () => {
+  test.each([
+    ['Argon2id: memory times passes', argon2Hash('m=65536,t=4,p=1'), 'argon2id 65536 4 1 16'],
+    ['Argon2id: passes', argon2Hash('m=8,t=32768,p=1'), 'argon2id 8 32768 1 16'],
+    ['Argon2id: lanes', argon2Hash('m=128,t=1,p=16'), 'argon2id 128 1 16 16'],
+    ['scrypt: memory', scryptHash('ln=15,r=8,p=4'), 'scrypt 32768 8 4 16'],
+    ['scrypt: N for its r', scryptHash('ln=15,r=1,p=1'), 'scrypt 32768 1 1 16'],
+    ['scrypt: OWASP', scryptHash('ln=14,r=8,p=5'), 'scrypt 16384 8 5 16'],
+    ['scrypt: rounds', scryptHash('ln=14,r=8,p=8'), 'scrypt 16384 8 8 16'],
+  ])('at the bound is computed (%s)', async (_name, stored, expected) => {
+    const work: string[] = []
+    // Only asked, not done: each of these takes the better part of a second.
+    const passwords = createPasswords({
+      async argon2id({ memorySize, passes, parallelism, tagLength }) {
+        work.push(`argon2id ${memorySize} ${passes} ${parallelism} ${tagLength}`)
+        return new Uint8Array(tagLength)
+      },
+      async scrypt(_password, _salt, keyLength, { N, r, p }) {
+        work.push(`scrypt ${N} ${r} ${p} ${keyLength}`)
+        return new Uint8Array(keyLength)
+      },
+    })
+    expect(await passwords.verify(PASSWORD, stored)).toEqual({ matches: false, outdated: false })
+    expect(work).toEqual([expected])
+  })
+
+  test('at the bound of PBKDF2 is computed', async () => {
+    const { primitives, work } = countedPrimitives(cheapArgon2id)
+    expect(await createPasswords(primitives).verify(PASSWORD, pbkdf2Hash('i=100000'))).toEqual({
+      matches: false,
+      outdated: false,
+    })
+    expect(work).toEqual([])
+  })
+
+  describe('when a primitive fails', () => {
+    test.each([
+      ['Argon2id', CURRENT, 'Argon2id'],
+      ['scrypt', SCRYPT, 'scrypt'],
+      ['nobody', null, 'Argon2id'],
+      ['an unreadable hash', 'junk', 'Argon2id'],
+    ])('says nothing about a password of %s: that is our trouble', async (_name, stored, engine) => {
+      const passwords = createPasswords({ argon2id: fail, scrypt: fail })
+      expect(await trouble(passwords.verify(PASSWORD, stored))).toEqual({
+        code: 'unavailable',
+        cause: `Error: ${engine} failed (RangeError: out of memory)`,
+        retryAfterSeconds: 1,
+      })
+    })
+
+    test("says nothing about a password of PBKDF2 either, which is the runtime's", async () => {
+      const deriveBits = vi.spyOn(crypto.subtle, 'deriveBits').mockRejectedValue(new Error('no'))
+      onTestFinished(() => deriveBits.mockRestore())
+      const { primitives } = countedPrimitives(cheapArgon2id)
+      expect(await trouble(createPasswords(primitives).verify(PASSWORD, PBKDF2_SHA256))).toMatchObject({
+        code: 'unavailable',
+        cause: 'Error: PBKDF2 failed (Error: no)',
+      })
+    })
+
+    test('knows the password again as soon as it works again', async () => {
+      let failures = 1
+      const { primitives } = countedPrimitives((params) => (failures-- > 0 ? fail() : realArgon2id(params)))
+      const passwords = createPasswords(primitives)
+      expect(await trouble(passwords.verify(PASSWORD, CURRENT))).toMatchObject({ code: 'unavailable' })
+      expect(await passwords.verify(PASSWORD, CURRENT)).toEqual({ matches: true, outdated: false })
+    })
+
+    test('makes no fresh hash', async () => {
+      expect(await trouble(createPasswords({ argon2id: fail, scrypt: fail }).hash(PASSWORD))).toMatchObject({
+        code: 'unavailable',
+      })
+    })
+  })
+})
+
+/** The trouble that an attempt meets, with its cause as the log shows it. */
+async function trouble(attempt: Promise<unknown>): Promise<object> {
+  const error = await attempt.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof TesseraError)) throw new Error('no trouble of ours', { cause: error })
+  return { code: error.code, cause: describeError(error.cause), retryAfterSeconds: error.retryAfterSeconds }
+}
