@@ -2,7 +2,8 @@
 
 import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
-import { deliver, giveUp, sweep } from './mail/delivery.ts'
+import { deliver, giveUp } from './mail/delivery.ts'
+import { sweep } from './mail/queue.ts'
 import { addressOf, answerMisdirected, UnknownAddress } from './own-address.ts'
 import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
 import { answerUnconfigured } from './unconfigured.ts'

@@ -9,8 +9,8 @@ import setupWasm from 'argon2id/lib/setup.js'
 
 import { type Config, ConfigError, parseConfig } from './config.ts'
 import { createAccountStore } from './db/accounts.ts'
-import { createOutbox } from './db/mails.ts'
-import { createLinkStore } from './db/links.ts'
+import { createOutbox } from './db/mails/outbox.ts'
+import { createLinkStore } from './db/mails/links.ts'
 import { createPlaceStore } from './db/places.ts'
 import { createPurge, type Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
@@ -23,13 +23,16 @@ import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
-import { announce, type DeliveryDeps } from './mail/delivery.ts'
-import { apiTransport, cloudflareTransport, type Transport } from './mail/transport.ts'
+import type { DeliveryDeps } from './mail/delivery.ts'
+import { announce, type QueueDeps } from './mail/queue.ts'
+import { apiTransport } from './mail/transports/api.ts'
+import { cloudflareTransport } from './mail/transports/cloudflare.ts'
+import type { Transport } from './mail/transports/transport.ts'
 
 /** What one isolate needs: to answer requests, to empty the outbox, to delete what is over. */
 export interface Runtime {
   readonly services: Services
-  readonly delivery: DeliveryDeps
+  readonly delivery: DeliveryDeps & QueueDeps
   readonly purge: Purge
 }
 
@@ -81,7 +84,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const config = parseConfig(env)
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
   const tokens = createTokens(keys)
-  const delivery: DeliveryDeps = {
+  const delivery: Runtime['delivery'] = {
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
@@ -110,7 +113,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     places: createPlaceStore(env.DB),
     doubts: createDoubts(),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
-    announce: (id) => announce(delivery, id),
+    announce: (mail) => announce(delivery, mail),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),
     now,
     newId,
@@ -124,10 +127,14 @@ function newId(): string {
 }
 
 function transportOf(config: Config, env: Env): Transport {
-  if (config.MAIL_TRANSPORT === 'cloudflare' || config.MAIL_API_URL === undefined) {
-    return cloudflareTransport(env.EMAIL, config.MAIL_FROM)
+  const { MAIL_TRANSPORT, MAIL_API_URL: url, MAIL_API_KEY: key, MAIL_FROM: from } = config
+  switch (MAIL_TRANSPORT) {
+    case 'cloudflare':
+      return cloudflareTransport(env.EMAIL, from)
+    case 'api':
+      if (url === undefined) throw new ConfigError('MAIL_API_URL is needed by MAIL_TRANSPORT=api')
+      return apiTransport({ url, key, from })
   }
-  return apiTransport({ url: config.MAIL_API_URL, key: config.MAIL_API_KEY, from: config.MAIL_FROM })
 }
 
 /** The check of a service key. It compares digests, so that its duration shows neither the content nor the length of the key. */

@@ -46,10 +46,10 @@ function createUnconfiguredApp() {
         (c.env.unset.length > 0 || c.env.isNameless) && wantsPage(c.req.raw) ? next() : c.body(null, 500),
       pageHeaders,
       async (c) => {
-        const { renderAddressPage, renderSetupPage } = await import('./pages/setup-page.tsx')
+        const { renderAddressPage, renderSetupPage } = await import('./pages/setup-page.ts')
         const { unset, isNameless } = c.env
-        const nonce = c.get('secureHeadersNonce')
-        return c.html(isNameless ? renderAddressPage({ nonce }) : renderSetupPage({ unset, nonce }), 500)
+        const { nonce } = c.var
+        return c.html(isNameless ? renderAddressPage(nonce) : renderSetupPage(unset, nonce), 500)
       },
     )
 }

@@ -6,7 +6,7 @@
  */
 
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 export const users = sqliteTable(
   'users',
@@ -113,9 +113,6 @@ export const notifications = sqliteTable(
     sentAt: integer('sent_at'),
     failedAt: integer('failed_at'),
     lastError: text('last_error'),
-    /** When the owner followed the mail's links. Each works once. */
-    sessionsEndedAt: integer('sessions_ended_at'),
-    placeAllowedAt: integer('place_allowed_at'),
   },
   (table) => [
     index('notifications_created_at').on(table.createdAt),
@@ -123,4 +120,16 @@ export const notifications = sqliteTable(
       .on(table.dueAt)
       .where(sql`sent_at is null and failed_at is null`),
   ],
+)
+
+/** Links of mails that their owners followed. Each works once: a second use finds its row. */
+export const usedLinks = sqliteTable(
+  'used_links',
+  {
+    noticeId: text('notice_id').notNull(),
+    /** As `LINKS` names it. */
+    purpose: text('purpose').notNull(),
+    usedAt: integer('used_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.noticeId, table.purpose] })],
 )

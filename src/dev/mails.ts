@@ -1,8 +1,12 @@
 /** The mails of the outbox as their owners get them: rendered by what sends them, with the same links. */
 
-import { Notice } from '../domain/mails/notice.ts'
+import * as z from 'zod/mini'
+
+import { LINKS } from '../domain/mails/links.ts'
+import { readNotice } from '../domain/mails/notice.ts'
 import type { DeliveryDeps } from '../mail/delivery.ts'
-import { type MailContent, renderMail } from '../mail/message.ts'
+import type { MailContent } from '../mail/messages/layout.ts'
+import { renderMail } from '../mail/render.ts'
 import type { MailRecord } from './records.ts'
 
 export interface ShownMail {
@@ -15,13 +19,22 @@ export async function showMail(
   { signLink, locationPolicy }: Pick<DeliveryDeps, 'signLink' | 'locationPolicy'>,
   record: MailRecord,
 ): Promise<ShownMail> {
-  const { id, recipient, kind, facts } = record
+  const { id, account, recipient, kind, facts } = record
   try {
-    const notice = Notice.parse({ kind, facts: JSON.parse(facts) })
-    return { record, content: await renderMail({ id, recipient, ...notice }, locationPolicy, signLink) }
+    const notice = { id, account, recipient, ...readNotice(kind, facts) }
+    return { record, content: await renderMail(notice, locationPolicy, signLink) }
   } catch {
     return { record, content: null }
   }
+}
+
+/** The links of a mail that were used, and when. */
+export function describeUses(record: MailRecord): readonly { readonly label: string; readonly at: number }[] {
+  const uses = z.record(z.string(), z.int()).parse(JSON.parse(record.usedLinks))
+  return Object.entries(LINKS).flatMap(([purpose, { label }]) => {
+    const at = uses[purpose]
+    return at === undefined ? [] : [{ label, at }]
+  })
 }
 
 /** What became of a mail, in a word and in a sentence. */

@@ -1,10 +1,10 @@
 /** What the tables hold, of every account alike: only the playground may ask for that. */
 
-import { desc, eq } from 'drizzle-orm'
+import { desc, eq, sql } from 'drizzle-orm'
 
 import { isEndedByAccount } from '../db/sessions/lifetime.ts'
 import { select } from '../db/query.ts'
-import { notifications, sessions, users } from '../db/schema.ts'
+import { notifications, sessions, usedLinks, users } from '../db/schema.ts'
 import { runBatch } from '../db/d1.ts'
 import { aliased, prepare, type Statement } from '../db/statement.ts'
 
@@ -62,12 +62,27 @@ function sessionQuery(database: Database) {
 }
 
 function mailQuery(database: Database) {
-  const { id, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError } = notifications
-  const { sessionsEndedAt, placeAllowedAt } = notifications
-  const columns = { id, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError }
+  const {
+    id,
+    userId: account,
+    kind,
+    recipient,
+    facts,
+    createdAt,
+    attempts,
+    sentAt,
+    failedAt,
+    lastError,
+  } = notifications
+  const columns = { id, account, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError }
+  const used = sql<string>`(select json_group_object(${usedLinks.purpose}, ${usedLinks.usedAt}) from ${usedLinks} where ${usedLinks.noticeId} = ${notifications.id})`
   return prepare(
     database,
-    select(aliased({ ...columns, sessionsEndedAt, placeAllowedAt }))
+    select({
+      ...aliased(columns),
+      /** JSON: when each of its links was used, by purpose. */
+      usedLinks: used.as('usedLinks'),
+    })
       .from(notifications)
       .orderBy(desc(notifications.createdAt))
       .limit(MAX_MAILS),

@@ -5,6 +5,7 @@ import type { AccountStore } from './accounts/account.ts'
 import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
+import type { MailRef } from './mails/outbox.ts'
 import type { PlaceStore } from './places/allowed-place.ts'
 import type { Doubts } from './sessions/doubts.ts'
 import type { SessionStore } from './sessions/session.ts'
@@ -23,7 +24,7 @@ export interface Services {
   /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
   readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
-  readonly announce: (notificationId: string) => Promise<void>
+  readonly announce: (mail: MailRef) => Promise<void>
   /** The health of this deployment, at most some seconds old. Never throws. */
   readonly checkHealth: () => Promise<Health>
   /** Seconds since 1970. */

@@ -10,6 +10,8 @@ export interface AppEnv {
   Variables: {
     /** The route answers its errors as bare text, unless `Accept` asks for JSON. */
     errorsAsText?: boolean
+    /** Where `page-headers.ts` stands before the route. */
+    nonce: string
   }
 }
 

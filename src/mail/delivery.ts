@@ -1,23 +1,20 @@
 /**
- * From the outbox to the mail API, by way of the queue. A message carries only the id of a row; what happens to a mail
- * is decided by its row, so that messages may be lost, doubled or late.
+ * From the queue to the mail service. What happens to a mail is decided by its row in the outbox, so that messages may be
+ * lost, doubled or late.
  */
 
-import * as z from 'zod/mini'
-
 import { describeError } from '../domain/describe-error.ts'
-import { inTime } from '../domain/in-time.ts'
-import { Notice, type StoredNotice } from '../domain/mails/notice.ts'
-import { type Outbox, type OutboxRow } from '../domain/mails/outbox.ts'
-import type { Log } from '../log.ts'
+import { readNotice, type StoredNotice } from '../domain/mails/notice.ts'
+import type { Outbox, OutboxRow } from '../domain/mails/outbox.ts'
 import type { LocationPolicy } from '../domain/places/place.ts'
-import { renderMail, type SignLink } from './message.ts'
-import { MailError, type Transport } from './transport.ts'
+import type { Log } from '../log.ts'
+import { QueuedMail } from './queue.ts'
+import { renderMail, type SignLink } from './render.ts'
+import { MailError, type Transport } from './transports/transport.ts'
 
 export interface DeliveryDeps {
   readonly outbox: Outbox
   readonly transport: Transport
-  readonly queue: Queue
   readonly signLink: SignLink
   /** How far the places reach that a mail offers to allow. */
   readonly locationPolicy: LocationPolicy
@@ -25,30 +22,12 @@ export interface DeliveryDeps {
   readonly log: Log
 }
 
-const QueuedMail = z.object({ id: z.string() })
-
 /** Cloudflare delays a message by at most 12 hours. */
 const MAX_DELAY_SECONDS = 43_200
 /** Left to us, nobody waits longer than this for a mail API that has recovered. 35 retries then span a day. */
 const MAX_BACKOFF_SECONDS = 3600
 /** When another delivery holds the row: by then it has finished, or its lease has ended. */
 const BUSY_DELAY_SECONDS = 60
-/** A caller waits for this, after everything else that it waited for. */
-const SEND_MILLISECONDS = 750
-/** Nobody waits for a sweep. */
-const SEND_BATCH_MILLISECONDS = 5000
-/** One call of `sendBatch` takes 100 messages. */
-const SWEEP_BATCH = 100
-const MAX_SWEEP_BATCHES = 20
-
-/** Hands a stored mail to the queue. Never throws, and never waits for long: the row stays, and the sweep finds it. */
-export async function announce({ queue, log }: Pick<DeliveryDeps, 'queue' | 'log'>, id: string): Promise<void> {
-  try {
-    await inTime(queue.send({ id }), SEND_MILLISECONDS)
-  } catch (error) {
-    log({ event: 'mail_not_queued', id, error: describeError(error) })
-  }
-}
 
 /** The consumer of the mail queue. Every message is settled by itself: one that fails does not hold up the others. */
 export async function deliver(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
@@ -58,17 +37,6 @@ export async function deliver(deps: DeliveryDeps, batch: MessageBatch): Promise<
 /** The consumer of the dead letter queue: the row keeps its last error and is not tried again. */
 export async function giveUp(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
   await Promise.all(batch.messages.map((message) => giveUpOne(deps, message)))
-}
-
-/** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
-export async function sweep(deps: DeliveryDeps, batchesLeft = MAX_SWEEP_BATCHES): Promise<void> {
-  const { outbox, queue, now, log } = deps
-  const ids = await outbox.takeDue(now(), SWEEP_BATCH)
-  if (ids.length === 0) return
-  const messages = ids.map((id) => ({ body: { id } }))
-  await inTime(queue.sendBatch(messages), SEND_BATCH_MILLISECONDS)
-  log({ event: 'mail_requeued', count: ids.length })
-  if (ids.length === SWEEP_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
 }
 
 /** How long to wait after the given attempt, the first being 1: 1 s, 2 s, 4 s … an hour, or as long as we were told. */
@@ -84,15 +52,15 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
     message.ack()
     return
   }
-  const { id } = queued.data
+  const mail = queued.data
   try {
-    const lease = await deps.outbox.lease(id, deps.now())
+    const lease = await deps.outbox.lease(mail, deps.now())
     if (lease.state === 'leased') await send(deps, message, lease.row)
     else if (lease.state === 'busy') message.retry({ delaySeconds: BUSY_DELAY_SECONDS })
     else message.ack()
   } catch (error) {
     // The outbox is out of reach. If the mail was sent, its row does not say so: the idempotency key has to.
-    deps.log({ event: 'mail_outbox_unreachable', id, error: describeError(error) })
+    deps.log({ event: 'mail_outbox_unreachable', id: mail.id, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }
@@ -102,7 +70,7 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
   if (!queued.success) return message.ack()
   const { id } = queued.data
   try {
-    await outbox.park(id, null, now())
+    await outbox.park(queued.data, null, now())
     log({ event: 'mail_given_up', id })
     message.ack()
   } catch (error) {
@@ -118,30 +86,30 @@ async function send(
 ): Promise<void> {
   const { id, recipient } = row
   try {
-    const notice = readNotice(row)
-    await transport({ ...(await renderMail(notice, locationPolicy, signLink)), to: recipient, idempotencyKey: id })
+    const content = await renderMail(readRow(row), locationPolicy, signLink)
+    await transport({ ...content, to: recipient, idempotencyKey: id })
   } catch (error) {
     const reason = describeError(error)
     if (error instanceof MailError && error.permanent) {
-      await outbox.park(id, reason, now())
+      await outbox.park(row, reason, now())
       log({ event: 'mail_parked', id, error: reason })
       message.ack()
       return
     }
     const delaySeconds = retryDelaySeconds(message.attempts, error instanceof MailError ? error.retryAfterSeconds : 0)
-    await outbox.postpone(id, reason, now(), delaySeconds)
+    await outbox.postpone(row, reason, now(), delaySeconds)
     log({ event: 'mail_postponed', id, error: reason, delaySeconds })
     message.retry({ delaySeconds })
     return
   }
-  await outbox.markSent(id, now())
+  await outbox.markSent(row, now())
   message.ack()
 }
 
 /** Throws a permanent `MailError` for a row that this version cannot read: no further try will. */
-function readNotice({ id, recipient, kind, facts }: OutboxRow): StoredNotice {
+function readRow({ id, account, recipient, kind, facts }: OutboxRow): StoredNotice {
   try {
-    return { id, recipient, ...Notice.parse({ kind, facts: JSON.parse(facts) }) }
+    return { id, account, recipient, ...readNotice(kind, facts) }
   } catch {
     throw new MailError('the row cannot be read', true)
   }

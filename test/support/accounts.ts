@@ -87,7 +87,7 @@ export async function dumpTables(database: D1Database): Promise<TableDump> {
 
 /** Nobody has an account, a session, a place or a mail any more. */
 export async function emptyTables(database: D1Database): Promise<void> {
-  const tables = ['notifications', 'sessions', 'allowed_places', 'users']
+  const tables = ['notifications', 'used_links', 'sessions', 'allowed_places', 'users']
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)))
 }
 

@@ -11,6 +11,7 @@ import type { Client } from '../../src/domain/places/place.ts'
 import type { Account, SignInAccount } from '../../src/domain/accounts/account.ts'
 import type { FoundSession, NewSession, Rotation, Session, SessionEnd } from '../../src/domain/sessions/session.ts'
 import type { LinkStore } from '../../src/domain/mails/links.ts'
+import type { MailRef } from '../../src/domain/mails/outbox.ts'
 import type { PlaceStore } from '../../src/domain/places/allowed-place.ts'
 import type { Services } from '../../src/domain/services.ts'
 import type { Settings } from '../../src/domain/settings.ts'
@@ -57,7 +58,7 @@ export interface FakeServices extends Services {
   readonly calls: string[]
   readonly ends: (Pick<SessionEnd, 'sid' | 'reason' | 'notice'> & Partial<SessionEnd>)[]
   readonly rehashes: (string | null)[]
-  readonly announced: string[]
+  readonly announced: MailRef[]
   /** Makes the account inactive, or gone, for whoever asks from now on. */
   readonly deactivate: (sid: string) => void
 }
@@ -68,7 +69,7 @@ export function fakeServices(
 ): FakeServices {
   const rows = new Map<string, FakeRow>()
   const accountsByEmail = new Map<string, SignInAccount>()
-  const [calls, rehashes, announced]: [string[], (string | null)[], string[]] = [[], [], []]
+  const [calls, rehashes, announced]: [string[], (string | null)[], MailRef[]] = [[], [], []]
   const ends: FakeServices['ends'] = []
   /** Of which their owner got a mail. */
   const reused = new Set<string>()
@@ -104,8 +105,8 @@ export function fakeServices(
     now: () => clock.now,
     newId,
     log() {},
-    async announce(notificationId) {
-      announced.push(notificationId)
+    async announce(mail) {
+      announced.push(mail)
     },
     deactivate(sid) {
       const row = rows.get(sid)
@@ -177,7 +178,7 @@ function missing(): Promise<never> {
   return Promise.reject(new Error('not in this fake'))
 }
 
-const noLinks: LinkStore = { findNotice: missing, endSessions: missing, allowPlaces: missing }
+const noLinks: LinkStore = { findUnused: missing, endSessions: missing, allowPlaces: missing }
 
 const noPlaces: PlaceStore = { list: missing, remove: missing }
 

@@ -1,14 +1,12 @@
 /** The links of a mail about a blocked refresh, and the pages behind them, to the byte but for the style sheet and the nonce. */
 
-import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 
-import { LINK_PATHS, signLink } from '../../src/domain/mails/links.ts'
-import type { NoticeFacts } from '../../src/domain/mails/notice.ts'
-import type { LinkPurpose } from '../../src/domain/tokens/claims.ts'
+import { type LinkPurpose, LINKS, signLink } from '../../src/domain/mails/links.ts'
+import { readNotice, type StoredNotice } from '../../src/domain/mails/notice.ts'
 import { createTokens } from '../../src/domain/tokens/tokens.ts'
-import { renderMail } from '../../src/mail/message.ts'
-import { dumpTables, type TestAccount } from './accounts.ts'
+import { renderMail } from '../../src/mail/render.ts'
+import type { TestAccount } from './accounts.ts'
 import { decodeToken, testKeys } from './forge.ts'
 import { type MailRow, readOutbox } from './mailbox.ts'
 import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, type TestWorker, worker } from './worker.ts'
@@ -62,23 +60,19 @@ export async function textOfMail(session: Cookies, publicUrl?: string): Promise<
   return text
 }
 
-export function noticeOf(row: MailRow) {
-  return {
-    id: row.id,
-    kind: row['kind'] === 'token_reused' ? ('token_reused' as const) : ('location_blocked' as const),
-    recipient: String(row['recipient']),
-    facts: JSON.parse(String(row['facts'])) as NoticeFacts,
-  }
+export function noticeOf(row: MailRow): StoredNotice {
+  const notice = readNotice(String(row['kind']), String(row['facts']))
+  return { id: row.id, account: Number(row['user_id']), recipient: String(row['recipient']), ...notice }
 }
 
 export function linksOf(text: string): Links {
   const tokenAt = (purpose: LinkPurpose) =>
-    text.split(`${ORIGIN}${LINK_PATHS[purpose]}?token=`)[1]?.split(/\s/, 1)[0] ?? ''
+    text.split(`${ORIGIN}${LINKS[purpose].path}?token=`)[1]?.split(/\s/, 1)[0] ?? ''
   return { end_sessions: tokenAt('end_sessions'), allow_place: tokenAt('allow_place') }
 }
 
 export function show(purpose: LinkPurpose, token: string, options: CallOptions = {}, by: TestWorker = worker) {
-  return by.call(`${LINK_PATHS[purpose]}?token=${token}`, options)
+  return by.call(`${LINKS[purpose].path}?token=${token}`, options)
 }
 
 interface PressOptions extends CallOptions {
@@ -93,18 +87,12 @@ export function press(
   by: TestWorker = worker,
 ) {
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-  return by.call(LINK_PATHS[purpose], {
+  return by.call(LINKS[purpose].path, {
     headers,
     ...options,
     method: 'POST',
     body: new URLSearchParams({ token, ...(former && { former: 'yes' }) }).toString(),
   })
-}
-
-/** All that is stored, the uses of links included. */
-export async function allRows() {
-  const used = await env.DB.prepare('SELECT id, sessions_ended_at, place_allowed_at FROM notifications').all()
-  return { ...(await dumpTables(env.DB)), used: used.results }
 }
 
 const HEADERS = {

@@ -8,6 +8,7 @@ import { env } from 'cloudflare:workers'
 import { onTestFailed, onTestFinished, vi } from 'vitest'
 
 import worker from '../../src/index.ts'
+import { TIMEOUT_MILLISECONDS } from '../../src/mail/transports/transport.ts'
 import { type Overrides, startWorker, type TestWorker } from './worker.ts'
 
 /** A row of the outbox. */
@@ -54,7 +55,7 @@ export function openMailbox(overrides: Overrides = {}): Mailbox {
 
   function settle(queue: string, body: unknown, outcome: string): void {
     const where = queue === DEAD_LETTER_QUEUE ? 'dead: ' : ''
-    settlements.push({ key: JSON.stringify(body), outcome: `${where}${outcome}` })
+    settlements.push({ key: keyOf(body), outcome: `${where}${outcome}` })
   }
 
   function observe(queue: string, message: Message): Message {
@@ -96,12 +97,17 @@ export function openMailbox(overrides: Overrides = {}): Mailbox {
     bodies,
     logged,
     async settled(body, count, timeoutMilliseconds) {
-      const key = JSON.stringify(body)
+      const key = keyOf(body)
       const outcomes = () => settlements.filter((settlement) => settlement.key === key).map(({ outcome }) => outcome)
       await waitUntil(() => outcomes().length >= count, timeoutMilliseconds)
       return outcomes()
     },
   }
+}
+
+/** Messages are told apart by the mail that they name. */
+function keyOf(body: unknown): string {
+  return JSON.stringify(typeof body === 'object' && body !== null && 'id' in body ? { id: body.id } : body)
 }
 
 /**
@@ -141,11 +147,18 @@ export async function waitUntil(happened: () => boolean, timeoutMilliseconds = 4
 /** Makes the seconds that a transport waits pass as milliseconds. Returns the waits that were asked for, as they come. */
 export function hurryTimeouts(): readonly number[] {
   const waits: number[] = []
-  const abortAfter = AbortSignal.timeout.bind(AbortSignal)
-  vi.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => {
+  const hurried = (milliseconds = 0) => {
+    // Whatever else waits has its time.
+    if (milliseconds < TIMEOUT_MILLISECONDS) return milliseconds
     waits.push(milliseconds)
-    return abortAfter(milliseconds / 1000)
-  })
+    return milliseconds / 1000
+  }
+  const abortAfter = AbortSignal.timeout.bind(AbortSignal)
+  vi.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => abortAfter(hurried(milliseconds)))
+  const wait = globalThis.setTimeout
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation((callback, milliseconds) =>
+    wait(callback, hurried(milliseconds)),
+  )
   return waits
 }
 

@@ -92,9 +92,10 @@ export async function mail(id: string, options: MailOptions = {}) {
         <td style="padding:4px 0">${value}</td>
       </tr>`,
   )
+  const account = await accountOf(id)
   const links = await Promise.all(
     wording.links.map(async ({ purpose, path, label }) => {
-      const claims = { token_type: 'link', purpose, nid: id, iat: at, exp: at + 86_400 }
+      const claims = { token_type: 'link', purpose, nid: id, account, iat: at, exp: at + 86_400 }
       return { label, url: `${origin}${path}?token=${await sign(claims, testKeys.link.signing)}` }
     }),
   )
@@ -138,6 +139,11 @@ export async function mail(id: string, options: MailOptions = {}) {
       </body>
     </html>`,
   }
+}
+
+/** Whose mail it is. */
+export async function accountOf(id: string): Promise<number | null> {
+  return env.DB.prepare('SELECT user_id FROM notifications WHERE id = ?').bind(id).first<number>('user_id')
 }
 
 /** The call of the mail API that hands over the mail of a row. */
@@ -201,7 +207,7 @@ export function startWithOwner(): void {
     setClock(START)
     // Not after a test: one that failed may have D1 still refuse it.
     await env.DB.batch([
-      ...['notifications', 'sessions', 'users'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+      ...['notifications', 'used_links', 'sessions', 'users'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
       env.DB.prepare('INSERT INTO users (guid, primary_email, created_at, updated_at) VALUES (?, ?, 0, 0)').bind(
         GUID,
         OWNER,

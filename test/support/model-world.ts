@@ -351,8 +351,9 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
        revoked_reason, ip, asn, country, visit_ip, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
     ),
     select(
-      `SELECT kind, recipient, dedupe_key, n.created_at, attempts, sent_at, failed_at, last_error, sessions_ended_at,
-       place_allowed_at FROM notifications n ${ofAccounts} ORDER BY dedupe_key`,
+      `SELECT kind, recipient, dedupe_key, n.created_at, attempts, sent_at, failed_at, last_error,
+       (SELECT json_group_object(purpose, used_at) FROM used_links WHERE notice_id = n.id) AS used
+       FROM notifications n ${ofAccounts} ORDER BY dedupe_key`,
     ),
     select(`SELECT u.guid, place, expires_at FROM allowed_places ${ofAccounts} ORDER BY u.guid, place`),
   ])
@@ -376,7 +377,8 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
       ended_except: session.account.endedExcept?.sid ?? null,
     })),
   )
-  expect(mails?.results).toEqual(
+  const stored = mails?.results as readonly { readonly used: string }[] | undefined
+  expect(stored?.map((row) => ({ ...row, used: JSON.parse(row.used) as unknown }))).toEqual(
     model.mails
       .map(({ kind, session, at, usedAt }) => ({
         kind,
@@ -387,8 +389,7 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
         sent_at: at,
         failed_at: null,
         last_error: null,
-        sessions_ended_at: usedAt.end_sessions,
-        place_allowed_at: usedAt.allow_place,
+        used: Object.fromEntries(Object.entries(usedAt).filter(([, moment]) => moment !== null)),
       }))
       .toSorted((a, b) => (a.dedupe_key < b.dedupe_key ? -1 : 1)),
   )

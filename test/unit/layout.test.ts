@@ -142,6 +142,7 @@ describe('imports', () => {
     ])
     expect(targets(index ?? { path: '', text: '', imports: [] }).filter((path) => layerOf(path) === 'mail')).toEqual([
       'mail/delivery.ts',
+      'mail/queue.ts',
     ])
   })
 

@@ -5,7 +5,7 @@
 
 import type { FoundSession, ListedSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
 import { clientValues } from './client-columns.ts'
-import { prepareNotices } from '../mails.ts'
+import { prepareSessionNotices } from './notices.ts'
 import { prepareOwnedSessionStatements } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
 import { prepareSignInStatements } from './sign-in.ts'
@@ -16,7 +16,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
   const signIns = prepareSignInStatements(d1)
   const statements = prepareSessionStatements(d1)
   const owned = prepareOwnedSessionStatements(d1)
-  const notices = prepareNotices(d1)
+  const notices = prepareSessionNotices(d1)
 
   /** The statements that end sessions at a sign-in: those whose cookies the browser had, and the oldest beyond `sessionsMax`. */
   function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {

@@ -1,6 +1,6 @@
 /** One mail: what its owner sees, with links that work, and what became of it. */
 
-import { describeState, type ShownMail } from '../mails.ts'
+import { describeState, describeUses, type ShownMail } from '../mails.ts'
 import { Card, Frame } from './frame.tsx'
 import { MailState } from './mail-list.tsx'
 import { Away, describeMoment } from './time.tsx'
@@ -25,8 +25,11 @@ export function MailPage({ nonce, now, mail: { record, content } }: MailPageProp
             <p>
               <MailState record={record} /> <span class="quiet small">{describeState(record).detail}</span>
             </p>
-            <LinkUse label="End all my sessions" at={record.sessionsEndedAt} now={now} />
-            <LinkUse label="That was me, allow this place" at={record.placeAllowedAt} now={now} />
+            {describeUses(record).map(({ label, at }) => (
+              <p class="small">
+                “{label}” was used <Away at={at} now={now} />.
+              </p>
+            ))}
           </div>
           {content !== null && (
             <iframe
@@ -45,15 +48,5 @@ export function MailPage({ nonce, now, mail: { record, content } }: MailPageProp
         )}
       </div>
     </Frame>
-  )
-}
-
-function LinkUse({ label, at, now }: { readonly label: string; readonly at: number | null; readonly now: number }) {
-  return (
-    at !== null && (
-      <p class="small">
-        “{label}” was used <Away at={at} now={now} />.
-      </p>
-    )
   )
 }

@@ -1,45 +1,68 @@
 /**
- * The links in a mail about a blocked refresh: *end all my sessions* and *that was me*.
+ * The links in mails.
  *
- * A link is signed, for one purpose, for 24 hours, and names only a row of the outbox. It works once by construction:
- * using it writes its moment into that row, and only a row without one can be used. Opening a link changes nothing,
- * since mail scanners open every link; a person then presses a button.
+ * A link is signed, for one purpose, for a while, and names only a row of the outbox. It works once by construction: its
+ * use is a row of its own, and only a link without one can be used. Opening a link changes nothing, since mail scanners
+ * open every link; a person then presses a button.
  */
 
 import { isLoopback } from '../loopback.ts'
-import type { NoticeFacts, StoredNotice } from './notice.ts'
-import type { LinkPurpose } from '../tokens/claims.ts'
+import type { OfferedPlace } from './offered-places.ts'
+import type { Notice, StoredNotice } from './notice.ts'
+import type { MailRef } from './outbox.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 
-/** Where each link leads, below the origin of the deployment. */
-export const LINK_PATHS = {
-  end_sessions: '/links/end-sessions',
-  allow_place: '/links/allow-place',
-} as const satisfies Record<LinkPurpose, string>
+interface Link {
+  /** Where it leads, below the origin of the deployment. */
+  readonly path: `/links/${string}`
+  /** What its button says, in the mail and on its page. */
+  readonly label: string
+  readonly lifetimeSeconds: number
+  /** The link of the same mail whose use makes this one void. */
+  readonly voidedBy: string | null
+}
 
-/** What the links of mails read and do. */
+/**
+ * Every link. A new one is an entry here, the rule of what it does, and its page: `http/routes/mails.ts` asks for both.
+ * A mail carries those that its wording names.
+ */
+export const LINKS = {
+  end_sessions: {
+    path: '/links/end-sessions',
+    label: 'End all my sessions',
+    lifetimeSeconds: 86_400,
+    voidedBy: null,
+  },
+  allow_place: {
+    path: '/links/allow-place',
+    label: 'That was me, allow this place',
+    lifetimeSeconds: 86_400,
+    // Whoever ended everything did not know the place.
+    voidedBy: 'end_sessions',
+  },
+} as const satisfies Readonly<Record<string, Link>>
+
+export type LinkPurpose = keyof typeof LINKS
+
+/** A link as it was read: one purpose of one mail. */
+export interface MailLink extends MailRef {
+  readonly purpose: LinkPurpose
+}
+
+/** What the links of mails read and do. What is done is done once a link: `false` says that it was used before, or is void. */
 export interface LinkStore {
-  /** The facts of a mail, and when each of its links was used. */
-  readonly findNotice: (
-    id: string,
-  ) => Promise<{ readonly facts: NoticeFacts; readonly usedAt: Readonly<Record<LinkPurpose, number | null>> } | null>
-  /** Ends every session of the account that a mail went to, once a mail. `false`: it was done before. */
-  readonly endSessions: (noticeId: string, now: number) => Promise<boolean>
-  /** Allows places for the account that a mail went to, once a mail. `false`: it was done before. */
+  /** What a link is about. `null`: there is no such mail, or the link was used, or is void. */
+  readonly findUnused: (link: MailLink) => Promise<Notice | null>
+  /** Ends every session of the account that a mail went to, and takes back what it allowed. */
+  readonly endSessions: (link: MailLink, now: number) => Promise<boolean>
+  /** Allows places for the account that a mail went to. */
   readonly allowPlaces: (
-    noticeId: string,
-    places: readonly {
-      readonly key: string
-      readonly country: string | null
-      readonly city: string | null
-      readonly provider: string | null
-    }[],
+    link: MailLink,
+    places: readonly Omit<OfferedPlace, 'words'>[],
     now: number,
     expiresAt: number,
   ) => Promise<boolean>
 }
-
-const LINK_TTL_SECONDS = 86_400
 
 /**
  * The URL of a link, below today's `PUBLIC_URL`: what a mail was stored with may be of another day, and of another host.
@@ -49,18 +72,20 @@ const LINK_TTL_SECONDS = 86_400
 export async function signLink(
   { tokens, settings }: { readonly tokens: Tokens; readonly settings: { readonly publicUrl: string | undefined } },
   purpose: LinkPurpose,
-  { id, facts }: Pick<StoredNotice, 'id' | 'facts'>,
+  { id, account, facts }: Pick<StoredNotice, 'id' | 'account' | 'facts'>,
 ): Promise<string> {
   const origin = settings.publicUrl ?? facts.origin
   if (settings.publicUrl === undefined && !isLoopback(new URL(origin).hostname)) {
     throw new Error('PUBLIC_URL is missing, and a link must lead nowhere else')
   }
+  const { path, lifetimeSeconds } = LINKS[purpose]
   const token = await tokens.sign({
     token_type: 'link',
     purpose,
     nid: id,
+    account,
     iat: facts.at,
-    exp: facts.at + LINK_TTL_SECONDS,
+    exp: facts.at + lifetimeSeconds,
   })
-  return `${origin}${LINK_PATHS[purpose]}?token=${token}`
+  return `${origin}${path}?token=${token}`
 }

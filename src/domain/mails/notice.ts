@@ -7,9 +7,6 @@ import * as z from 'zod/mini'
 
 import type { Client } from '../places/place.ts'
 
-export const NoticeKind = z.enum(['location_blocked', 'token_reused'])
-export type NoticeKind = z.output<typeof NoticeKind>
-
 const Text = z.string()
 const TextOrNull = z.nullable(Text)
 const NumberOrNull = z.nullable(z.int())
@@ -31,23 +28,54 @@ const renamed = {
   encode: <Rest>({ provider, ...rest }: Rest & { provider: string | null }) => ({ ...rest, network: provider }),
 }
 
-/** What happened, for the template. Stored as JSON, and read back by later versions: no token, no secret. */
-export const NoticeFacts = z.object({
+/** What every mail tells: what somebody did, when and from where. */
+const Facts = z.object({
   /** Seconds since 1970. */
   at: z.int(),
   client: z.codec(z.extend(StoredPlace, { userAgent: TextOrNull }), z.custom<Client>(), renamed),
-  /** The place that the session had before, where that is the question. */
-  usual: z.nullable(z.codec(StoredPlace, z.custom<Place>(), renamed)),
   /** The origin under which the owner's pages are reached. */
   origin: Text,
 })
-export type NoticeFacts = Readonly<z.output<typeof NoticeFacts>>
 
-export const Notice = z.object({ kind: NoticeKind, facts: NoticeFacts })
-export type Notice = Readonly<z.output<typeof Notice>>
+/**
+ * The kinds of mail, and what each tells. Stored as JSON, and read back by later versions: no token, no secret. A new kind
+ * is an entry here and a file in `mail/messages/`.
+ */
+const NOTICES = {
+  location_blocked: z.extend(Facts, {
+    /** The place that the session had before. */
+    usual: z.nullable(z.codec(StoredPlace, z.custom<Place>(), renamed)),
+  }),
+  token_reused: Facts,
+} as const satisfies Readonly<Record<string, z.ZodMiniType<z.output<typeof Facts>>>>
 
-/** A notice that is stored: its row's id, and whose address it goes to. */
-export interface StoredNotice extends Notice {
-  readonly id: string
-  readonly recipient: string
+export type NoticeKind = keyof typeof NOTICES
+export type NoticeFacts<Kind extends NoticeKind = NoticeKind> = Readonly<z.output<(typeof NOTICES)[Kind]>>
+
+/** What a mail is about. */
+export type Notice<Kind extends NoticeKind = NoticeKind> = {
+  readonly [One in Kind]: { readonly kind: One; readonly facts: NoticeFacts<One> }
+}[Kind]
+
+/** A notice that a rule asks to be stored: whom it is for, and under which key, so that none is told the same twice. */
+export type DueNotice = Notice & { readonly userId: number; readonly dedupeKey: string }
+
+/** A notice that is stored: its row's id, its account's id, and the address that it goes to. */
+export type StoredNotice = Notice & { readonly id: string; readonly account: number; readonly recipient: string }
+
+/** The facts of a notice as its row has them. */
+export function writeFacts({ kind, facts }: Notice): string {
+  // Earlier versions, which may read this after a rollback, ask for `usual` in every kind.
+  return JSON.stringify({ usual: null, ...z.encode(NOTICES[kind], facts) })
+}
+
+/** A notice as its row has it. Throws for what this version does not know. */
+export function readNotice(kind: string, facts: string): Notice {
+  if (!isKind(kind)) throw new RangeError('no such kind of notice')
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this kind read them
+  return { kind, facts: NOTICES[kind].parse(JSON.parse(facts)) } as Notice
+}
+
+function isKind(kind: string): kind is NoticeKind {
+  return Object.hasOwn(NOTICES, kind)
 }

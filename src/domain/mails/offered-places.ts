@@ -23,7 +23,10 @@ export interface OfferedPlaces {
 }
 
 /** The places that a mail offers, under a policy. `null` where it was blocked in what is nobody's place: that cannot be allowed. */
-export function offerPlaces(policy: LocationPolicy, { client, usual }: NoticeFacts): OfferedPlaces | null {
+export function offerPlaces(
+  policy: LocationPolicy,
+  { client, usual }: NoticeFacts<'location_blocked'>,
+): OfferedPlaces | null {
   const blocked = offer(policy, client)
   if (blocked === null) return null
   const former = usual === null ? null : offer(policy, usual)

@@ -8,7 +8,7 @@
 
 import { TesseraError } from '../../errors.ts'
 import type { Caller } from '../caller.ts'
-import type { Notice } from '../mails/notice.ts'
+import type { DueNotice, NoticeKind } from '../mails/notice.ts'
 import { placeCondition } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
@@ -93,7 +93,8 @@ async function refuse(
     case 'moved': {
       const { address, asn, country, city, provider } = verdict.session
       const { ends, mail } = OUTCOMES.moved
-      const notice: Notice = { kind: mail, facts: { ...happened, usual: { address, asn, country, city, provider } } }
+      const usual = { address, asn, country, city, provider }
+      const notice: DueNotice = { kind: mail, ...onceOfSession(mail), facts: { ...happened, usual } }
       // Only while the token is live: a refresh from the right place may just have been faster.
       const { ended } = await announced(sessions.end({ ...named, onlyWhileJti: jti, reason: ends, notice }))
       if (ended) return fail(verdict.kind)
@@ -114,13 +115,18 @@ async function refuse(
   }
 
   function endReused(): Promise<Ended> {
-    const notice: Notice = { kind: OUTCOMES.reused.mail, facts: { ...happened, usual: null } }
+    const { mail } = OUTCOMES.reused
+    const notice: DueNotice = { kind: mail, ...onceOfSession(mail), facts: happened }
     return announced(sessions.endReused({ ...named, usedJti: jti, notice }))
+  }
+
+  function onceOfSession(mail: NoticeKind): Pick<DueNotice, 'userId' | 'dedupeKey'> {
+    return { userId, dedupeKey: `${mail}:${sid}` }
   }
 
   async function announced(end: Promise<Ended>): Promise<Ended> {
     const { notificationId } = await end
-    if (notificationId !== null) await services.announce(notificationId)
+    if (notificationId !== null) await services.announce({ id: notificationId, account: userId })
     return end
   }
 

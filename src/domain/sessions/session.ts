@@ -1,7 +1,7 @@
 /** A session, and where sessions are kept: one row each. Times are whole seconds since 1970. */
 
 import type { Account, SignInAccount } from '../accounts/account.ts'
-import type { Notice } from '../mails/notice.ts'
+import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
 
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
@@ -90,14 +90,14 @@ export interface SessionEnd extends NamedSession {
   readonly onlyWhileJti: string | null
   readonly reason: EndReason
   readonly now: number
-  readonly notice: Notice | null
+  readonly notice: DueNotice | null
 }
 
 /** A used token that was presented again. */
 export interface ReusedToken extends NamedSession {
   readonly usedJti: string
   readonly now: number
-  readonly notice: Notice
+  readonly notice: DueNotice
 }
 
 /** What an end came to. `ended` is false when the session had ended before. The caller announces `notificationId`. */

@@ -42,9 +42,11 @@ const RefreshClaims = z.extend(PairClaims, {
 /** A link in a mail: which mail it is from, and the one thing that it may be used for. */
 const LinkClaims = z.extend(Times, {
   token_type: z.literal('link'),
-  purpose: z.enum(['end_sessions', 'allow_place']),
+  purpose: Id,
   /** The id of the mail's row in the outbox. */
   nid: Id,
+  /** The id of the mail's account. Links of earlier versions have none. */
+  account: z.exactOptional(z.int()),
 })
 
 /** The claims of every type of token. A type that is not here can be neither signed nor read. */
@@ -55,4 +57,3 @@ export type ClaimsOf<Type extends TokenType> = z.output<(typeof CLAIMS)[Type]>
 export type AccessClaims = ClaimsOf<'access'>
 export type RefreshClaims = ClaimsOf<'refresh'>
 export type LinkClaims = ClaimsOf<'link'>
-export type LinkPurpose = LinkClaims['purpose']

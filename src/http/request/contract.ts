@@ -24,12 +24,6 @@ export const RefreshRequest = z.object({ refresh: Text })
 /** A token to verify, or to introspect (RFC 7662 section 2.1). */
 export const TokenRequest = z.object({ token: Text })
 
-/**
- * The form of the page behind a link. `policy` is the one under which the page said what would be allowed; `former` is a
- * box, which is sent only when it is ticked.
- */
-export const LinkRequest = z.object({ token: Text, policy: z.optional(Text), former: z.optional(Text) })
-
 /** RFC 7009 calls it `token`; this API's own clients know it as `refresh`. */
 export const RevokeRequest = z.pipe(
   z.object({ token: z.nullish(Text), refresh: z.nullish(Text) }),

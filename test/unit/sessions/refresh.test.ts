@@ -139,6 +139,12 @@ describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
   })
 })
 
+/** Whom a mail about the session of a pair is for, and what tells that it was asked for before. */
+function once(kind: string, pair: Presented) {
+  const { id, sid } = claimsOf(pair.refresh)
+  return { userId: id, dedupeKey: `${kind}:${String(sid)}` }
+}
+
 describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
   /** What the refusal leaves: how the session ended, which mails it asked for, and whether the live pair still works. */
   async function aftermath(services: FakeServices, live: Presented) {
@@ -170,7 +176,11 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
       ended: [
         {
           reason: 'reuse',
-          notice: { kind: 'token_reused', facts: { at: NOW + 11, client: ELSEWHERE, origin: ISSUER, usual: null } },
+          notice: {
+            kind: 'token_reused',
+            ...once('token_reused', pair),
+            facts: { at: NOW + 11, client: ELSEWHERE, origin: ISSUER },
+          },
         },
       ],
       announced: 1,
@@ -194,7 +204,11 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
       ended: [
         {
           reason: 'location',
-          notice: { kind: 'location_blocked', facts: { at: NOW, client: ELSEWHERE, origin: ISSUER, usual } },
+          notice: {
+            kind: 'location_blocked',
+            ...once('location_blocked', pair),
+            facts: { at: NOW, client: ELSEWHERE, origin: ISSUER, usual },
+          },
         },
       ],
       announced: 1,

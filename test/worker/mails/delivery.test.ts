@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 
-import { createOutbox } from '../../../src/db/mails.ts'
+import { createOutbox } from '../../../src/db/mails/outbox.ts'
 import { setClock } from '../../support/clock.ts'
 import {
   answerMailApi,
@@ -18,6 +18,7 @@ import {
   waitUntil,
 } from '../../support/mailbox.ts'
 import {
+  accountOf,
   ACCEPTED,
   API,
   apiCall,
@@ -214,7 +215,7 @@ describe('a message', () => {
     // The sweep keeps its hands off what the queue still holds.
     setClock(START + row.delay)
     await box.scheduled()
-    expect(queue.taken).toEqual([{ id }])
+    expect(queue.taken).toEqual([{ id, account: await accountOf(id) }])
     await box.queue(copyOf(id, 2))
     expect(await box.settled({ id }, 2)).toEqual([`retry in ${row.delay} s`, 'ack'])
     expect(calls).toEqual([await apiCall(id), await apiCall(id)])
@@ -309,7 +310,7 @@ describe('a message', () => {
   })
 
   test('that is not one of ours is dropped and logged, and holds up no other', async () => {
-    const junk = [null, 'text', 7, [], {}, { id: 7 }, { ids: ['x'] }]
+    const junk = [null, 'text', 7, [], {}, { id: 7 }, { ids: ['x'] }, { id: 'x', account: '1' }]
     const queue = losingQueue()
     const box = openMailbox({ MAIL_QUEUE: queue })
     const { id } = await blockRefresh(box)
@@ -320,6 +321,29 @@ describe('a message', () => {
     expect(box.mails).toEqual([await mail(id)])
     const dropped = { event: 'mail_message_not_valid', messageId: expect.stringMatching(/^[\da-f]{32}$/) }
     expect(box.logged.slice(1)).toEqual(junk.map(() => dropped))
+  })
+
+  test('of an earlier version, which names no account, is delivered', async () => {
+    const box = openMailbox({ MAIL_QUEUE: losingQueue() })
+    const { id } = await blockRefresh(box)
+    await env.MAIL_QUEUE.send({ id })
+
+    expect(await box.settled({ id }, 1)).toEqual(['ack'])
+    expect(box.mails).toEqual([await mail(id)])
+    expect(await progress()).toMatchObject({ attempts: 1, sent_at: START })
+  })
+
+  test('in the name of another account is dropped, and its mail is for the sweep', async () => {
+    const box = openMailbox({ MAIL_QUEUE: losingQueue() })
+    const { id } = await blockRefresh(box)
+    const body = { id, account: Number(await accountOf(id)) + 1 }
+    await env.MAIL_QUEUE.send(body)
+    expect(await box.settled({ id }, 1)).toEqual(['ack'])
+    await env.MAIL_DEAD_LETTERS.send(body)
+    expect(await box.settled({ id }, 2)).toEqual(['ack', 'dead: ack'])
+
+    expect(box.mails).toEqual([])
+    expect(await progress()).toMatchObject({ attempts: 0, sent_at: null, failed_at: null, last_error: null })
   })
 
   test('comes back when D1 is down', async () => {
@@ -351,7 +375,9 @@ describe('a message', () => {
   test('whose consumer died is sent by the next delivery, once the lease has ended', async () => {
     const box = openMailbox({ MAIL_QUEUE: losingQueue() })
     const { id } = await blockRefresh(box)
-    expect(await createOutbox(env.DB).lease(id, START)).toMatchObject({ state: 'leased' })
+    expect(await createOutbox(env.DB).lease({ id, account: await accountOf(id) }, START)).toMatchObject({
+      state: 'leased',
+    })
     await env.MAIL_QUEUE.send({ id })
 
     expect(await box.settled({ id }, 2)).toEqual(['retry in 60 s', 'ack'])

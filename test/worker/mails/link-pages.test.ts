@@ -6,13 +6,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { LINK_PATHS, signLink } from '../../../src/domain/mails/links.ts'
-import type { LinkPurpose } from '../../../src/domain/tokens/claims.ts'
+import { type LinkPurpose, LINKS, signLink } from '../../../src/domain/mails/links.ts'
 import { createAccount, dumpTables, emptyTables } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { decodeToken, encodePart, forge, strangerKeys, testKeys } from '../../support/forge.ts'
 import {
-  allRows,
   askPage,
   block,
   brokenPage,
@@ -51,13 +49,14 @@ describe('a mail', () => {
 
     expect(linksOf(mail.text)).toEqual(links)
     for (const purpose of PURPOSES) {
-      expect(mail.html).toContain(`href="${ORIGIN}${LINK_PATHS[purpose]}?token=${links[purpose]}"`)
+      expect(mail.html).toContain(`href="${ORIGIN}${LINKS[purpose].path}?token=${links[purpose]}"`)
       expect(decodeToken(links[purpose])).toEqual({
         header: { alg: 'HS256', typ: 'JWT', kid: testKeys.link.signing.kid },
         payload: {
           token_type: 'link',
           purpose,
           nid: (await readOutbox())[0]?.['id'],
+          account: account.id,
           iat: T0,
           exp: T0 + DAY_SECONDS,
         },
@@ -184,14 +183,14 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
     const account = await createAccount(env.DB)
     const links = await block(account)
     const session = await signIn(account)
-    const before = await allRows()
+    const before = await dumpTables(env.DB)
 
     for (const method of ['HEAD', 'GET', 'GET', 'GET', 'HEAD']) {
       const response = await show(purpose, links[purpose], { method })
       const { status, body } = await read(response)
       expect({ method, status, isEmpty: body === '' }).toEqual({ method, status: 200, isEmpty: method === 'HEAD' })
     }
-    expect(await allRows()).toEqual(before)
+    expect(await dumpTables(env.DB)).toEqual(before)
     expect((await refreshFrom(session)).status).toBe(200)
     expect(await read(await press(purpose, links[purpose]))).toEqual(DONE_PAGES[purpose])
   })
@@ -199,9 +198,9 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
 
 /** Tries a token on both methods of a page, and sees that nothing is written. */
 async function tryOut(purpose: LinkPurpose, token: string) {
-  const before = await allRows()
+  const before = await dumpTables(env.DB)
   const got = [await read(await show(purpose, token)), await read(await press(purpose, token))]
-  expect(await allRows()).toEqual(before)
+  expect(await dumpTables(env.DB)).toEqual(before)
   return got
 }
 
@@ -231,8 +230,13 @@ describe('a link that is none', () => {
       'altered in its last character': [`${token.slice(0, -1)}${token.endsWith('A') ? 'E' : 'A'}`, 401],
       'an access token': [access, 401],
       'a refresh token': [refreshToken, 401],
-      'a good signature over another purpose': [await forge(header, { ...payload, purpose: 'admin' }, signing), 400],
+      'a good signature over another purpose': [await forge(header, { ...payload, purpose: 'admin' }, signing), 401],
+      'a good signature over a purpose that is none': [await forge(header, { ...payload, purpose: 1 }, signing), 400],
       'a good signature over no mail': [await forge(header, { ...payload, nid: undefined }, signing), 400],
+      'a good signature over an account that is none': [
+        await forge(header, { ...payload, account: 'x' }, signing),
+        400,
+      ],
       'a good signature over an access token': [
         await forge(header, { ...payload, token_type: 'access' }, signing),
         401,
@@ -260,6 +264,14 @@ describe('a link that is none', () => {
     for (const got of await tryOut(purpose, links[purpose])) expect(got).toEqual(USED_PAGE)
   })
 
+  test.each(PURPOSES)('%s in the name of another account does nothing', async (purpose) => {
+    const [account, other] = [await createAccount(env.DB), await createAccount(env.DB)]
+    const { header, payload } = decodeToken((await block(account))[purpose])
+    const token = await forge(header, { ...payload, account: other.id }, testKeys.link.signing)
+
+    expect(await tryOut(purpose, token)).toEqual([USED_PAGE, USED_PAGE])
+  })
+
   test.each(PURPOSES)('%s is over after 24 hours, to the second', async (purpose) => {
     const account = await createAccount(env.DB)
     const [one, two] = [await block(account), await block(account)]
@@ -282,14 +294,14 @@ describe('a link that is none', () => {
     ],
   ])('posted as %s gets a page', async (_name, options, status) => {
     for (const purpose of PURPOSES) {
-      const response = await worker.call(LINK_PATHS[purpose], { ...options, method: 'POST' })
+      const response = await worker.call(LINKS[purpose].path, { ...options, method: 'POST' })
       expect(await read(response)).toEqual(brokenPage(status))
     }
   })
 
   test('without a token at all gets a page', async () => {
     for (const purpose of PURPOSES) {
-      expect(await read(await worker.call(LINK_PATHS[purpose]))).toEqual(brokenPage(400))
+      expect(await read(await worker.call(LINKS[purpose].path))).toEqual(brokenPage(400))
     }
   })
 

@@ -6,11 +6,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { LINK_PATHS } from '../../../src/domain/mails/links.ts'
+import { LINKS } from '../../../src/domain/mails/links.ts'
 import { createAccount, dumpTables, emptyTables } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
+import { decodeToken, forge, testKeys } from '../../support/forge.ts'
 import {
-  allRows,
   block,
   brokenPage,
   DONE_PAGES,
@@ -38,7 +38,7 @@ describe('pressing the button', () => {
     expect(await read(await press(purpose, links[purpose]))).toEqual(DONE_PAGES[purpose])
     const session = await signIn(account)
     await env.DB.prepare('DELETE FROM allowed_places').run()
-    const before = await allRows()
+    const before = await dumpTables(env.DB)
 
     // In the same second and later.
     for (const seconds of [60, 61, DAY_SECONDS - 1]) {
@@ -46,7 +46,7 @@ describe('pressing the button', () => {
       expect(await read(await press(purpose, links[purpose]))).toEqual(USED_PAGE)
       expect(await read(await show(purpose, links[purpose]))).toEqual(USED_PAGE)
     }
-    expect(await allRows()).toEqual(before)
+    expect(await dumpTables(env.DB)).toEqual(before)
     expect((await refreshFrom(session)).status).toBe(200)
   })
 
@@ -57,6 +57,14 @@ describe('pressing the button', () => {
     )
 
     expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 401, 401, 401, 401, 401, 401, 401])
+  })
+
+  test.each(PURPOSES)('of %s works in a mail of an earlier version, whose links name no account', async (purpose) => {
+    const { header, payload } = decodeToken((await block(await createAccount(env.DB)))[purpose])
+    const token = await forge(header, { ...payload, account: undefined }, testKeys.link.signing)
+
+    expect(await read(await press(purpose, token))).toEqual(DONE_PAGES[purpose])
+    expect(await read(await press(purpose, token))).toEqual(USED_PAGE)
   })
 
   test('of allow_place leaves end_sessions to be used', async () => {
@@ -71,11 +79,11 @@ describe('pressing the button', () => {
     const account = await createAccount(env.DB)
     const [links, later] = [await block(account), await block(account)]
     await press('end_sessions', links.end_sessions)
-    const before = await allRows()
+    const before = await dumpTables(env.DB)
 
     expect(await read(await show('allow_place', links.allow_place))).toEqual(USED_PAGE)
     expect(await read(await press('allow_place', links.allow_place))).toEqual(USED_PAGE)
-    expect(await allRows()).toEqual(before)
+    expect(await dumpTables(env.DB)).toEqual(before)
     expect((await press('allow_place', later.allow_place)).status).toBe(200)
   })
 
@@ -97,18 +105,18 @@ describe('pressing the button', () => {
     const account = await createAccount(env.DB)
     const links = await block(account)
     const wide = startWorker({ LOCATION_POLICY: 'country' })
-    const before = await allRows()
+    const before = await dumpTables(env.DB)
     const seen = await (await show('allow_place', links.allow_place)).text()
     const fields = [...seen.matchAll(/name="(\w+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [name, value])
     const pressed = (by: TestWorker) =>
-      by.call(LINK_PATHS.allow_place, {
+      by.call(LINKS.allow_place.path, {
         method: 'POST',
         headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
         body: new URLSearchParams(fields).toString(),
       })
 
     expect(await read(await pressed(wide))).toEqual(brokenPage(401))
-    expect(await allRows()).toEqual(before)
+    expect(await dumpTables(env.DB)).toEqual(before)
     expect((await pressed(worker)).status).toBe(200)
   })
 
@@ -188,11 +196,11 @@ describe('pressing the button', () => {
     const account = await createAccount(env.DB)
     const links = await block(account)
     await signIn(account)
-    const before = await allRows()
+    const before = await dumpTables(env.DB)
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'cross-site' }
 
     expect(await read(await press(purpose, links[purpose], { headers }))).toEqual(brokenPage(403))
-    expect(await allRows()).toEqual(before)
+    expect(await dumpTables(env.DB)).toEqual(before)
     expect(await read(await press(purpose, links[purpose]))).toEqual(DONE_PAGES[purpose])
   })
 

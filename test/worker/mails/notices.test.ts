@@ -11,6 +11,7 @@ import { setClock } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { answerMailApi, openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
 import {
+  accountOf,
   ACCEPTED,
   API,
   apiCall,
@@ -43,7 +44,7 @@ describe('a session that ends because of another place or a used token', () => {
     expect([response.status, await response.text()]).toEqual([401, "You're location is blocked"])
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
     expect(calls).toEqual([await apiCall(id)])
-    expect(box.bodies).toEqual([{ id }])
+    expect(box.bodies).toEqual([{ id, account: await accountOf(id) }])
     expect(await onlyRow()).toEqual({
       id: expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/),
       kind: 'location_blocked',
@@ -58,8 +59,6 @@ describe('a session that ends because of another place or a used token', () => {
       sent_at: START,
       failed_at: null,
       last_error: null,
-      sessions_ended_at: null,
-      place_allowed_at: null,
     })
     expect(await readSessions()).toEqual([{ revoked_at: START, revoked_reason: 'location' }])
   })
@@ -70,7 +69,7 @@ describe('a session that ends because of another place or a used token', () => {
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
     expect(box.mails).toEqual([await mail(id)])
-    expect(box.bodies).toEqual([{ id }])
+    expect(box.bodies).toEqual([{ id, account: await accountOf(id) }])
     expect(await progress()).toEqual({
       attempts: 1,
       due_at: START + 300,
@@ -134,7 +133,7 @@ describe('a session that ends because of another place or a used token', () => {
     const details = await Promise.all([...responses, later].map((response) => response.text()))
     expect(details.toSorted()).toEqual([...Array(5).fill('Token used before'), "You're location is blocked"])
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    expect(box.bodies).toEqual([{ id }])
+    expect(box.bodies).toEqual([{ id, account: await accountOf(id) }])
     expect(box.mails).toEqual([await mail(id)])
   })
 
@@ -160,7 +159,7 @@ describe('a session that ends because of another place or a used token', () => {
     expect(await readSessions()).toEqual([{ revoked_at: START, revoked_reason: 'reuse' }])
     const stored = await readOutbox()
     expect(stored.map(({ kind }) => kind)).toEqual(['token_reused'])
-    expect(queue.taken).toEqual(stored.map(({ id }) => ({ id })))
+    expect(queue.taken).toEqual(stored.map(({ id, user_id }) => ({ id, account: user_id })))
   })
 
   test('leaves no row and no message when the account has no e-mail', async () => {
@@ -326,7 +325,8 @@ describe('secrets', () => {
     await box.settled({ id }, 3)
     const row = await onlyRow()
 
-    expect(box.bodies).toEqual([{ id }, { id }, { id }])
+    const message = { id, account: await accountOf(id) }
+    expect(box.bodies).toEqual([message, message, message])
     expect(JSON.parse(String(row['facts']))).toEqual({
       at: START,
       client: {

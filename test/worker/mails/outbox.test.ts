@@ -6,10 +6,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { createOutbox } from '../../../src/db/mails.ts'
+import { createOutbox } from '../../../src/db/mails/outbox.ts'
 import { setClock } from '../../support/clock.ts'
 import { answerMailApi, closedGate, openMailbox, refuseWrites, waitUntil } from '../../support/mailbox.ts'
 import {
+  accountOf,
   ACCEPTED,
   API,
   apiCall,
@@ -136,14 +137,14 @@ describe('the sweep', () => {
     setClock(START + 301)
     await box.scheduled()
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    expect(box.bodies).toEqual([{ id }])
+    expect(box.bodies).toEqual([{ id, account: await accountOf(id) }])
     expect(box.mails).toEqual([await mail(id)])
     expect(await progress()).toMatchObject({ attempts: 1, sent_at: START + 301 })
     expect(box.logged.at(-1)).toEqual({ event: 'mail_requeued', count: 1 })
 
     setClock(START + 86_400)
     await box.scheduled()
-    expect(box.bodies).toEqual([{ id }])
+    expect(box.bodies).toEqual([{ id, account: await accountOf(id) }])
     expect(await progress()).toMatchObject({ attempts: 1, sent_at: START + 301 })
   })
 
@@ -155,19 +156,20 @@ describe('the sweep', () => {
     setClock(START + 301)
     await Promise.all([box.scheduled(), box.scheduled()])
     await box.scheduled()
-    expect(queue.taken).toEqual([{ id }, { id }]) // one of the request, one of the first sweep
+    const message = { id, account: await accountOf(id) }
+    expect(queue.taken).toEqual([message, message]) // one of the request, one of the first sweep
     setClock(START + 301 + 899)
     await box.scheduled()
     expect(queue.taken).toHaveLength(2)
     setClock(START + 301 + 900)
     await box.scheduled()
-    expect(queue.taken).toEqual([{ id }, { id }, { id }])
+    expect(queue.taken).toEqual([message, message, message])
   })
 
   test('finds a mail whose consumer died', async () => {
     const box = openMailbox({ MAIL_QUEUE: { ...losingQueue(), sendBatch } })
     const { id } = await blockRefresh(box)
-    await createOutbox(env.DB).lease(id, START + 200)
+    await createOutbox(env.DB).lease({ id, account: await accountOf(id) }, START + 200)
 
     setClock(START + 499)
     await box.scheduled()

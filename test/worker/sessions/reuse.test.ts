@@ -239,7 +239,7 @@ describe('a token that is not the last one of a session', () => {
     const { sid, cookies, account } = await open()
     const usedJti = String(decodeToken(cookies.refresh_token).payload['jti'])
     const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
-    const facts = { at: T0, client, origin: ORIGIN, usual: null }
+    const facts = { at: T0, client, origin: ORIGIN }
     const before = await dumpTables(env.DB)
 
     const store = createSessionStore(env.DB, () => crypto.randomUUID())
@@ -248,7 +248,7 @@ describe('a token that is not the last one of a session', () => {
       userId: account.id,
       usedJti,
       now: T0,
-      notice: { kind: 'token_reused', facts },
+      notice: { kind: 'token_reused', userId: account.id, dedupeKey: `token_reused:${sid}`, facts },
     })
     expect(end).toEqual({ ended: false, notificationId: null })
     expect(await dumpTables(env.DB)).toEqual(before)

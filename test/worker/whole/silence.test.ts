@@ -186,7 +186,7 @@ describe('a queue that does not answer', () => {
     silent.fail(null)
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 })
     await worker.scheduled()
-    expect(silent.messages.map(({ body }) => body)).toContainEqual({ id })
+    expect(silent.messages.map(({ body }) => body)).toContainEqual({ id, account: expect.any(Number) })
   })
 
   test(
@@ -205,7 +205,7 @@ describe('a queue that does not answer', () => {
       silent.fail(null)
       vi.setSystemTime(start + 301_000 + 901_000)
       await worker.scheduled()
-      expect(silent.messages.map(({ body }) => body)).toContainEqual({ id })
+      expect(silent.messages.map(({ body }) => body)).toContainEqual({ id, account: expect.any(Number) })
     },
     TEST_MILLISECONDS,
   )

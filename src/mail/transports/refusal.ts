@@ -58,6 +58,11 @@ export function cleanRefusal(text: string, withheld: readonly string[]): string 
   return Array.from(line).slice(0, MAX_CHARACTERS).join('')
 }
 
+/** A reason of ours, followed by the service's own words where it gave any. */
+export function withWords(reason: string, words: string): string {
+  return words === '' ? reason : `${reason}: ${words}`
+}
+
 /** Half a word may be half a secret, which nothing would know again. */
 function dropLastWord(text: string): string {
   return text.replace(/\S+$/, '')

@@ -1,7 +1,6 @@
 /** The frame of every page: readable on a phone, by keyboard and by screen reader; no script, no external resource. */
 
-import { html } from 'hono/html'
-import type { Child } from 'hono/jsx'
+import { html, raw } from 'hono/html'
 
 /** Checked for contrast of at least 4.5:1 in both color schemes (WCAG 2.2, 1.4.3). */
 const STYLE = `
@@ -27,31 +26,18 @@ button:focus-visible{outline:3px solid var(--text);outline-offset:3px}
 @media (max-width:22rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 `
 
-/** A document, as text. */
-export type Document = ReturnType<typeof html>
+/** A piece of a page: text in which every value was escaped. */
+export type Html = ReturnType<typeof html>
 
-/** JSX has no doctype, and a page without one is laid out as in 1999. */
-export function toDocument(page: unknown): Document {
-  return html`<!doctype html>${page}`
-}
-
-/** `nonce` is the one of the page's Content-Security-Policy: the style is the only thing that it lets in. */
-export function Layout({ title, nonce, children }: { title: string; nonce: string | undefined; children?: Child }) {
-  return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="robots" content="noindex" />
-        <title>{title}</title>
-        <style nonce={nonce} dangerouslySetInnerHTML={{ __html: STYLE }} />
-      </head>
-      <body>
-        <main>
-          <h1>{title}</h1>
-          {children}
-        </main>
-      </body>
-    </html>
-  )
+/** A page whole. `nonce` is the one of its Content-Security-Policy: the style is the only thing that it lets in. */
+export function renderPage(title: string, content: Html, nonce: string): Html {
+  const head = [
+    html`<meta charset="utf-8"/>`,
+    html`<meta name="viewport" content="width=device-width, initial-scale=1"/>`,
+    html`<meta name="robots" content="noindex"/>`,
+    html`<title>${title}</title>`,
+    html`<style nonce="${nonce}">${raw(STYLE)}</style>`,
+  ]
+  const main = html`<main><h1>${title}</h1>${content}</main>`
+  return html`<!doctype html><html lang="en"><head>${head}</head><body>${main}</body></html>`
 }

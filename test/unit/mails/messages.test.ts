@@ -2,15 +2,16 @@
 
 import { describe, expect, test } from 'vitest'
 
-import type { NoticeFacts, NoticeKind } from '../../../src/domain/mails/notice.ts'
-import type { LocationPolicy } from '../../../src/domain/places/place.ts'
-import { type MailContent, renderMail } from '../../../src/mail/message.ts'
+import type { Notice, NoticeFacts, NoticeKind } from '../../../src/domain/mails/notice.ts'
+import type { Client, LocationPolicy } from '../../../src/domain/places/place.ts'
+import type { MailContent } from '../../../src/mail/messages/layout.ts'
+import { renderMail } from '../../../src/mail/render.ts'
 
 const KINDS = ['location_blocked', 'token_reused'] as const satisfies readonly NoticeKind[]
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
 
-const CLIENT: NoticeFacts['client'] = {
+const CLIENT: Client = {
   address: '198.51.100.23',
   asn: 64_511,
   country: 'NZ',
@@ -19,16 +20,13 @@ const CLIENT: NoticeFacts['client'] = {
   userAgent: FIREFOX,
 }
 
-function facts(client: Partial<NoticeFacts['client']> = {}): NoticeFacts {
+function facts(client: Partial<Client> = {}): NoticeFacts<'location_blocked'> {
   return { at: 1_800_000_000, client: { ...CLIENT, ...client }, usual: null, origin: 'https://auth.example.com' }
 }
 
 /** A mail, with links that show what was asked for. */
-function render(
-  notice: { readonly kind: NoticeKind; readonly facts: NoticeFacts },
-  policy: LocationPolicy = 'address',
-): Promise<MailContent> {
-  const stored = { ...notice, id: 'mail-1', recipient: 'somebody@example.com' }
+function render(notice: Notice, policy: LocationPolicy = 'address'): Promise<MailContent> {
+  const stored = { ...notice, id: 'mail-1', account: 7, recipient: 'somebody@example.com' }
   return renderMail(stored, policy, async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`)
 }
 
@@ -50,7 +48,7 @@ function visibleText(html: string): string {
     .trim()
 }
 
-describe('a message', () => {
+describe('a mail', () => {
   test('about a blocked place says when, where from, and what to do', async () => {
     const { subject, text } = await render({ kind: 'location_blocked', facts: facts() })
     expect(subject).toBe('We blocked a sign-in from another place')
@@ -179,7 +177,7 @@ describe('a message', () => {
   })
 })
 
-describe('a value in a message', () => {
+describe('a value in a mail', () => {
   const FIELDS = ['city', 'provider'] as const
   const MARKUP = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>&amp;{{x}}`
 

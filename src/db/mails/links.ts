@@ -1,0 +1,116 @@
+/** What owners decide by the links of a mail. One round trip each. */
+
+import { and, eq, notExists, sql } from 'drizzle-orm'
+
+import { LINKS, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
+import { readNotice } from '../../domain/mails/notice.ts'
+import { run, runBatch } from '../d1.ts'
+import { deleteFrom, insertInto, select, update } from '../query.ts'
+import { allowedPlaces, notifications, usedLinks, users } from '../schema.ts'
+import { endedNow } from '../sessions/of-account.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
+import { isNamed } from './outbox.ts'
+
+/** The link store over a D1 database. Build it once per isolate. */
+export function createLinkStore(d1: D1Database): LinkStore {
+  const statements = prepareStatements(d1)
+
+  /** Runs what a link does, each statement only while the link is unused, and then uses it up. `false`: it was used. */
+  async function useUp(link: MailLink, now: number, effects: readonly D1PreparedStatement[]): Promise<boolean> {
+    const results = await runBatch(d1, [...effects, statements.use.bind({ ...valuesOf(link), now })])
+    return statements.use.rows(results.at(-1)).length === 1
+  }
+
+  return {
+    async findUnused(link) {
+      const row = statements.findUnused.rows(await run(statements.findUnused.bind(valuesOf(link))))[0]
+      return row === undefined ? null : readNotice(row.kind, row.facts)
+    },
+
+    async endSessions(link, now) {
+      const values = { ...valuesOf(link), now }
+      return useUp(link, now, [statements.endSessions.bind(values), statements.removePlaces.bind(values)])
+    },
+
+    async allowPlaces(link, places, now, expiresAt) {
+      const values = { ...valuesOf(link), now, expiresAt }
+      return useUp(
+        link,
+        now,
+        places.map(({ key, country, city, provider }) =>
+          statements.allowPlace.bind({ ...values, key, country, city, provider }),
+        ),
+      )
+    },
+  }
+}
+
+function valuesOf({ id, account, purpose }: MailLink) {
+  return { id, account, purpose, voidedBy: LINKS[purpose].voidedBy }
+}
+
+function prepareStatements(d1: D1Database) {
+  const isUsed = select({ one: sql`1` })
+    .from(usedLinks)
+    .where(
+      and(
+        eq(usedLinks.noticeId, notifications.id),
+        sql`${usedLinks.purpose} in (${parameter('purpose')}, ${parameter('voidedBy')})`,
+      ),
+    )
+  const isUnused = and(isNamed(), notExists(isUsed))
+  /** The row is of the account that the mail of an unused link went to. */
+  const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId) =>
+    sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
+
+  return {
+    findUnused: prepare(
+      d1,
+      select(aliased({ kind: notifications.kind, facts: notifications.facts }))
+        .from(notifications)
+        .where(isUnused),
+    ),
+    // Its primary key is what makes a link work once: of any number of presses one inserts it.
+    use: prepare(
+      d1,
+      insertInto(usedLinks)
+        .select((query) =>
+          query
+            .select({
+              noticeId: notifications.id,
+              purpose: parameter('purpose').as('purpose'),
+              usedAt: parameter('now').as('used_at'),
+            })
+            .from(notifications)
+            .where(isUnused),
+        )
+        .onConflictDoNothing()
+        .returning({ noticeId: usedLinks.noticeId }),
+    ),
+    endSessions: prepare(d1, update(users).set(endedNow()).where(isOwners(users.id))),
+    removePlaces: prepare(d1, deleteFrom(allowedPlaces).where(isOwners(allowedPlaces.userId))),
+    allowPlace: prepare(
+      d1,
+      insertInto(allowedPlaces)
+        .select((query) =>
+          query
+            .select({
+              id: sql<number>`null`.as('id'),
+              userId: notifications.userId,
+              place: parameter('key').as('place'),
+              country: parameter('country').as('country'),
+              city: parameter('city').as('city'),
+              provider: parameter('provider').as('network'),
+              createdAt: parameter('now').as('created_at'),
+              expiresAt: parameter('expiresAt').as('expires_at'),
+            })
+            .from(notifications)
+            .where(isUnused),
+        )
+        .onConflictDoUpdate({
+          target: [allowedPlaces.userId, allowedPlaces.place],
+          set: { expiresAt: parameter('expiresAt') },
+        }),
+    ),
+  }
+}

@@ -1,0 +1,30 @@
+/** When a session has something to tell its owner, for the batch that ends it. */
+
+import { and, eq, exists, ne, type SQL, sql } from 'drizzle-orm'
+
+import { prepareNotice } from '../mails/notices.ts'
+import { select } from '../query.ts'
+import { sessions, users } from '../schema.ts'
+import { parameter } from '../statement.ts'
+
+/** The statements that store the mails about a session. Build them once per isolate. */
+export function prepareSessionNotices(d1: D1Database) {
+  return {
+    /** Stores nothing when its batch ended nothing. */
+    ofEnd: prepareNotice(
+      d1,
+      isSessionWhere(and(eq(sessions.endedAt, parameter('now')), eq(sessions.endReason, parameter('reason')))),
+    ),
+    /** Stores nothing when the token is the last one of its session. */
+    ofReused: prepareNotice(d1, isSessionWhere(ne(sessions.jti, parameter('usedJti')))),
+  }
+}
+
+/** The session is one of the account, and this holds of it. */
+function isSessionWhere(condition: SQL | undefined): SQL {
+  return exists(
+    select({ one: sql`1` })
+      .from(sessions)
+      .where(and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, users.id), condition)),
+  )
+}

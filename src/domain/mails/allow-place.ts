@@ -1,0 +1,47 @@
+/** The link *that was me, allow this place*. */
+
+import { TesseraError } from '../../errors.ts'
+import type { Settings } from '../settings.ts'
+import { findUnused, type LinkRule } from './follow-link.ts'
+import type { Notice } from './notice.ts'
+import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
+
+const ALLOWED_PLACE_TTL_SECONDS = 90 * 86_400
+
+/** What the link would allow, and under which policy it reaches so far. */
+export interface PlaceOffer extends OfferedPlaces {
+  readonly policy: Settings['locationPolicy']
+}
+
+/** What the owner chose on the page. */
+export interface PlaceChoice {
+  /** The policy under which the page named the places; `undefined` where it does not say. */
+  readonly policy?: string | undefined
+  readonly isFormerToo: boolean
+}
+
+/**
+ * Allows the place of which the mail tells, and the former one where its owner asks for that too. The outcome is what was
+ * allowed, in words. Where the places reach further by now, or less far, than the page said, nothing is.
+ */
+export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = {
+  offer: ({ settings }, notice) => requireOffer(settings, notice),
+  async follow(services, link, { policy, isFormerToo }) {
+    const { blocked, former } = requireOffer(services.settings, await findUnused(services, link), policy)
+    const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
+    const now = services.now()
+    const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
+    return isAllowed ? places.map(({ words }) => words) : null
+  },
+}
+
+/** A mail about what is nobody's place has no such link, and a page of another policy offered other places. */
+function requireOffer(
+  { locationPolicy: policy }: Pick<Settings, 'locationPolicy'>,
+  { kind, facts }: Notice,
+  seen: string = policy,
+): PlaceOffer {
+  const offered = kind === 'location_blocked' ? offerPlaces(policy, facts) : null
+  if (offered === null || seen !== policy) throw new TesseraError('token_not_valid', { cause: 'place' })
+  return { policy, ...offered }
+}

@@ -1,0 +1,9 @@
+/** The link *end all my sessions*. */
+
+import type { LinkRule } from './follow-link.ts'
+
+/** Ends all sessions of the account that the mail went to, in one round trip: nothing of the mail has to be known. */
+export const endSessions: LinkRule<null, null, 'ended'> = {
+  offer: () => null,
+  follow: async ({ links, now }, link) => ((await links.endSessions(link, now())) ? 'ended' : null),
+}

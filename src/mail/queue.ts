@@ -1,0 +1,49 @@
+/**
+ * From the outbox to the queue. A message only names a mail: it carries no address, no secret, and nothing that could
+ * contradict the row.
+ */
+
+import * as z from 'zod/mini'
+
+import { describeError } from '../domain/describe-error.ts'
+import { inTime } from '../domain/in-time.ts'
+import type { MailRef, Outbox } from '../domain/mails/outbox.ts'
+import type { Log } from '../log.ts'
+
+/** The body of a message. */
+export const QueuedMail = z.object({ id: z.string(), account: z.prefault(z.nullable(z.int()), null) })
+
+export interface QueueDeps {
+  readonly outbox: Outbox
+  readonly queue: Queue
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** A caller waits for this, after everything else that it waited for. */
+const SEND_MILLISECONDS = 750
+/** Nobody waits for a sweep. */
+const SEND_BATCH_MILLISECONDS = 5000
+/** One call of `sendBatch` takes 100 messages. */
+const SWEEP_BATCH = 100
+const MAX_SWEEP_BATCHES = 20
+
+/** Hands a stored mail to the queue. Never throws, and never waits for long: the row stays, and the sweep finds it. */
+export async function announce({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>, mail: MailRef): Promise<void> {
+  try {
+    await inTime(queue.send(mail), SEND_MILLISECONDS)
+  } catch (error) {
+    log({ event: 'mail_not_queued', id: mail.id, error: describeError(error) })
+  }
+}
+
+/** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
+export async function sweep(deps: QueueDeps, batchesLeft = MAX_SWEEP_BATCHES): Promise<void> {
+  const { outbox, queue, now, log } = deps
+  const mails = await outbox.takeDue(now(), SWEEP_BATCH)
+  if (mails.length === 0) return
+  const messages = mails.map((body) => ({ body }))
+  await inTime(queue.sendBatch(messages), SEND_BATCH_MILLISECONDS)
+  log({ event: 'mail_requeued', count: mails.length })
+  if (mails.length === SWEEP_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
+}
