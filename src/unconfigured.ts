@@ -4,7 +4,8 @@
  * owner opens it first. A deployment that was in use does not tell strangers why it cannot start.
  */
 
-import { Hono } from 'hono'
+import { HonoBase } from 'hono/hono-base'
+import { TrieRouter } from 'hono/router/trie-router'
 
 import { unsetSecrets } from './config.ts'
 import type { Services } from './domain/services.ts'
@@ -37,7 +38,7 @@ export async function answerUnconfigured(request: Request, env: Env, reason: unk
 
 /** The app of a deployment that cannot start. Built when it is needed, since no other deployment needs it. */
 function createUnconfiguredApp() {
-  return new Hono<{ Bindings: Unconfigured }>()
+  return new HonoBase<{ Bindings: Unconfigured }>({ router: new TrieRouter() })
     .notFound((c) => c.body(null, 500))
     .get('/healthz', async (c) => answerHealth(await c.env.checkHealth()))
     .get(

@@ -1,6 +1,8 @@
-/** What every route and middleware of this app is typed by. */
+/** What every route and middleware of this app is made by, and typed by. */
 
-import { createFactory } from 'hono/factory'
+import { createMiddleware } from 'hono/factory'
+import { HonoBase } from 'hono/hono-base'
+import { TrieRouter } from 'hono/router/trie-router'
 
 import type { Services } from '../domain/services.ts'
 
@@ -15,4 +17,8 @@ export interface AppEnv {
   }
 }
 
-export const factory = createFactory<AppEnv>()
+export const factory = {
+  /** Of Hono's routers it has the one that tells `/:guid` from `/refresh`. `Hono` itself would carry the other one along. */
+  createApp: () => new HonoBase<AppEnv>({ router: new TrieRouter() }),
+  createMiddleware: createMiddleware<AppEnv>,
+}
