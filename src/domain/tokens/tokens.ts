@@ -6,7 +6,8 @@
  * puts token text into its errors.
  */
 
-import { sign } from 'hono/jwt'
+// The module behind `hono/jwt`, which hands it out in one object with verification and its errors.
+import { sign } from 'hono/utils/jwt/jwt'
 
 import { TesseraError } from '../../errors.ts'
 import { type AccessClaims, CLAIMS, type ClaimsOf, type RefreshClaims, type TokenType } from './claims.ts'
