@@ -19,7 +19,8 @@ export default defineConfig({
     projects: [
       {
         root,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'] },
+        // Rules keep nothing between tests, so that each module is evaluated once for all files. Whoever mocks restores.
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
       },
       {
         root,

@@ -1,6 +1,6 @@
 /** Where a deployment answers: on a domain of the account, or on the address that Cloudflare gives to every Worker. */
 
-import { lookup } from 'node:dns/promises'
+import dns from 'node:dns/promises'
 
 import * as z from 'zod/mini'
 
@@ -61,7 +61,7 @@ export async function checkDomain(
 
 /** A name server that does not answer is no reason to stop. */
 function resolves(host: string): Promise<boolean> {
-  return lookup(host).then(
+  return dns.lookup(host).then(
     () => true,
     () => false,
   )

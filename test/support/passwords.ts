@@ -32,7 +32,15 @@ function instantiate(name: string) {
 
 export type Argon2id = PasswordPrimitives['argon2id']
 
-export const realArgon2id: Argon2id = async (params) => argon2id(params)
+/** Argon2id is a function: what was computed once, such as the decoy's hash, is not computed again. */
+const computed = new Map<string, Uint8Array>()
+
+export const realArgon2id: Argon2id = async (params) => {
+  const key = JSON.stringify({ ...params, password: [...params.password], salt: [...params.salt] })
+  const hash = computed.get(key) ?? argon2id(params)
+  computed.set(key, hash)
+  return hash
+}
 
 /** Where the cost is counted, not what it buys: a function of the password and the salt, in no time. */
 export const cheapArgon2id: Argon2id = async ({ password, salt, tagLength }) =>

@@ -9,6 +9,8 @@ beforeEach(() => {
 })
 
 afterEach(() => {
+  // In this order: a spy on a timer that is none puts that one back.
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 

@@ -1,10 +1,11 @@
 /** What `npm run deploy` finds on an account, and what it makes of a refusal: nothing of somebody else is touched. */
 
+import dns from 'node:dns/promises'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-import { describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { checkDomain, parseDomain, workersDevHost } from '../../../scripts/deploy/address.ts'
 import { close } from '../../../scripts/deploy/closing.ts'
@@ -24,10 +25,12 @@ import { api, cloudflare, DASH, lineOf, RIGHTS, startStandIn, typist } from '../
 /** Hosts that name servers know, of which there are none in a test. */
 const resolvable = new Set<string>()
 
-vi.mock('node:dns/promises', () => ({
-  lookup: (host: string) =>
-    resolvable.has(host) ? Promise.resolve({ address: '192.0.2.1' }) : Promise.reject(new Error(`ENOTFOUND ${host}`)),
-}))
+beforeEach(() => {
+  vi.spyOn(dns, 'lookup').mockImplementation(async (host) => {
+    if (!resolvable.has(host)) throw new Error(`ENOTFOUND ${host}`)
+    return { address: '192.0.2.1', family: 4 }
+  })
+})
 
 const migrations = join(import.meta.dirname, '../../../migrations')
 
