@@ -254,6 +254,23 @@ describe('a token that is not the last one of a session', () => {
     expect(await dumpTables(env.DB)).toEqual(before)
   })
 
+  test('of a session of another account ends nothing and tells nobody', async () => {
+    const [{ sid }, { account: other }] = [await open(), await open()]
+    const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
+    const before = await dumpTables(env.DB)
+
+    const named = { sid, userId: other.id, now: T0 }
+    const notice = {
+      kind: 'token_reused' as const,
+      userId: other.id,
+      dedupeKey: `token_reused:${sid}`,
+      facts: { at: T0, client, origin: ORIGIN },
+    }
+    const store = createSessionStore(env.DB, () => crypto.randomUUID())
+    expect(await store.endReused({ ...named, usedJti: 'x', notice })).toEqual({ ended: false, notificationId: null })
+    expect(await dumpTables(env.DB)).toEqual(before)
+  })
+
   test('of an account without an address, or not active, leaves no mail', async () => {
     const [without, inactive] = [await open(await createAccount(env.DB, { email: null })), await open()]
     for (const { cookies, sid, account } of [without, inactive]) {
