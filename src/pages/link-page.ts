@@ -3,7 +3,7 @@
 import { html, raw } from 'hono/html'
 import type * as z from 'zod/mini'
 
-import { type LinkPurpose, LINKS } from '../domain/mails/links.ts'
+import { describeLifetime, type LinkPurpose, LINKS } from '../domain/mails/links.ts'
 import { type Html, renderPage } from './layout.ts'
 
 interface Question<Offer> {
@@ -58,24 +58,22 @@ export function renderDonePage<Outcome>({ done, afterwards }: Answer<Outcome>, o
   return renderPage(done, html`${afterwards(outcome)}<p class="quiet">You can close this page.</p>`, nonce)
 }
 
-const FAILURES = {
-  used: [
-    'This link was used already',
-    'Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
-  ],
-  not_valid: [
-    'This link does not work',
-    'It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.',
-  ],
-  trouble: [
-    'This did not work just now',
-    'The trouble is on our side. It may have been done all the same: please try again in a minute.',
-  ],
-} as const
-
 /** Why a link does nothing, in words that say what to do instead. */
-export function renderFailedPage(reason: keyof typeof FAILURES, nonce: string): Html {
-  const [title, advice] = FAILURES[reason]
+export function renderFailedPage(reason: 'used' | 'not_valid' | 'trouble', purpose: LinkPurpose, nonce: string): Html {
+  const [title, advice] = {
+    used: [
+      'This link was used already',
+      'Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
+    ] as const,
+    not_valid: [
+      'This link does not work',
+      `It may be older than ${describeLifetime(purpose)}, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.`,
+    ] as const,
+    trouble: [
+      'This did not work just now',
+      'The trouble is on our side. It may have been done all the same: please try again in a minute.',
+    ] as const,
+  }[reason]
   return renderPage(title, html`<p>${advice}</p>`, nonce)
 }
 

@@ -1,6 +1,7 @@
 /** The link *that was me, allow this place*. */
 
 import { TesseraError } from '../../errors.ts'
+import type { Services } from '../services.ts'
 import type { Settings } from '../settings.ts'
 import { findUnused, type LinkRule } from './follow-link.ts'
 import type { Notice } from './notice.ts'
@@ -26,7 +27,7 @@ export interface PlaceChoice {
  */
 export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = {
   offer: ({ settings }, notice) => requireOffer(settings, notice),
-  async follow(services, link, { policy, isFormerToo }) {
+  async follow(services: Pick<Services, 'settings' | 'links' | 'now'>, link, { policy, isFormerToo }) {
     const { blocked, former } = requireOffer(services.settings, await findUnused(services, link), policy)
     const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
     const now = services.now()

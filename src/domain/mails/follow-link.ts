@@ -6,17 +6,15 @@ import { readToken } from '../tokens/tokens.ts'
 import type { LinkPurpose, MailLink } from './links.ts'
 import type { Notice } from './notice.ts'
 
-export type LinkServices = Pick<Services, 'settings' | 'tokens' | 'links' | 'now'>
-
 /**
  * What one link does. `Offer` is what its page offers beyond the button, `Choice` what its form sends back, and `Outcome`
  * what the page says afterwards.
  */
 export interface LinkRule<Offer, Choice, Outcome> {
   /** Changes nothing. Throws `token_not_valid` for a notice about which this link can do nothing. */
-  readonly offer: (services: LinkServices, notice: Notice) => Offer
+  readonly offer: (services: Services, notice: Notice) => Offer
   /** Does it, once. `null`: the link was used before, or is void. Throws as `offer` does. */
-  readonly follow: (services: LinkServices, link: MailLink, choice: Choice) => Promise<Outcome | null>
+  readonly follow: (services: Services, link: MailLink, choice: Choice) => Promise<Outcome | null>
 }
 
 /**
@@ -24,7 +22,7 @@ export interface LinkRule<Offer, Choice, Outcome> {
  * `token_not_valid`, `token_used`, `unavailable`.
  */
 export async function openLink<Offer>(
-  services: LinkServices,
+  services: Services,
   purpose: LinkPurpose,
   { offer }: Pick<LinkRule<Offer, never, unknown>, 'offer'>,
   text: string,
@@ -35,7 +33,7 @@ export async function openLink<Offer>(
 
 /** Does what a link is for, and uses it up. Throws as `openLink` does. */
 export async function followLink<Choice, Outcome>(
-  services: LinkServices,
+  services: Services,
   purpose: LinkPurpose,
   { follow }: Pick<LinkRule<unknown, Choice, Outcome>, 'follow'>,
   text: string,
@@ -47,13 +45,13 @@ export async function followLink<Choice, Outcome>(
 }
 
 /** The notice of a link that may still be used. Throws `token_used`. */
-export async function findUnused({ links }: Pick<LinkServices, 'links'>, link: MailLink): Promise<Notice> {
+export async function findUnused({ links }: Pick<Services, 'links'>, link: MailLink): Promise<Notice> {
   const notice = await links.findUnused(link)
   if (notice === null) throw used()
   return notice
 }
 
-async function readLink({ tokens, now }: LinkServices, purpose: LinkPurpose, text: string): Promise<MailLink> {
+async function readLink({ tokens, now }: Services, purpose: LinkPurpose, text: string): Promise<MailLink> {
   const claims = await readToken(tokens, 'link', text, now())
   if (claims.purpose !== purpose) throw new TesseraError('token_not_valid', { cause: 'purpose' })
   return { purpose, id: claims.nid, account: claims.account ?? null }

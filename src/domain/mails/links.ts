@@ -44,6 +44,11 @@ export const LINKS = {
 
 export type LinkPurpose = keyof typeof LINKS
 
+/** How long a link works, in words that follow "for" and "older than": "24 hours". */
+export function describeLifetime(purpose: LinkPurpose): string {
+  return `${LINKS[purpose].lifetimeSeconds / 3600} hours`
+}
+
 /** A link as it was read: one purpose of one mail. */
 export interface MailLink extends MailRef {
   readonly purpose: LinkPurpose

@@ -50,7 +50,7 @@ function linkRoute<Offer, Choice, Outcome>(
     .onError(async (thrown, c) => {
       const error = toTesseraError(thrown, c)
       const { renderFailedPage } = await loadPages()
-      return c.html(renderFailedPage(reasonOf(error), c.var.nonce), error.status)
+      return c.html(renderFailedPage(reasonOf(error), purpose, c.var.nonce), error.status)
     })
 }
 
