@@ -25,10 +25,10 @@ export default {
     await (batch.queue.endsWith(DEAD_LETTER_SUFFIX) ? giveUp : deliver)(delivery, batch)
   },
 
-  async scheduled(_event, env) {
+  async scheduled({ scheduledTime }, env) {
     const { services, delivery, purge } = await runtimeFor(env)
     // Both run to their end, whatever becomes of the other. Then a failure is thrown, so that the cron run counts as failed.
-    const results = await Promise.allSettled([sweep(delivery), purge(services.now())])
+    const results = await Promise.allSettled([sweep(delivery), purge(services.now(), scheduledTime / 1000)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
   },
 } satisfies ExportedHandler<Env>

@@ -1,61 +1,88 @@
 /**
- * Deletes rows that have been over for a while, in chunks that stay far below the limits of one statement, and only so many
- * in one run. The next run deletes what is left.
+ * Deletes rows that have been over for a while. An index by which to find them would be an entry more for every refresh to
+ * write. So each of a day's runs reads one slice of every table, by `rowid`, and the runs of a day together read all of it.
+ *
+ * The time of a run says which slice is its own: nothing is remembered, and a slice whose run failed is read the next day.
+ * The first run of a day reads the newest rows. While a day lasts, a table gets rows at its new end and loses rows at its old
+ * one. Both move the borders of its slices towards newer rows, so a row that was not read yet moves into a slice that is
+ * still to come.
  */
 
-import { inArray, lte } from 'drizzle-orm'
-import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { lte, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import type { Log } from '../log.ts'
 import { run } from './d1.ts'
-import { deleteFrom, select } from './query.ts'
-import { allowedPlaces, notifications, sessions } from './schema.ts'
+import { deleteFrom } from './query.ts'
+import { allowedPlaces, notifications, sessions, usedLinks } from './schema.ts'
+import { tellsNothing } from './sessions/end-columns.ts'
 import { parameter, prepare } from './statement.ts'
 
-/** Sessions stay for a day after they are over (`sessions/end-columns.ts`), for whoever asks what happened. */
-const KEEP_SESSIONS_SECONDS = 86_400
-/** A mail stays longer than its links work, and longer than it is tried. */
-const KEEP_NOTIFICATIONS_SECONDS = 30 * 86_400
+/** The interval of the cron trigger in `wrangler.toml`. */
+export const RUN_SECONDS = 300
+const RUNS_A_DAY = 86_400 / RUN_SECONDS
 
-/** Some 5,000 row and index writes, a fraction of a second. */
+/** A session that has nothing more to tell stays for another day, for whoever asks what happened. */
+const KEEP_SESSIONS_SECONDS = 86_400
+/** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
+const KEEP_MAILS_SECONDS = 30 * 86_400
+
+/** Some 4,000 row and index writes, a fraction of a second. */
 const CHUNK_ROWS = 1000
+/** In one run, of all tables together. Rows that are left are in a slice of the next day. */
 const MAX_CHUNKS = 20
 /** A chunk may take longer than a caller's round trip, since nobody waits for it. After this, D1 is taken to be silent. */
 const CHUNK_MILLISECONDS = 5000
 
-/** Deletes rows that are over at `now` (seconds since 1970), and logs how many went. There may be more. */
-export type Purge = (now: number) => Promise<void>
+/**
+ * Deletes rows that are over at `now`, of the slice whose turn it is at `scheduledAt` (both in seconds since 1970), and logs
+ * how many went.
+ */
+export type Purge = (now: number, scheduledAt: number) => Promise<void>
 
-/** The purge of a D1 database. Build it once per isolate. */
-export function createPurge(d1: D1Database, log: Log): Purge {
-  const chunks = [
-    prepareChunk(d1, sessions, sessions.sid, sessions.expiresAt, KEEP_SESSIONS_SECONDS),
-    prepareChunk(d1, allowedPlaces, allowedPlaces.id, allowedPlaces.expiresAt, 0),
-    prepareChunk(d1, notifications, notifications.id, notifications.createdAt, KEEP_NOTIFICATIONS_SECONDS),
+/** The purge of a D1 database, as so many slices as there are runs a day. Build it once per isolate. */
+export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purge {
+  const tables = [
+    prepareTable(d1, slices, sessions, tellsNothing(ago(KEEP_SESSIONS_SECONDS))),
+    prepareTable(d1, slices, allowedPlaces, lte(allowedPlaces.expiresAt, parameter('now'))),
+    prepareTable(d1, slices, notifications, lte(notifications.createdAt, ago(KEEP_MAILS_SECONDS))),
+    prepareTable(d1, slices, usedLinks, lte(usedLinks.usedAt, ago(KEEP_MAILS_SECONDS))),
   ]
-  return async (now) => {
+
+  return async (now, scheduledAt) => {
+    const slice = slices - 1 - (Math.floor(scheduledAt / RUN_SECONDS) % slices)
+    const waiting = [...tables]
     let total = 0
-    let left = MAX_CHUNKS
-    for (const deleteChunk of chunks) {
-      let deleted = CHUNK_ROWS
-      while (deleted === CHUNK_ROWS && left > 0) {
-        // oxlint-disable-next-line no-await-in-loop -- one after the other: D1 has one thread, and callers wait for it
-        deleted = await deleteChunk(now)
-        total += deleted
-        left -= 1
-      }
+    for (let left = MAX_CHUNKS; left > 0; left -= 1) {
+      const deleteChunk = waiting.shift()
+      if (deleteChunk === undefined) break
+      // oxlint-disable-next-line no-await-in-loop -- one after the other: D1 has one thread, and callers wait for it
+      const deleted = await deleteChunk({ slice, now })
+      total += deleted
+      // A table that may have more goes behind the others, so that none waits for the end of another.
+      if (deleted === CHUNK_ROWS) waiting.push(deleteChunk)
     }
     if (total > 0) log({ event: 'purged', rows: total })
   }
 }
 
-/** Ids first: SQLite takes no LIMIT in a DELETE. `since` is indexed in every table. */
-function prepareChunk(d1: D1Database, table: SQLiteTable, id: SQLiteColumn, since: SQLiteColumn, keepSeconds: number) {
-  const over = select({ id })
-    .from(table)
-    .where(lte(since, parameter('cutoff')))
-    .limit(CHUNK_ROWS)
-  const statement = prepare(d1, deleteFrom(table).where(inArray(id, over)))
-  return async (now: number) =>
-    (await run(statement.bind({ cutoff: now - keepSeconds }), CHUNK_MILLISECONDS)).meta.changes
+function ago(seconds: number): SQL {
+  return sql`${parameter('now')} - ${seconds}`
+}
+
+/** Prepares the purge of one table: what it returns deletes a chunk of a slice, the oldest being 0, and says how many rows went. */
+function prepareTable(d1: D1Database, slices: number, table: SQLiteTable, isOver: SQL) {
+  // Each end by itself is one row; a query for both would read the whole table.
+  const [oldest, newest] = [sql`(select min(rowid) from ${table})`, sql`(select max(rowid) from ${table})`]
+  // The border above so many slices: on the line from one end to the other.
+  const border = (below: SQL) => sql`(${oldest} * (${slices} - ${below}) + (${newest} + 1) * ${below}) / ${slices}`
+  const slice = parameter('slice')
+  // Ids first: SQLite takes no LIMIT in a DELETE.
+  const chunk = sql`
+    select rowid from ${table}
+    where rowid >= ${border(slice)} and rowid < ${border(sql`(${slice} + 1)`)} and ${isOver}
+    limit ${CHUNK_ROWS}`
+  const statement = prepare(d1, deleteFrom(table).where(sql`rowid in (${chunk})`))
+  return async (position: { readonly slice: number; readonly now: number }) =>
+    (await run(statement.bind(position), CHUNK_MILLISECONDS)).meta.changes
 }

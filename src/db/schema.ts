@@ -39,7 +39,7 @@ export const sessions = sqliteTable(
   {
     sid: text('sid').primaryKey(),
     userId: integer('user_id').notNull(),
-    jti: text('jti').notNull().unique(),
+    jti: text('jti').notNull(),
     issuedAt: integer('issued_at').notNull(),
     previousJti: text('previous_jti'),
     rotatedAt: integer('rotated_at'),
@@ -66,7 +66,6 @@ export const sessions = sqliteTable(
     index('sessions_user_id_created_at')
       .on(table.userId, table.createdAt)
       .where(sql`revoked_at is null`),
-    index('sessions_expires_at').on(table.expiresAt),
   ],
 )
 
@@ -85,10 +84,7 @@ export const allowedPlaces = sqliteTable(
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
   },
-  (table) => [
-    uniqueIndex('allowed_places_user_id_place').on(table.userId, table.place),
-    index('allowed_places_expires_at').on(table.expiresAt),
-  ],
+  (table) => [uniqueIndex('allowed_places_user_id_place').on(table.userId, table.place)],
 )
 
 /** The outbox: one row a mail, written in the transaction that makes the mail due. */
@@ -115,7 +111,6 @@ export const notifications = sqliteTable(
     lastError: text('last_error'),
   },
   (table) => [
-    index('notifications_created_at').on(table.createdAt),
     index('notifications_unsent')
       .on(table.dueAt)
       .where(sql`sent_at is null and failed_at is null`),

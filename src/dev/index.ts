@@ -3,6 +3,7 @@
  * own, so that nothing of the page is in what is deployed; requests to any other path are for the real Worker.
  */
 
+import { createPurge } from '../db/purge.ts'
 import worker from '../index.ts'
 import { PLATFORM, type Runtime, runtimeFor, type Surroundings } from '../services.ts'
 import { readPasswords } from './demo-accounts.ts'
@@ -35,7 +36,11 @@ export default {
       database: env.DB,
       passwords: readPasswords(env),
       answer,
-      runCron: () => worker.scheduled({ cron: '', scheduledTime: Date.now(), noRetry() {} }, env),
+      async runCron() {
+        await worker.scheduled({ cron: '', scheduledTime: Date.now(), noRetry() {} }, env)
+        // The purge of a whole day, of which that was one run.
+        await createPurge(env.DB, surroundings.log, 1)(surroundings.now(), 0)
+      },
     })
 
     async function answer(asked: IncomingRequest): Promise<Response> {

@@ -5,6 +5,9 @@
 
 export interface ObservedStatement {
   readonly sql: string
+  readonly values: readonly unknown[]
+  /** Rows that it changed, without entries of indexes. */
+  readonly changes: number
   readonly rowsRead: number
   readonly rowsWritten: number
 }
@@ -16,34 +19,42 @@ export interface CountingDatabase {
   readonly reset: () => void
 }
 
+interface Original {
+  readonly statement: D1PreparedStatement
+  readonly sql: string
+  readonly values: readonly unknown[]
+}
+
 const EXECUTE = new Set(['run', 'all', 'first', 'raw'])
 
 export function countRoundTrips(d1: D1Database): CountingDatabase {
   let count = 0
   let observed: ObservedStatement[] = []
   // D1 looks at the identity of a statement in `batch`, so the wrappers must give the real one back.
-  const originals = new WeakMap<object, { statement: D1PreparedStatement; sql: string }>()
+  const originals = new WeakMap<object, Original>()
 
-  function observe(sql: string, result: unknown): void {
+  function observe({ sql, values }: Omit<Original, 'statement'>, result: unknown): void {
     const meta = (result as Partial<D1Result> | undefined)?.meta
-    if (meta !== undefined) observed.push({ sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })
+    if (meta === undefined) return
+    const { changes, rows_read: rowsRead, rows_written: rowsWritten } = meta
+    observed.push({ sql, values, changes, rowsRead, rowsWritten })
   }
 
-  function wrap(statement: D1PreparedStatement, sql: string): D1PreparedStatement {
+  function wrap(statement: D1PreparedStatement, sql: string, values: readonly unknown[] = []): D1PreparedStatement {
     const wrapper = new Proxy(statement, {
       get(target, name) {
         const member: unknown = Reflect.get(target, name)
         if (typeof member !== 'function') return member
-        if (name === 'bind') return (...values: unknown[]) => wrap(target.bind(...values), sql)
+        if (name === 'bind') return (...bound: unknown[]) => wrap(target.bind(...bound), sql, bound)
         return async (...args: unknown[]) => {
           if (EXECUTE.has(String(name))) count += 1
           const result: unknown = await Reflect.apply(member, target, args)
-          observe(sql, result)
+          observe({ sql, values }, result)
           return result
         }
       },
     })
-    originals.set(wrapper, { statement, sql })
+    originals.set(wrapper, { statement, sql, values })
     return wrapper
   }
 
@@ -55,9 +66,9 @@ export function countRoundTrips(d1: D1Database): CountingDatabase {
       if (name === 'batch') {
         return async (statements: D1PreparedStatement[]) => {
           count += 1
-          const known = statements.map((statement) => originals.get(statement) ?? { statement, sql: '' })
+          const known = statements.map((statement) => originals.get(statement) ?? { statement, sql: '', values: [] })
           const results = await target.batch(known.map(({ statement }) => statement))
-          for (const [i, result] of results.entries()) observe(known[i]?.sql ?? '', result)
+          for (const [i, result] of results.entries()) observe(known[i] ?? { sql: '', values: [] }, result)
           return results
         }
       }

@@ -51,6 +51,7 @@ import {
   type SessionModel,
   type Settings,
 } from './session-model.ts'
+import { purgeAll } from './purge.ts'
 import { ORIGIN, setCookies } from './worker.ts'
 
 export function commands(): fc.Arbitrary<Command>[] {
@@ -440,6 +441,7 @@ export function cron(): Command {
   return command('cron()', {
     async run(model, world) {
       await world.worker().scheduled()
+      await purgeAll()
       model.purge()
     },
   })

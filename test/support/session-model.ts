@@ -260,9 +260,6 @@ export class SessionModel {
   end(session: ModelSession, reason: EndReason): void {
     if (session.ended !== null || !this.sessions.includes(session)) return
     session.ended = { at: this.now, reason }
-    // Used tokens show that a session was in two hands, until the owner was told so.
-    const isWitness = session.previousJti !== null && reason !== 'reuse'
-    if (!isWitness) session.expiresAt = Math.min(session.expiresAt, this.now)
   }
 
   /** Ends all that was opened until now, by a clock that is ahead, too. */
@@ -301,9 +298,14 @@ export class SessionModel {
     return null
   }
 
-  /** The cron's round: what is over for long enough is gone. */
+  /** A day of the cron: what is over for long enough is gone. */
   purge(): void {
-    retain(this.sessions, (session) => session.expiresAt > this.now - KEEP_ENDED_SECONDS)
+    retain(this.sessions, ({ expiresAt, ended, previousJti }) => {
+      // Used tokens show that a session was in two hands, until the owner was told so.
+      const isWitness = previousJti !== null && ended?.reason !== 'reuse'
+      const tellsUntil = ended === null || isWitness ? expiresAt : Math.min(expiresAt, ended.at)
+      return tellsUntil > this.now - KEEP_ENDED_SECONDS
+    })
     retain(this.mails, (mail) => mail.at > this.now - KEEP_MAILS_SECONDS)
     for (const { allowed } of this.accounts) {
       for (const [place, until] of allowed) if (until <= this.now) allowed.delete(place)

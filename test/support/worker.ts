@@ -35,7 +35,8 @@ export interface TestWorker {
   readonly bindings: Env
   readonly call: (path: string, options?: CallOptions) => Promise<Response>
   readonly queue: (batch: MessageBatch) => Promise<void>
-  readonly scheduled: () => Promise<void>
+  /** The run of the cron trigger that is due at `scheduledAt`, in seconds since 1970: now, where a test does not say. */
+  readonly scheduled: (scheduledAt?: number) => Promise<void>
 }
 
 /**
@@ -58,7 +59,9 @@ export function startWorker(
       return response
     },
     queue: (batch) => entry.queue(batch, bindings),
-    scheduled: () => entry.scheduled({ cron: '*/5 * * * *', scheduledTime: Date.now(), noRetry() {} }, bindings),
+    async scheduled(scheduledAt = Date.now() / 1000) {
+      await entry.scheduled({ cron: '*/5 * * * *', scheduledTime: scheduledAt * 1000, noRetry() {} }, bindings)
+    },
   }
 }
 

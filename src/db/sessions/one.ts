@@ -5,7 +5,7 @@ import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isAliveByItself, isEndedByAccount, nextExpiry } from './lifetime.ts'
 import { select, update } from '../query.ts'
-import { over, endColumns } from './end-columns.ts'
+import { endColumns } from './end-columns.ts'
 import { allowedPlaces, sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
@@ -138,7 +138,7 @@ export function prepareSessionStatements(d1: D1Database) {
     endReused: prepare(
       d1,
       update(sessions)
-        .set({ ...ended, expiresAt: over })
+        .set(ended)
         .where(and(isNamed, isNull(sessions.endedAt), ne(sessions.jti, parameter('usedJti'))))
         .returning({ sid: sessions.sid }),
     ),

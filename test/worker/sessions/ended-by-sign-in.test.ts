@@ -222,10 +222,10 @@ describe('an account', () => {
       expect(costs['list afterwards']?.read).toBeLessThanOrEqual(11)
       expect(costs['end others']).toEqual({ read: expect.any(Number) as number, written: 1 })
       expect(costs['end others']?.read).toBeLessThanOrEqual(12)
-      expect(costs['refresh']).toEqual({ read: 4, written: 3 })
+      expect(costs['refresh']).toEqual({ read: 4, written: 1 })
       expect(costs['sign-in']?.read).toBeLessThanOrEqual(ended ? 16 : 1000)
       // A hundred that were too many before leave with each sign-in.
-      expect(costs['sign-in']?.written).toBeLessThanOrEqual(ended ? 5 : 205)
+      expect(costs['sign-in']?.written).toBeLessThanOrEqual(ended ? 3 : 103)
     },
     60_000,
   )

@@ -10,6 +10,7 @@ import { createAccount, dumpTables } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { decodeToken, UUID } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
+import { purgeAll } from '../../support/purge.ts'
 import { refreshByCookies } from '../../support/requests.ts'
 import {
   type Cookies,
@@ -226,7 +227,7 @@ describe('a token that is not the last one of a session', () => {
       }
       for (let day = 1; day < 10; day += 1) {
         at(day * DAY_SECONDS)
-        await worker.scheduled()
+        await purgeAll()
       }
       at(10 * DAY_SECONDS - 1)
 

@@ -6,15 +6,18 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
+import { createPurge } from '../../../src/db/purge.ts'
 import { createAccount } from '../../support/accounts.ts'
+import { countRoundTrips, type CountingDatabase, type ObservedStatement } from '../../support/counting-database.ts'
 import { at, T0 } from '../../support/clock.ts'
+import { purgeAll } from '../../support/purge.ts'
 import { openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
 import { ELSEWHERE, ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const DAY_SECONDS = 86_400
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
-const TABLES = ['sessions', 'allowed_places', 'notifications', 'users'] as const
+const TABLES = ['sessions', 'allowed_places', 'notifications', 'used_links', 'users'] as const
 type Table = (typeof TABLES)[number]
 
 let logged = vi.spyOn(console, 'warn')
@@ -31,57 +34,59 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-interface Executed {
-  readonly sql: string
-  readonly values: readonly unknown[]
-  readonly changes: number
+/** Rows that are all over, or created, at one time. */
+const INSERTIONS = {
+  sessions:
+    'INSERT INTO sessions (rowid, sid, user_id, jti, issued_at, expires_at, created_at, ip) ' +
+    "SELECT ?4 + i, ?1 || i, i % 5000, 'j' || ?1 || i, ?3 - 1, ?3, ?3 - 1, '192.0.2.1' FROM n",
+  allowed_places:
+    'INSERT INTO allowed_places (id, user_id, place, created_at, expires_at) SELECT ?4 + i, i, ?1, ?3 - 1, ?3 FROM n',
+  notifications:
+    'INSERT INTO notifications (rowid, id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at, sent_at) ' +
+    "SELECT ?4 + i, ?1 || i, 'token_reused', i, 'a@example.com', '{}', ?1 || i, ?3, ?3 + 300, ?3 + 1 FROM n",
+  used_links: 'INSERT INTO used_links (rowid, notice_id, purpose, used_at) SELECT ?4 + i, ?1 || i, i, ?3 FROM n',
+} as const satisfies Partial<Record<Table, string>>
+
+/**
+ * Inserts rows whose deciding time is `time`. Their keys start with `prefix`, and their rowids are those behind `after`, or
+ * else behind all that there are.
+ */
+async function insert(
+  table: keyof typeof INSERTIONS,
+  rows: number,
+  time: number,
+  prefix = 'x',
+  after: number | null = null,
+): Promise<void> {
+  const numbers = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)'
+  const [head, select] = INSERTIONS[table].split(/ (?=SELECT)/, 2)
+  await env.DB.prepare(`${head} ${numbers} ${select}`).bind(prefix, rows, time, after).run()
 }
 
-/** A D1 binding that keeps what each statement was and how many rows it changed. */
-function observeStatements(d1: D1Database) {
-  const executed: Executed[] = []
-  const wrap = (statement: D1PreparedStatement, sql: string, values: readonly unknown[]): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, name) {
-        if (name === 'bind') return (...bound: unknown[]) => wrap(target.bind(...bound), sql, bound)
-        if (name !== 'run') return Reflect.get(target, name)
-        return async () => {
-          const result = await target.run()
-          executed.push({ sql, values, changes: result.meta.changes })
-          return result
-        }
-      },
-    })
-  const database = new Proxy(d1, {
-    get(target, name) {
-      if (name === 'prepare') return (sql: string) => wrap(target.prepare(sql), sql, [])
-      const member: unknown = Reflect.get(target, name)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
-  return {
-    database,
-    deletions: () => executed.filter(({ sql }) => /^delete/i.test(sql)),
-    reset: () => executed.splice(0),
+/** So far behind the first row that the newest slice of a table has room for 27,000 rows that stand there. */
+const FAR = 8_000_000
+
+/** Rows that are over, all in one slice: the first row of their table, which is not over, stands far before them. */
+async function insertIntoOneSlice(table: keyof typeof INSERTIONS, rows: number, time: number): Promise<void> {
+  await insert(table, 1, T0 + 1, 'first', 0)
+  await insert(table, rows, time, 'x', FAR)
+}
+
+/** When the first run of a day is due: that of the newest slice. */
+const FIRST_RUN = T0 - (T0 % DAY_SECONDS)
+const RUNS = Array.from({ length: DAY_SECONDS / 300 }, (_, i) => FIRST_RUN + 300 * i)
+
+/** Every run of a day, one after the other. The clock stays where it is. */
+async function runDay(d1: D1Database, before: (run: number) => Promise<void> = async () => {}): Promise<void> {
+  const purge = createPurge(d1, () => {})
+  for (const [i, scheduledAt] of RUNS.entries()) {
+    await before(i)
+    await purge(T0, scheduledAt)
   }
 }
 
-/** Rows that only an index can tell apart, all over or created at one time. */
-const INSERTIONS = {
-  sessions:
-    'INSERT INTO sessions (sid, user_id, jti, issued_at, expires_at, created_at, ip) ' +
-    "SELECT ?1 || i, i % 5000, 'j' || ?1 || i, ?3 - 1, ?3, ?3 - 1, '192.0.2.1' FROM n",
-  allowed_places: 'INSERT INTO allowed_places (user_id, place, created_at, expires_at) SELECT i, ?1, ?3 - 1, ?3 FROM n',
-  notifications:
-    'INSERT INTO notifications (id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at, sent_at) ' +
-    "SELECT ?1 || i, 'token_reused', i, 'a@example.com', '{}', ?1 || i, ?3, ?3 + 300, ?3 + 1 FROM n",
-} as const satisfies Partial<Record<Table, string>>
-
-/** Inserts rows whose deciding time is `time`. Their keys start with `prefix`. */
-async function insert(table: keyof typeof INSERTIONS, rows: number, time: number, prefix = 'x'): Promise<void> {
-  const numbers = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)'
-  const [head, select] = INSERTIONS[table].split(/ (?=SELECT)/, 2)
-  await env.DB.prepare(`${head} ${numbers} ${select}`).bind(prefix, rows, time).run()
+function deletions({ statements }: CountingDatabase): readonly ObservedStatement[] {
+  return statements().filter(({ sql }) => /^delete/i.test(sql))
 }
 
 async function count(table: Table): Promise<number> {
@@ -98,81 +103,164 @@ async function openSession(worker: TestWorker, guid: string) {
   return { cookies, sid: row?.sid }
 }
 
-describe('200,000 sessions that are over', () => {
-  test('leave over runs, none of which does more than 20 statements of 1,000 rows', { timeout: 60_000 }, async () => {
-    const { database, deletions, reset } = observeStatements(env.DB)
-    const worker = startWorker({ DB: database })
-    const { guid } = await createAccount(env.DB)
-    const { cookies } = await openSession(worker, guid)
-    for (const chunk of [0, 1, 2, 3]) await insert('sessions', 50_000, T0 - DAY_SECONDS - chunk, `x${chunk}-`)
-    await insert('sessions', 500, T0 - DAY_SECONDS + 1, 'recent')
-    const runs: number[] = []
+/** How the purge of a table finds its rows. */
+function planOf(table: Table): readonly string[] {
+  return [
+    `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid=?)`,
+    'LIST SUBQUERY 5',
+    `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)`,
+    ...[1, 2, 3, 4].flatMap((i) => [`SCALAR SUBQUERY ${i}`, `SEARCH ${table}`]),
+  ]
+}
 
-    for (let left = Infinity; left > 0; runs.push(left)) {
-      reset()
-      await worker.scheduled()
-      left = deletions().reduce((sum, { changes }) => sum + changes, 0)
-      expect(deletions().length).toBeLessThanOrEqual(MAX_CHUNKS)
-      for (const { changes, values } of deletions()) {
-        expect(changes).toBeLessThanOrEqual(CHUNK_ROWS)
-        expect(values.length).toBeLessThanOrEqual(2)
-      }
+function expectBounded(counting: CountingDatabase): void {
+  expect(deletions(counting).length).toBeLessThanOrEqual(MAX_CHUNKS)
+  for (const { changes, values } of deletions(counting)) {
+    expect(changes).toBeLessThanOrEqual(CHUNK_ROWS)
+    expect(values.length).toBeLessThanOrEqual(16)
+  }
+}
+
+describe('a day of runs', () => {
+  test(
+    'deletes all that was over before it, in at most 20 statements of 1,000 rows a run',
+    { timeout: 60_000 },
+    async () => {
+      const counting = countRoundTrips(env.DB)
+      const worker = startWorker({ DB: counting.database })
+      const { guid } = await createAccount(env.DB)
+      const { cookies } = await openSession(worker, guid)
+      for (const chunk of [0, 1, 2, 3]) await insert('sessions', 50_000, T0 - DAY_SECONDS - chunk, `x${chunk}-`)
+      await insert('sessions', 500, T0 - DAY_SECONDS + 1, 'recent')
+      await runDay(counting.database, async () => {
+        expectBounded(counting)
+        counting.reset()
+      })
+
+      expect(await count('sessions')).toBe(501)
+      expect((await worker.call('/refresh', { cookies })).status).toBe(200)
+    },
+  )
+
+  test('leaves what a run may not delete any more to the next day, which finds it', { timeout: 60_000 }, async () => {
+    const counting = countRoundTrips(env.DB)
+    // Live ones at both ends, and between them more than two slices hold.
+    await insertIntoOneSlice('sessions', 40_000, T0 - DAY_SECONDS)
+    await insert('sessions', 1, T0 + 1, 'last')
+    const left: number[] = []
+    for (let day = 0; day < 2; day += 1) {
+      await runDay(counting.database, async () => {
+        expectBounded(counting)
+        counting.reset()
+      })
+      left.push(await count('sessions'))
     }
 
-    expect(runs).toEqual([...Array.from({ length: 10 }, () => MAX_CHUNKS * CHUNK_ROWS), 0])
-    expect(await count('sessions')).toBe(501)
-    expect((await worker.call('/refresh', { cookies })).status).toBe(200)
+    // 27,915 of them are in one slice, whose run has three statements for other tables and 17 for these.
+    expect(left).toEqual([2 + 27_915 - 17_000, 2])
+  })
+
+  test('misses no row while a table grows at one end and is purged at the other', { timeout: 60_000 }, async () => {
+    await insert('sessions', 20_000, T0 - DAY_SECONDS)
+    await runDay(env.DB, (run) => insert('sessions', 100, T0 + 1, `new${run}-`))
+
+    expect(await count('sessions')).toBe(28_800)
+  })
+
+  test.each([1, 2, 3, 4, 5, 9])('finds each of %i rows, also where a day has four runs', async (rows) => {
+    const purge = createPurge(env.DB, () => {}, 4)
+    await insert('sessions', rows, T0 - DAY_SECONDS)
+    await insert('allowed_places', rows, T0)
+    await insert('notifications', rows, T0 - 30 * DAY_SECONDS)
+    await insert('used_links', rows, T0 - 30 * DAY_SECONDS)
+    // Two days: when the newest row of all leaves, the slices of the others move to older rows.
+    for (let run = 0; run < 8; run += 1) await purge(T0, 300 * run)
+
+    expect(await Promise.all(TABLES.map(count))).toEqual([0, 0, 0, 0, 0])
+  })
+
+  test('with a run that failed leaves its slice to the next day', async () => {
+    const purge = createPurge(env.DB, () => {}, 2)
+    await insert('sessions', 1, T0 + 1, 'first')
+    await insert('sessions', 8, T0 - DAY_SECONDS)
+    await insert('sessions', 1, T0 + 1, 'last')
+    const allow = await refuseWrites('DELETE ON sessions')
+    await expect(purge(T0, 0)).rejects.toThrow('Service unavailable')
+    await allow()
+    await purge(T0, 300)
+    expect(await count('sessions')).toBe(6)
+    await purge(T0, 600)
+    expect(await count('sessions')).toBe(2)
   })
 })
 
 describe('one run', () => {
   test('logs how many rows went, and nothing where none did', async () => {
     const worker = startWorker()
-    await insert('sessions', 3, T0 - DAY_SECONDS)
-    await insert('allowed_places', 4, T0)
-    await insert('notifications', 5, T0 - 30 * DAY_SECONDS)
-    await worker.scheduled()
-    await worker.scheduled()
+    await insertIntoOneSlice('sessions', 3, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('allowed_places', 4, T0)
+    await insertIntoOneSlice('notifications', 5, T0 - 30 * DAY_SECONDS)
+    await worker.scheduled(FIRST_RUN)
+    await worker.scheduled(FIRST_RUN)
 
     expect(logged.mock.calls).toEqual([[{ event: 'purged', rows: 12 }]])
   })
 
-  test('goes on where a chunk was full, and stops where one was not', async () => {
-    const { database, deletions } = observeStatements(env.DB)
-    await insert('sessions', 2500, T0 - DAY_SECONDS)
-    await insert('allowed_places', 1000, T0)
-    await startWorker({ DB: database }).scheduled()
+  test('goes by the time at which it was due, however late it is', async () => {
+    const worker = startWorker()
+    await insertIntoOneSlice('sessions', 3, T0 - DAY_SECONDS)
+    const late = FIRST_RUN + 299
+    await worker.scheduled(late + 1)
+    expect(await count('sessions')).toBe(4)
+    await worker.scheduled(late)
+    expect(await count('sessions')).toBe(1)
+  })
 
-    expect(deletions().map(({ sql, changes }) => [/from "(\w+)"/.exec(sql)?.[1], changes])).toEqual([
+  test('goes on where a chunk was full, stops where one was not, and serves the tables in turn', async () => {
+    const counting = countRoundTrips(env.DB)
+    await insertIntoOneSlice('sessions', 2500, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('allowed_places', 1000, T0)
+    await startWorker({ DB: counting.database }).scheduled(FIRST_RUN)
+
+    expect(deletions(counting).map(({ sql, changes }) => [/from "(\w+)"/.exec(sql)?.[1], changes])).toEqual([
       ['sessions', 1000],
-      ['sessions', 1000],
-      ['sessions', 500],
       ['allowed_places', 1000],
-      ['allowed_places', 0],
       ['notifications', 0],
+      ['used_links', 0],
+      ['sessions', 1000],
+      ['allowed_places', 0],
+      ['sessions', 500],
     ])
   })
 
-  test('has its limit for all tables together; what is left is for the next one', async () => {
-    const { database, deletions, reset } = observeStatements(env.DB)
-    const worker = startWorker({ DB: database })
-    await insert('sessions', 15_000, T0 - DAY_SECONDS)
-    await insert('notifications', 15_000, T0 - 30 * DAY_SECONDS)
-    await worker.scheduled()
+  test('has its limit for all tables together, and none of them waits for the end of another', async () => {
+    const counting = countRoundTrips(env.DB)
+    const worker = startWorker({ DB: counting.database })
+    await insertIntoOneSlice('sessions', 15_000, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('notifications', 15_000, T0 - 30 * DAY_SECONDS)
+    await worker.scheduled(FIRST_RUN)
 
-    expect(deletions()).toHaveLength(MAX_CHUNKS)
-    expect([await count('sessions'), (await count('notifications')) > 0]).toEqual([0, true])
-    reset()
-    await worker.scheduled()
-    expect(await count('notifications')).toBe(0)
-    expect(deletions().length).toBeLessThanOrEqual(MAX_CHUNKS)
+    expect(deletions(counting)).toHaveLength(MAX_CHUNKS)
+    // Two statements were for tables that have no rows.
+    expect([await count('sessions'), await count('notifications')]).toEqual([6001, 6001])
+    await worker.scheduled(FIRST_RUN)
+    expect([await count('sessions'), await count('notifications')]).toEqual([1, 1])
   })
 
-  test('reads no row that it does not delete: every statement goes by an index', async () => {
-    const { database, deletions } = observeStatements(env.DB)
-    await startWorker({ DB: database }).scheduled()
+  test('reads its slice, and of the rest of a table its two ends', async () => {
+    const counting = countRoundTrips(env.DB)
+    await insert('sessions', 28_800, T0 + 1)
+    await startWorker({ DB: counting.database }).scheduled()
+
+    // A hundred, and six that say where these begin and end.
+    expect(deletions(counting)[0]?.rowsRead).toBe(106)
+  })
+
+  test('finds every row by its rowid', async () => {
+    const counting = countRoundTrips(env.DB)
+    await startWorker({ DB: counting.database }).scheduled()
     const plans = await Promise.all(
-      deletions().map(async ({ sql, values }) => {
+      deletions(counting).map(async ({ sql, values }) => {
         const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
           .bind(...values)
           .all<{ detail: string }>()
@@ -180,33 +268,17 @@ describe('one run', () => {
       }),
     )
 
-    expect(plans).toEqual([
-      [
-        'SEARCH sessions USING COVERING INDEX sqlite_autoindex_sessions_1 (sid=?)',
-        'LIST SUBQUERY 1',
-        'SEARCH sessions USING INDEX sessions_expires_at (expires_at<?)',
-      ],
-      [
-        'SEARCH allowed_places USING INTEGER PRIMARY KEY (rowid=?)',
-        'LIST SUBQUERY 1',
-        'SEARCH allowed_places USING COVERING INDEX allowed_places_expires_at (expires_at<?)',
-      ],
-      [
-        'SEARCH notifications USING COVERING INDEX sqlite_autoindex_notifications_1 (id=?)',
-        'LIST SUBQUERY 1',
-        'SEARCH notifications USING INDEX notifications_created_at (created_at<?)',
-      ],
-    ])
+    expect(plans).toEqual([planOf('sessions'), planOf('allowed_places'), planOf('notifications'), planOf('used_links')])
   })
 })
 
+async function purgeAt(seconds: number): Promise<void> {
+  at(seconds)
+  await purgeAll()
+}
+
 describe('what leaves, and when', () => {
   const worker = startWorker()
-
-  async function purgeAt(seconds: number): Promise<void> {
-    at(seconds)
-    await worker.scheduled()
-  }
 
   test('an expired session, a day after its refresh token', async () => {
     const { guid } = await createAccount(env.DB)
@@ -302,6 +374,16 @@ describe('what leaves, and when', () => {
     expect((await readOutbox()).map(({ id }) => id)).toEqual(['later1'])
   })
 
+  test('the use of a link, thirty days after', async () => {
+    await insert('used_links', 1, T0, 'first')
+    await insert('used_links', 1, T0 + 1, 'second')
+
+    await purgeAt(30 * DAY_SECONDS - 1)
+    expect(await count('used_links')).toBe(2)
+    await purgeAt(30 * DAY_SECONDS)
+    expect((await env.DB.prepare('SELECT notice_id FROM used_links').all()).results).toEqual([{ notice_id: 'second1' }])
+  })
+
   test('an allowed place when it expires', async () => {
     await insert('allowed_places', 1, T0 + 60, 'first')
     await insert('allowed_places', 1, T0 + 61, 'second')
@@ -333,48 +415,48 @@ describe('trouble', () => {
   test('of the purge does not keep the sweep from its mails, and the run fails', async () => {
     const mailbox = openMailbox()
     await insertOverdueMail('m')
-    await insert('sessions', 10, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('sessions', 10, T0 - DAY_SECONDS)
     const allow = await refuseWrites('DELETE ON sessions')
-    await expect(mailbox.scheduled()).rejects.toThrow('Service unavailable')
+    await expect(mailbox.scheduled(FIRST_RUN)).rejects.toThrow('Service unavailable')
     await allow()
 
     expect(await mailbox.settled({ id: 'm1' }, 1)).toEqual(['ack'])
-    expect(await count('sessions')).toBe(10)
-    await mailbox.scheduled()
-    expect(await count('sessions')).toBe(0)
+    expect(await count('sessions')).toBe(11)
+    await mailbox.scheduled(FIRST_RUN)
+    expect(await count('sessions')).toBe(1)
   })
 
   test('of the sweep, the database refusing, does not keep the purge from its rows', async () => {
     const worker = startWorker()
     await insertOverdueMail('m')
-    await insert('sessions', 5000, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('sessions', 5000, T0 - DAY_SECONDS)
     const allow = await refuseWrites('UPDATE ON notifications')
-    await expect(worker.scheduled()).rejects.toThrow('Service unavailable')
+    await expect(worker.scheduled(FIRST_RUN)).rejects.toThrow('Service unavailable')
     // Looked at as soon as the run is over: what it left running would be gone with it.
     const left = await count('sessions')
     await allow()
 
-    expect(left).toBe(0)
+    expect(left).toBe(1)
     expect(logged.mock.calls).toContainEqual([{ event: 'purged', rows: 5000 }])
   })
 
   test('of the sweep, the queue being down, does not keep the purge from its rows', async () => {
     const worker = startWorker({ MAIL_QUEUE: { sendBatch: () => Promise.reject(new Error('queue down')) } })
     await insertOverdueMail('m')
-    await insert('sessions', 5000, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('sessions', 5000, T0 - DAY_SECONDS)
 
-    await expect(worker.scheduled()).rejects.toThrow('queue down')
-    expect(await count('sessions')).toBe(0)
+    await expect(worker.scheduled(FIRST_RUN)).rejects.toThrow('queue down')
+    expect(await count('sessions')).toBe(1)
   })
 
   test('in one table leaves what went before it gone', async () => {
     const worker = startWorker()
-    await insert('sessions', 10, T0 - DAY_SECONDS)
-    await insert('notifications', 10, T0 - 30 * DAY_SECONDS)
+    await insertIntoOneSlice('sessions', 10, T0 - DAY_SECONDS)
+    await insertIntoOneSlice('notifications', 10, T0 - 30 * DAY_SECONDS)
     const allow = await refuseWrites('DELETE ON notifications')
-    await expect(worker.scheduled()).rejects.toThrow('Service unavailable')
+    await expect(worker.scheduled(FIRST_RUN)).rejects.toThrow('Service unavailable')
     await allow()
 
-    expect([await count('sessions'), await count('notifications')]).toEqual([0, 10])
+    expect([await count('sessions'), await count('notifications')]).toEqual([1, 11])
   })
 })
