@@ -14,7 +14,7 @@ export const users = sqliteTable(
     id: integer('id').primaryKey({ autoIncrement: true }),
     /** Lower case. */
     guid: text('guid').notNull().unique(),
-    /** NFC, in any case: its index does not tell cases apart. Null for an account that only ever had a guid. */
+    /** In NFC and any case, which the index ignores. Null for an account that signs in by its guid alone. */
     primaryEmail: text('primary_email'),
     /** A PHC string. */
     passwordHash: text('password_hash'),
@@ -23,9 +23,9 @@ export const users = sqliteTable(
     confirmedAt: integer('confirmed_at'),
     failedSignIns: integer('failed_sign_ins').notNull().default(0),
     lockedUntil: integer('locked_until'),
-    /** A session that was opened until then is over, whatever its row says. */
+    /** Sessions that were opened until then have ended, whatever their own rows say, */
     endedBefore: integer('ended_before'),
-    /** The one session that is not: its `sid`. */
+    /** except the one with this `sid`. */
     endedExcept: text('ended_except'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -69,7 +69,7 @@ export const sessions = sqliteTable(
   ],
 )
 
-/** Places that an owner declared to be their own, after a refresh from there was blocked. */
+/** Places that an owner allowed, after a refresh from there was blocked. */
 export const allowedPlaces = sqliteTable(
   'allowed_places',
   {
@@ -95,16 +95,16 @@ export const notifications = sqliteTable(
     id: text('id').primaryKey(),
     kind: text('kind').notNull(),
     userId: integer('user_id').notNull(),
-    /** The address at the time of the event. */
+    /** The account's address when the mail became due. */
     recipient: text('recipient').notNull(),
     /** What the template needs, as JSON. */
     facts: text('facts').notNull(),
     dedupeKey: text('dedupe_key').notNull().unique(),
     createdAt: integer('created_at').notNull(),
     attempts: integer('attempts').notNull().default(0),
-    /** Until then a consumer has it, and no other may send it. */
+    /** Until then one consumer holds the row, and no other may send the mail. */
     leasedUntil: integer('leased_until').notNull().default(0),
-    /** From then on the sweep puts it into the queue again. */
+    /** From then on the sweep re-queues the row, if it is neither sent nor given up. */
     dueAt: integer('due_at').notNull(),
     sentAt: integer('sent_at'),
     failedAt: integer('failed_at'),

@@ -1,6 +1,6 @@
 /**
- * From the queue to the mail service. What happens to a mail is decided by its row in the outbox, so that messages may be
- * lost, doubled or late.
+ * From the queue to the mail service. The row of a mail in the outbox decides whether it is sent, so that a queue message may
+ * be lost, doubled or late.
  */
 
 import { describeError } from '../domain/describe-error.ts'
@@ -16,7 +16,7 @@ export interface DeliveryDeps {
   readonly outbox: Outbox
   readonly transport: Transport
   readonly signLink: SignLink
-  /** How far the places reach that a mail offers to allow. */
+  /** The policy that says how far the places reach which a mail offers to allow. */
   readonly locationPolicy: LocationPolicy
   readonly now: () => number
   readonly log: Log
@@ -24,22 +24,22 @@ export interface DeliveryDeps {
 
 /** Cloudflare delays a message by at most 12 hours. */
 const MAX_DELAY_SECONDS = 43_200
-/** Left to us, nobody waits longer than this for a mail API that has recovered. 35 retries then span a day. */
+/** The longest delay that no mail service asked for: once one has recovered, mails go out within the hour. 35 retries span a day. */
 const MAX_BACKOFF_SECONDS = 3600
-/** When another delivery holds the row: by then it has finished, or its lease has ended. */
+/** The delay where another consumer holds the row: by then it has finished, or its lease has ended. */
 const BUSY_DELAY_SECONDS = 60
 
-/** The consumer of the mail queue. Every message is settled by itself: one that fails does not hold up the others. */
+/** The consumer of the mail queue. Each queue message is acknowledged or retried by itself, so that a failure repeats no other. */
 export async function deliver(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
   await Promise.all(batch.messages.map((message) => deliverOne(deps, message)))
 }
 
-/** The consumer of the dead letter queue: the row keeps its last error and is not tried again. */
+/** The consumer of the dead letter queue. The row keeps its last error and is not tried again. */
 export async function giveUp(deps: DeliveryDeps, batch: MessageBatch): Promise<void> {
   await Promise.all(batch.messages.map((message) => giveUpOne(deps, message)))
 }
 
-/** How long to wait after the given attempt, the first being 1: 1 s, 2 s, 4 s … an hour, or as long as we were told. */
+/** The delay after an attempt, the first being 1: 1 s, 2 s, 4 s … an hour, or as long as the mail service asked for. */
 export function retryDelaySeconds(attempts: number, atLeastSeconds = 0): number {
   const backoff = Math.min(MAX_BACKOFF_SECONDS, 2 ** (attempts - 1))
   return Math.min(MAX_DELAY_SECONDS, Math.max(backoff, atLeastSeconds))
@@ -59,7 +59,7 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
     else if (lease.state === 'busy') message.retry({ delaySeconds: BUSY_DELAY_SECONDS })
     else message.ack()
   } catch (error) {
-    // The outbox is out of reach. If the mail was sent, its row does not say so: the idempotency key has to.
+    // D1 does not answer. Where the mail was sent already, only the idempotency key keeps it from being sent twice.
     deps.log({ event: 'mail_outbox_unreachable', id: mail.id, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
@@ -106,7 +106,7 @@ async function send(
   message.ack()
 }
 
-/** Throws a permanent `MailError` for a row that this version cannot read: no further try will. */
+/** The notice of a row. Throws a permanent `MailError` where this version cannot read it, since no further try could. */
 function readRow({ id, account, recipient, kind, facts }: OutboxRow): StoredNotice {
   try {
     return { id, account, recipient, ...readNotice(kind, facts) }

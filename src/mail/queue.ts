@@ -1,6 +1,6 @@
 /**
- * From the outbox to the queue. A message only names a mail: it carries no address, no secret, and nothing that could
- * contradict the row.
+ * From the outbox to the queue. A queue message only names the row of a mail: it carries no address, no secret, and nothing
+ * that could contradict the row.
  */
 
 import * as z from 'zod/mini'
@@ -10,7 +10,7 @@ import { inTime } from '../domain/in-time.ts'
 import type { MailRef, Outbox } from '../domain/mails/outbox.ts'
 import type { Log } from '../log.ts'
 
-/** The body of a message. */
+/** The body of a queue message. */
 export const QueuedMail = z.object({ id: z.string(), account: z.prefault(z.nullable(z.int()), null) })
 
 export interface QueueDeps {
@@ -20,15 +20,15 @@ export interface QueueDeps {
   readonly log: Log
 }
 
-/** A caller waits for this, after everything else that it waited for. */
+/** A request waits at most this long for its queue message, after its round trips to D1. */
 const SEND_MILLISECONDS = 750
-/** Nobody waits for a sweep. */
+/** A sweep may take longer, since no request waits for it. */
 const SEND_BATCH_MILLISECONDS = 5000
 /** One call of `sendBatch` takes 100 messages. */
 const SWEEP_BATCH = 100
 const MAX_SWEEP_BATCHES = 20
 
-/** Hands a stored mail to the queue. Never throws, and never waits for long: the row stays, and the sweep finds it. */
+/** Hands a stored mail to the queue. Never throws, and waits only briefly: where it fails, the sweep finds the row. */
 export async function announce({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>, mail: MailRef): Promise<void> {
   try {
     await inTime(queue.send(mail), SEND_MILLISECONDS)
@@ -37,7 +37,7 @@ export async function announce({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>,
   }
 }
 
-/** Puts what should have been sent by now into the queue again. Run it from a cron trigger. */
+/** Re-queues mails that should have been sent by now. Run it from a cron trigger. */
 export async function sweep(deps: QueueDeps, batchesLeft = MAX_SWEEP_BATCHES): Promise<void> {
   const { outbox, queue, now, log } = deps
   const mails = await outbox.takeDue(now(), SWEEP_BATCH)

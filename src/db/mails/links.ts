@@ -59,7 +59,7 @@ function prepareStatements(d1: D1Database) {
       ),
     )
   const isUnused = and(isNamed(), notExists(isUsed))
-  /** The row is of the account that the mail of an unused link went to. */
+  /** The condition that a row is of the account which the mail of an unused link went to. */
   const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
 
@@ -70,7 +70,7 @@ function prepareStatements(d1: D1Database) {
         .from(notifications)
         .where(isUnused),
     ),
-    // Its primary key is what makes a link work once: of any number of presses one inserts it.
+    // The primary key makes a link work once: of any number of presses one inserts the row.
     use: prepare(
       d1,
       insertInto(usedLinks)

@@ -1,4 +1,4 @@
-/** How a mail comes to be: a rule asks for it, and it is stored in the transaction that makes it due. */
+/** Notices in D1: a mail that a rule asks for becomes a row in the transaction that makes it due. */
 
 import { and, eq, isNotNull, type SQL, sql } from 'drizzle-orm'
 
@@ -7,7 +7,7 @@ import { insertInto } from '../query.ts'
 import { notifications, users } from '../schema.ts'
 import { parameter, prepare, type Value } from '../statement.ts'
 
-/** How long the queue may take before the sweep steps in. */
+/** After this time the sweep re-queues a mail that the queue has not delivered. */
 export const OVERDUE_SECONDS = 300
 
 /**

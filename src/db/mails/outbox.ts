@@ -1,7 +1,7 @@
 /**
  * The outbox: mails as rows, from the transaction that makes them due until they are sent or given up.
  *
- * A consumer leases a row before it sends, so that a message that is delivered twice sends once. A row that nobody
+ * A consumer leases a row before it sends, so that a queue message that is delivered twice sends one mail. A row that nobody
  * finished, because the queue lost it or an isolate died, becomes due again, and the sweep re-queues it.
  */
 
@@ -14,7 +14,7 @@ import { notifications } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 import { OVERDUE_SECONDS } from './notices.ts'
 
-/** Well over what one call of the mail API may take, and over what two clocks may differ by. */
+/** A lease is longer than one call of a mail service may take, plus what the clocks of two edge locations may differ by. */
 const LEASE_SECONDS = 60
 const OVERDUE_AGAIN_SECONDS = 900
 
@@ -34,7 +34,8 @@ export function createOutbox(d1: D1Database): Outbox {
     },
 
     async markSent({ id, account }, now) {
-      // The `send_email` binding knows no idempotency key: a mail that is not marked is sent again.
+      // A mail that is not marked as sent is sent again, and the `send_email` binding has no idempotency key that would prevent
+      // it: so the mark is tried until D1 answers.
       await untilAnswered(() => run(statements.markSent.bind({ id, account, now })))
     },
 
@@ -53,7 +54,7 @@ export function createOutbox(d1: D1Database): Outbox {
   }
 }
 
-/** The row is the one that a message or a link names, as a mail of the account that is named beside it. */
+/** The condition that a row is the one which a queue message or a link names, and of the account that it names beside it. */
 export function isNamed() {
   return and(
     eq(notifications.id, parameter('id')),
@@ -100,7 +101,7 @@ function prepareStatements(d1: D1Database) {
         })
         .where(and(isThis, isUnsent)),
     ),
-    // Ids first: SQLite takes no LIMIT in an UPDATE.
+    // A sub-query selects the ids, since SQLite takes no LIMIT in an UPDATE.
     takeDue: prepare(
       d1,
       update(notifications)

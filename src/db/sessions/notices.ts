@@ -1,4 +1,4 @@
-/** When a session has something to tell its owner, for the batch that ends it. */
+/** The mails about a session, for the batch that ends it. */
 
 import { and, eq, exists, ne, type SQL, sql } from 'drizzle-orm'
 
@@ -10,17 +10,17 @@ import { parameter } from '../statement.ts'
 /** The statements that store the mails about a session. Build them once per isolate. */
 export function prepareSessionNotices(d1: D1Database) {
   return {
-    /** Stores nothing when its batch ended nothing. */
+    /** Stores the mail about an end, unless its batch ended nothing. */
     ofEnd: prepareNotice(
       d1,
       isSessionWhere(and(eq(sessions.endedAt, parameter('now')), eq(sessions.endReason, parameter('reason')))),
     ),
-    /** Stores nothing when the token is the last one of its session. */
+    /** Stores the mail about a reused token, unless that token is the last one of its session. */
     ofReused: prepareNotice(d1, isSessionWhere(ne(sessions.jti, parameter('usedJti')))),
   }
 }
 
-/** The session is one of the account, and this holds of it. */
+/** The condition that the session is one of the account, and that the given one holds of it. */
 function isSessionWhere(condition: SQL | undefined): SQL {
   return exists(
     select({ one: sql`1` })

@@ -9,7 +9,7 @@ import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
 
 const ALLOWED_PLACE_TTL_SECONDS = 90 * 86_400
 
-/** What the link would allow, and under which policy it reaches so far. */
+/** What the link would allow, and the policy that says how far that reaches. */
 export interface PlaceOffer extends OfferedPlaces {
   readonly policy: Settings['locationPolicy']
 }
@@ -36,7 +36,7 @@ export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = 
   },
 }
 
-/** A mail about what is nobody's place has no such link, and a page of another policy offered other places. */
+/** The places that a press allows. A page that was opened under another policy named other ones, and then none is allowed. */
 function requireOffer(
   { locationPolicy: policy }: Pick<Settings, 'locationPolicy'>,
   { kind, facts }: Notice,

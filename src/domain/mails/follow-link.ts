@@ -1,4 +1,4 @@
-/** What a person does who follows the link of a mail. Opening one changes nothing; its button acts, once. */
+/** What following the link of a mail does. Opening it changes nothing; the button of its page acts, once. */
 
 import { TesseraError } from '../../errors.ts'
 import type { Services } from '../services.ts'

@@ -37,7 +37,7 @@ export const LINKS = {
     path: '/links/allow-place',
     label: 'That was me, allow this place',
     lifetimeSeconds: 86_400,
-    // Whoever ended everything did not know the place.
+    // An owner who ended all sessions did not know the place.
     voidedBy: 'end_sessions',
   },
 } as const satisfies Readonly<Record<string, Link>>
@@ -70,8 +70,8 @@ export interface LinkStore {
 }
 
 /**
- * The URL of a link, below today's `PUBLIC_URL`: what a mail was stored with may be of another day, and of another host.
- * Throws where there is none, unless the mail is about this machine. The same notice gives the same URL, however often
+ * The URL of a link, below today's `PUBLIC_URL`, since the origin in a stored notice may be an earlier one. Throws where it is
+ * not set, unless the notice is about this machine. The same notice gives the same URL, however often
  * its mail is rendered.
  */
 export async function signLink(

@@ -1,6 +1,6 @@
 /**
- * The places that the owner of a blocked session may allow: where it was blocked, and where it had been. They reach as far as
- * the policy of today says, and whoever is asked is told how far that is.
+ * The places that the owner of a blocked session may allow: where it was blocked, and where it had been. Each reaches as far as
+ * today's policy says, and the mail and the page say how far that is.
  */
 
 import type { NoticeFacts } from './notice.ts'
@@ -18,11 +18,11 @@ export interface OfferedPlace {
 
 export interface OfferedPlaces {
   readonly blocked: OfferedPlace
-  /** `null` where there was none, or where it is the same one. */
+  /** The former place of the session; `null` where the notice has none, or where it is the same one. */
   readonly former: OfferedPlace | null
 }
 
-/** The places that a mail offers, under a policy. `null` where it was blocked in what is nobody's place: that cannot be allowed. */
+/** The places that a mail offers under a policy. `null` for a refresh from a Worker, whose address nobody may allow. */
 export function offerPlaces(
   policy: LocationPolicy,
   { client, usual }: NoticeFacts<'location_blocked'>,

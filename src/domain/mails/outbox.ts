@@ -1,15 +1,15 @@
-/** The outbox: every mail is a row first. Those who empty it see it like this. */
+/** The outbox as its consumers see it: every mail is a row before it is sent. */
 
 /**
- * A mail as messages and links name it: by the id of its row and the id of its account, by which a second database could be
- * chosen. Both have to fit. `null`: an earlier version, whose messages and links live for a day, named no account.
+ * A mail as queue messages and links name it: by its row and by its account, which would choose among several databases. The
+ * row has to be of that account. `null`: an earlier version named no account; its queue messages and links live for a day.
  */
 export interface MailRef {
   readonly id: string
   readonly account: number | null
 }
 
-/** A row of the outbox as it was found. What it says is for `readNotice`, since an older version may have written it. */
+/** A row of the outbox. `readNotice` parses its kind and facts, since an older version may have written them. */
 export interface OutboxRow {
   readonly id: string
   readonly account: number
@@ -20,21 +20,21 @@ export interface OutboxRow {
 }
 
 /**
- * What asking for a row to send came to:
- * - `leased`: nobody else may send it for a while
- * - `busy`: somebody else is sending it
- * - `done`: sent or given up, or there is no such row
+ * Whether a consumer may send a row:
+ * - `leased`: it may, and no other may for a while
+ * - `busy`: another consumer holds the lease
+ * - `done`: the mail was sent or given up, or there is no such row
  */
 export type Lease = { readonly state: 'leased'; readonly row: OutboxRow } | { readonly state: 'busy' | 'done' }
 
-/** The outbox, as those see it who empty it. */
+/** What a consumer does with the outbox. */
 export interface Outbox {
   readonly lease: (mail: MailRef, now: number) => Promise<Lease>
   readonly markSent: (mail: MailRef, now: number) => Promise<void>
-  /** Gives the lease back; `delaySeconds` from now the queue delivers again. */
+  /** Ends the lease after a failure; the queue delivers again in `delaySeconds`. */
   readonly postpone: (mail: MailRef, error: string, now: number, delaySeconds: number) => Promise<void>
-  /** Gives the mail up. The row stays, with this error, or with the one of its last attempt. */
+  /** Gives the mail up. The row stays, with this error, or for `null` with that of the last attempt. */
   readonly park: (mail: MailRef, error: string | null, now: number) => Promise<void>
-  /** Rows that should have been sent by now, at most `limit`; each is due again later, in case this is lost too. */
+  /** Rows that should have been sent by now, at most `limit`. Each becomes due again later, in case its queue message is lost. */
   readonly takeDue: (now: number, limit: number) => Promise<readonly MailRef[]>
 }

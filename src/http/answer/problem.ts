@@ -23,7 +23,7 @@ const TITLES: Readonly<Record<TesseraError['status'], string>> = {
 
 const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
 
-/** The answer for anything that was thrown. Whatever is no `TesseraError` is a bug or a failure, answered 500 and explained in the log only. */
+/** The answer for anything that was thrown. Whatever is no `TesseraError` is answered 500 and explained in the log only. */
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)

@@ -1,6 +1,6 @@
 /**
- * Routes that hand out a pair in cookies. Browsers send GET for links, images, prefetches and previews; a session that one of those opened
- * or rotated would have a pair that nobody reads.
+ * Routes that hand out a pair in cookies. Browsers send GET for links, images, prefetches and previews: a session that one of
+ * those opened or rotated would have a pair that nobody reads.
  */
 
 import { TesseraError } from '../../errors.ts'

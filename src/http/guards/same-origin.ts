@@ -15,8 +15,8 @@ export const refuseCrossOrigin = factory.createMiddleware(async (c, next) => {
 })
 
 /**
- * Throws `forbidden` for a request that the page of another origin made. `none` is an address that a person typed. Without the
- * header it is no browser of today, and `SameSite` has to do.
+ * Throws `forbidden` for a request that the page of another origin made. `none` is an address that a person typed. Every browser
+ * of today sends the header; for older ones, `SameSite` alone stands in between.
  */
 export function requireSameOrigin(c: Context<AppEnv>): void {
   const site = c.req.header('Sec-Fetch-Site') ?? 'none'

@@ -1,7 +1,7 @@
 /**
  * What all mails look like. Every value is escaped by `html`, and no value reaches a header: subjects are fixed.
  *
- * Mail programs are old browsers: inline styles, one column, and the plain text says all that the HTML says.
+ * Mail programs know little CSS, so styles are inline and there is one column. The plain text says all that the HTML says.
  */
 
 import { html } from 'hono/html'

@@ -9,7 +9,7 @@ export interface MailApi {
   readonly from: string
 }
 
-/** Time-out, our own earlier try still under way, too early, too many. */
+/** Statuses below 500 after which another try can help: time-out, an earlier try under way, too early, too many. */
 const TEMPORARY_STATUSES = new Set([408, 409, 425, 429])
 
 /** The transport of `MAIL_TRANSPORT=api`. */
@@ -28,7 +28,7 @@ export function apiTransport({ url, key, from }: MailApi): Transport {
       signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
     })
     if (response.ok) {
-      // The status is the answer, and the body may never end.
+      // The status alone says that the mail was accepted; the body may never end.
       await response.body?.cancel().catch(() => undefined)
       return
     }

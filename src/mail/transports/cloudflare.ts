@@ -1,4 +1,4 @@
-/** The `send_email` binding. It knows no idempotency key: a mail whose acceptance we missed is sent again. */
+/** The `send_email` binding. It has no idempotency key, so that a mail whose acceptance got lost is sent again. */
 
 import { inTime, NoAnswer } from '../../domain/in-time.ts'
 import { cleanRefusal, withWords } from './refusal.ts'

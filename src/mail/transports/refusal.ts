@@ -1,12 +1,12 @@
 /**
- * What a mail service says when it does not take a mail. Its words help an operator, and may repeat ours: they are cut, made
- * one line, and rid of addresses, links, tokens and the service's key before they reach a row or a log.
+ * What a mail service says when it does not take a mail. Its words tell an operator what to mend, and may quote the mail: they
+ * are cut, made one line, and rid of addresses, links, tokens and the service's key before they reach a row or a log.
  */
 
 const MAX_CHARACTERS = 200
-/** Enough for those characters, in whatever encoding and with what is taken out of them. */
+/** Enough bytes for that many characters after everything is taken out of them, in any encoding. */
 const MAX_BYTES = 2048
-/** The status has come by then, so nobody waits long for words. */
+/** The status is known before the body, so its words are waited for only briefly. */
 const PATIENCE_MILLISECONDS = 2000
 
 /** The start of a body, as text. It takes at most two seconds and 2 KiB of a body that may never end, and never throws. */
@@ -32,7 +32,7 @@ export async function readRefusal(body: ReadableStream<Uint8Array> | null): Prom
       text += decoder.decode(read.value.subarray(0, MAX_BYTES), { stream: true })
     }
   } catch {
-    // The connection broke. What had come by then is what there is.
+    // The connection broke; the words that came before count.
   } finally {
     clearTimeout(timer)
     await reader.cancel().catch(() => undefined)
@@ -58,12 +58,12 @@ export function cleanRefusal(text: string, withheld: readonly string[]): string 
   return Array.from(line).slice(0, MAX_CHARACTERS).join('')
 }
 
-/** A reason of ours, followed by the service's own words where it gave any. */
+/** A reason, followed by the words of the mail service where it gave any. */
 export function withWords(reason: string, words: string): string {
   return words === '' ? reason : `${reason}: ${words}`
 }
 
-/** Half a word may be half a secret, which nothing would know again. */
+/** The text without its last word: a word that was cut may be half a secret, which no pattern recognizes. */
 function dropLastWord(text: string): string {
   return text.replace(/\S+$/, '')
 }
