@@ -49,7 +49,8 @@ async function everyOperation(
   await measure('DELETE /auth/sessions', () => worker.call('/auth/sessions', { method: 'DELETE', ...bearer }))
   await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
   await measure('cron', async () => {
-    await worker.scheduled()
+    // The first run of a day: tables of fewer rows than a day has runs have none in its slice.
+    await worker.scheduled(0)
     return new Response()
   })
 }
