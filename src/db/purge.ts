@@ -1,11 +1,10 @@
 /**
- * Deletes rows that have been over for a while. An index by which to find them would be an entry more for every refresh to
- * write. So each of a day's runs reads one slice of every table, by `rowid`, and the runs of a day together read all of it.
+ * Deletes rows that have been over for a while. An index that finds them would cost every refresh another written row, so each run
+ * of a day reads one slice of every table, by `rowid`, and the runs of a day together read all of it.
  *
- * The time of a run says which slice is its own: nothing is remembered, and a slice whose run failed is read the next day.
- * The first run of a day reads the newest rows. While a day lasts, a table gets rows at its new end and loses rows at its old
- * one. Both move the borders of its slices towards newer rows, so a row that was not read yet moves into a slice that is
- * still to come.
+ * The time of a run decides which slice it reads, so that no state is kept; a slice whose run failed is read the next day. The
+ * first run of a day reads the newest rows. During the day a table grows at its new end and shrinks at its old one, and both move
+ * the borders of its slices towards newer rows: a row that was not read yet moves into a slice whose run is still to come.
  */
 
 import { lte, type SQL, sql } from 'drizzle-orm'
@@ -22,7 +21,7 @@ import { parameter, prepare } from './statement.ts'
 export const RUN_SECONDS = 300
 const RUNS_A_DAY = 86_400 / RUN_SECONDS
 
-/** A session that has nothing more to tell stays for another day, for whoever asks what happened. */
+/** A session stays for another day after that (`sessions/end-columns.ts`), for whoever asks what happened. */
 const KEEP_SESSIONS_SECONDS = 86_400
 /** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
 const KEEP_MAILS_SECONDS = 30 * 86_400
@@ -72,12 +71,12 @@ function ago(seconds: number): SQL {
 
 /** Prepares the purge of one table: what it returns deletes a chunk of a slice, the oldest being 0, and says how many rows went. */
 function prepareTable(d1: D1Database, slices: number, table: SQLiteTable, isOver: SQL) {
-  // Each end by itself is one row; a query for both would read the whole table.
+  // Each sub-query reads one row, where one SELECT of both would read the whole table.
   const [oldest, newest] = [sql`(select min(rowid) from ${table})`, sql`(select max(rowid) from ${table})`]
-  // The border above so many slices: on the line from one end to the other.
+  // The rowid at which a slice begins: the range of the table in equal parts.
   const border = (below: SQL) => sql`(${oldest} * (${slices} - ${below}) + (${newest} + 1) * ${below}) / ${slices}`
   const slice = parameter('slice')
-  // Ids first: SQLite takes no LIMIT in a DELETE.
+  // A sub-query selects the ids, since SQLite takes no LIMIT in a DELETE.
   const chunk = sql`
     select rowid from ${table}
     where rowid >= ${border(slice)} and rowid < ${border(sql`(${slice} + 1)`)} and ${isOver}

@@ -11,9 +11,9 @@ export function endColumns(reason: string | SQL<never>) {
 }
 
 /**
- * Whether a row had nothing more to tell at `time`: its last token had expired, or the session had ended. But one that was ever
- * refreshed stays as long as its used tokens, however it ended, since each of them still shows that it was in two hands:
- * whoever stole it must not hide that by ending it. Once its owner was told, they have no news either.
+ * Whether the purge may have a row: its last token had expired at `time`, or its session had ended by then. A session that was
+ * refreshed stays as long as its used tokens are good, however it ended: one of them that is presented shows that it was in two
+ * hands, and a thief must not hide that by ending the session. Once a mail has told its owner, it need not stay.
  */
 export function tellsNothing(time: SQL): SQL {
   const hasNoUsedToken = sql`(${sessions.previousJti} is null or ${sessions.endReason} = 'reuse')`
