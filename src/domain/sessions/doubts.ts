@@ -26,7 +26,10 @@ export interface Attempt {
   readonly close: (verdict: Verdict, liveJti: string | null) => Verdict
 }
 
-/** As long as clients go on trying, and no longer than the longest replay window: an old token must not stay good. */
+/**
+ * A doubt is kept as long as clients go on trying, and no longer than the longest replay window, since until then an old token can
+ * still be exchanged.
+ */
 const DOUBT_SECONDS = 60
 const MAX_KEPT = 1000
 /** The rotations of one presented jti that are remembered; beyond it, the oldest choices leave. */
@@ -38,7 +41,7 @@ interface Doubt {
   readonly at: number
   /** `taken` by one caller, or `settled` by a replay: nobody else gets these jtis. */
   readonly state: 'open' | 'taken' | 'settled'
-  /** D1 did fail. A replay alone leaves no doubt: it only says that none may arise. */
+  /** Whether D1 failed. An entry that a replay alone made is no doubt: it keeps one from arising. */
   readonly isDoubt: boolean
 }
 
@@ -52,7 +55,7 @@ export function createDoubts(): Doubts {
   }
 
   function put(presentedJti: string, doubt: Doubt): void {
-    // Out and in again: it is the newest now.
+    // A `Map` keeps the order of insertion, so an entry that is put again becomes the newest.
     kept.delete(presentedJti)
     const [oldest] = kept.keys()
     if (kept.size >= MAX_KEPT && oldest !== undefined) kept.delete(oldest)
@@ -88,7 +91,7 @@ export function createDoubts(): Doubts {
           if (verdict.kind === 'won') return doubted.length > 0 ? { ...verdict, kind: 'resumed' } : verdict
           const wasInDoubt = recent(presentedJti, now)?.isDoubt === true
           if (verdict.kind === 'replayed') {
-            // Somebody has the successor now: whoever comes for it later is not the client that the doubt was for.
+            // A replay handed the successor out, so a later caller is not the client that the doubt was kept for.
             put(presentedJti, { nextJtis: [], at: now, state: 'settled', isDoubt: wasInDoubt })
             return verdict
           }

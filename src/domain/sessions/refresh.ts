@@ -62,7 +62,7 @@ async function rotate(services: RefreshServices, presented: RefreshClaims, calle
   const verdict = attempt.close(judged, found?.session.jti ?? null)
   if (!('account' in verdict)) return refuse(services, verdict, { presented, caller, attempt, now })
   if (verdict.kind !== 'won') log({ event: 'refreshed', cause: verdict.kind, sid: presented.sid })
-  // A replay is signed under the issuer of the first answer, whatever host is asked now: the same token, byte for byte.
+  // A replay is signed under the issuer of the first answer, whatever host is asked now: its token is the same byte for byte.
   const issuer = verdict.kind === 'replayed' ? presented.iss : caller.issuer
   return signPair(services, issuer, verdict.session, verdict.account)
 }
@@ -83,7 +83,7 @@ async function refuse(
   const { settings, sessions } = services
   const { jti, sid, id: userId } = presented
   const named = { sid, userId, now }
-  // Where the links of a mail lead is not for the request to say: it may be a thief's.
+  // The origin of the links in a mail is never taken from the request, which may be a thief's.
   const happened = { at: now, client: caller.client, origin: settings.publicUrl ?? presented.iss }
 
   switch (verdict.kind) {
@@ -95,10 +95,10 @@ async function refuse(
       const { ends, mail } = OUTCOMES.moved
       const usual = { address, asn, country, city, provider }
       const notice: DueNotice = { kind: mail, ...onceOfSession(mail), facts: { ...happened, usual } }
-      // Only while the token is live: a refresh from the right place may just have been faster.
+      // The end is conditional on the presented jti: a refresh from the session's own place may just have been faster.
       const { ended } = await announced(sessions.end({ ...named, onlyWhileJti: jti, reason: ends, notice }))
       if (ended) return fail(verdict.kind)
-      // It was, and then this token was just rotated away and is presented elsewhere; or the session has ended.
+      // Nothing was ended: either such a refresh was faster, and the presented token is reused by now, or the session had ended.
       const { kind } = attempt.close({ kind: 'reused' }, null)
       if (kind !== 'reused') return fail('race')
       return fail((await endReused()).ended ? 'reused' : 'ended')

@@ -86,8 +86,8 @@ export function judge(
   if (end === 'ended' && !isLive && !isLiveOurs && !isPreviousOurs && account !== null) return { kind: 'reused' }
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
-  // A jti of ours that is live already may have been written by an earlier rotation: whoever presents the old token now, from
-  // another place, may be a thief.
+  // A live jti of ours may have been written by an earlier rotation, for a client in the session's place: a caller from another
+  // place who presents the old token may be a thief.
   if (isLiveOurs && inPlace) return { kind: 'won', session, account }
   if (isLive) return { kind: 'moved', session }
   if (isPreviousOurs) return { kind: 'race' }

@@ -1,9 +1,9 @@
 /**
  * Tokens (RFC 7519): how they are signed, and how a presented one is read.
  *
- * The order of the steps is part of the contract: form, signature, claims, expiry. What is not signed decides nothing but
- * the first two. hono/jwt signs. It does not verify: it decodes a token twice over, checks times before the signature, and
- * puts token text into its errors.
+ * The order of the steps is part of the contract: form, signature, claims, expiry. The claims of a token are not read before its
+ * signature was verified. hono/jwt signs, and does not verify: its `verify` decodes a token twice, checks times before the
+ * signature, and puts token text into its errors.
  */
 
 // The module behind `hono/jwt`, which hands it out in one object with verification and its errors.
@@ -14,9 +14,9 @@ import { type AccessClaims, CLAIMS, type ClaimsOf, type RefreshClaims, type Toke
 import { decodeJson, verifyCompact } from './compact-jws.ts'
 import type { KeyRing, Keys } from './keys.ts'
 
-/** Ours have some 700 characters; more is not worth decoding. */
+/** A token of this deployment has some 700 characters; a much longer text is refused before it is decoded. */
 const MAX_TOKEN_LENGTH = 4096
-/** Another edge location's clock may be ahead of ours by this much. Only `iat` is tolerant: `exp` is a promise. */
+/** The clock of another edge location may be ahead by this much. It counts for `iat` alone: `exp` and `nbf` are exact. */
 const CLOCK_SKEW_SECONDS = 60
 
 /** Signs and verifies with the keys of this deployment. */
