@@ -24,7 +24,7 @@ const RUNS_A_DAY = 86_400 / RUN_SECONDS
 /** A session stays for another day after that (`sessions/end-columns.ts`), for whoever asks what happened. */
 const KEEP_SESSIONS_SECONDS = 86_400
 /** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
-const KEEP_MAILS_SECONDS = 30 * 86_400
+export const KEEP_MAILS_SECONDS = 30 * 86_400
 
 /** Some 4,000 row and index writes, a fraction of a second. */
 const CHUNK_ROWS = 1000

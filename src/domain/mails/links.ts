@@ -17,6 +17,7 @@ interface Link {
   readonly path: `/links/${string}`
   /** What its button says, in the mail and on its page. */
   readonly label: string
+  /** Shorter than the purge keeps what was used (`db/purge.ts`), or the link would work again. */
   readonly lifetimeSeconds: number
   /** The link of the same mail whose use makes this one void. */
   readonly voidedBy: string | null

@@ -1,12 +1,10 @@
-/** Headers of every page: nothing but its own style, no frame, and no referrer, since an address may carry a link's token. */
+/** Headers of every page, beside those of every answer: it loads nothing but its own style, and stands in no frame. */
 
 import { createMiddleware } from 'hono/factory'
 
 const HEADERS = Object.entries({
   'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
   'Origin-Agent-Cluster': '?1',
-  'Referrer-Policy': 'no-referrer',
   'X-DNS-Prefetch-Control': 'off',
   'X-Download-Options': 'noopen',
   'X-Frame-Options': 'DENY',
