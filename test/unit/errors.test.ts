@@ -1,12 +1,15 @@
 /** The closed table of errors: what each is answered, and what an exception carries. */
 
+import { STATUS_CODES } from 'node:http'
+
 import { describe, expect, test } from 'vitest'
 
 import { type ErrorCode, ERRORS, TesseraError } from '../../src/errors.ts'
+import { toProblem } from '../../src/http/answer/problem.ts'
 
 function membersOf(error: TesseraError) {
-  const { name, code, status, message, cause, fields, allow, retryAfterSeconds } = error
-  return { name, code, status, message, cause, fields, allow, retryAfterSeconds }
+  const { name, code, status, message, cause, sid, fields, allow, retryAfterSeconds } = error
+  return { name, code, status, message, cause, sid, fields, allow, retryAfterSeconds }
 }
 
 describe('the errors', () => {
@@ -47,6 +50,7 @@ describe('the errors', () => {
         status,
         message: detail,
         cause: undefined,
+        sid: undefined,
         fields: undefined,
         allow: undefined,
         retryAfterSeconds: undefined,
@@ -57,6 +61,7 @@ describe('the errors', () => {
   test('carry what the answer needs', () => {
     const error = new TesseraError('token_missing', {
       cause: new Error('why'),
+      sid: 'session',
       detail: 'Refresh token is missing',
       fields: { refresh: ['missing'] },
       allow: ['GET'],
@@ -68,9 +73,34 @@ describe('the errors', () => {
       status: 401,
       message: 'Refresh token is missing',
       cause: new Error('why'),
+      sid: 'session',
       fields: { refresh: ['missing'] },
       allow: ['GET'],
       retryAfterSeconds: 3,
+    })
+  })
+
+  /** RFC 9110 has one name for 413, Node an older one. */
+  const TITLES: Readonly<Record<number, string | undefined>> = { ...STATUS_CODES, 413: 'Content Too Large' }
+
+  test.each(Object.entries(TABLE) as [ErrorCode, readonly [number, string]][])(
+    '%s is answered as problem details (RFC 9457) of its row alone',
+    async (code, [status, detail]) => {
+      const response = toProblem(new TesseraError(code, { cause: new Error('why'), sid: 'session' }))
+
+      expect([response.status, Object.fromEntries(response.headers)]).toEqual([
+        status,
+        { 'content-type': 'application/problem+json' },
+      ])
+      expect(await response.json()).toEqual({ type: 'about:blank', title: TITLES[status], status, detail, code })
+    },
+  )
+
+  test('names the fields of a body that are wrong', async () => {
+    const fields = { refresh: ['Invalid input'] }
+
+    expect(await toProblem(new TesseraError('wrong_data_structure', { fields })).json()).toMatchObject({
+      errors: fields,
     })
   })
 })

@@ -60,3 +60,9 @@ test.each(DOCUMENTS)('%s names only scripts that package.json has', (path) => {
   const named = [...read(path).matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name)
   expect(named.filter((name) => !(name in scripts))).toEqual([])
 })
+
+test('every command of package.json runs on the Node of the lock file', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
+  const direct = Object.entries(scripts).filter(([, line]) => !/^(exec )?node scripts\/launch\.mjs '/.test(line))
+  expect(direct).toEqual([])
+})

@@ -103,3 +103,41 @@ test('a refusal leaves it to the client that was told to try again, where the ro
   })
   expect(nextJti(doubts)).toBe('fresh')
 })
+
+test('one that arises again is the newest, and outlasts those that were older', () => {
+  const doubts = createDoubts()
+  for (let i = 0; i < 999; i += 1) lose(doubts, `next-${i}`, { presented: `presented-${i}` })
+  lose(doubts, 'again', { presented: 'presented-0' })
+  for (const i of [999, 1000]) lose(doubts, `next-${i}`, { presented: `presented-${i}` })
+  expect(nextJti(doubts, { presented: 'presented-1' })).toBe('fresh')
+  expect(nextJti(doubts, { presented: 'presented-0' })).toBe('next-0')
+})
+
+test('who goes on with one and loses it as well leaves the jti that was chosen first', () => {
+  const doubts = createDoubts()
+  lose(doubts, 'first')
+  lose(doubts, 'second')
+  expect(nextJti(doubts)).toBe('first')
+})
+
+test('one that somebody goes on with is nobody else’s, though another is lost beside it', () => {
+  const doubts = createDoubts()
+  const beside = doubts.begin('presented', 'beside', NOW)
+  lose(doubts, 'taken')
+  expect(nextJti(doubts)).toBe('taken')
+  beside.lose()
+  expect(nextJti(doubts)).toBe('beside')
+})
+
+test('the callers of one are no thieves after a replay, whether it was lost before it or after', () => {
+  const replayed = { kind: 'replayed' } as Verdict
+  const before = createDoubts()
+  lose(before, 'next')
+  before.begin('presented', 'other', NOW).close(replayed, 'next')
+  expect(before.begin('presented', 'fresh', NOW).close(REUSED, null)).toEqual(RACE)
+
+  const after = createDoubts()
+  after.begin('presented', 'other', NOW).close(replayed, 'next')
+  lose(after, 'late')
+  expect(after.begin('presented', 'fresh', NOW).close(REUSED, null)).toEqual(RACE)
+})
