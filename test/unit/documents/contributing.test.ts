@@ -55,14 +55,21 @@ test('every file and folder that the table of changes names is there', () => {
   expect(known.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
 })
 
+const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
+
+test('the table of commands has every script of package.json but the parts of npm run check', () => {
+  const commands = table(contributing, '| command | |').map(
+    ([command = '']) => /^`npm (?:run )?([\w:-]+)/.exec(command)?.[1],
+  )
+  expect(new Set(commands)).toEqual(new Set(Object.keys(scripts).filter((name) => !name.startsWith('check:'))))
+})
+
 test.each(DOCUMENTS)('%s names only scripts that package.json has', (path) => {
-  const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
   const named = [...read(path).matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name)
   expect(named.filter((name) => !(name in scripts))).toEqual([])
 })
 
 test('every command of package.json runs on the Node of the lock file', () => {
-  const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> }
   const direct = Object.entries(scripts).filter(([, line]) => !/^(exec )?node scripts\/launch\.mjs '/.test(line))
   expect(direct).toEqual([])
 })
