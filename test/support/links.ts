@@ -13,6 +13,9 @@ import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, type TestWorker, wor
 
 export const PURPOSES = ['end_sessions', 'allow_place'] as const satisfies readonly LinkPurpose[]
 
+/** The links of this mail; other mails have others. */
+export type Purpose = (typeof PURPOSES)[number]
+
 export const FAR = { asn: 64_511, country: 'NZ', city: 'Nelson', asOrganization: 'Far Net' } as const
 
 export const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
@@ -25,7 +28,7 @@ interface Cookies extends Readonly<Record<string, string>> {
 }
 
 /** The tokens of the links in one mail. */
-type Links = Readonly<Record<LinkPurpose, string>>
+type Links = Readonly<Record<Purpose, string>>
 
 export async function signIn(
   account: TestAccount,
@@ -66,12 +69,11 @@ export function noticeOf(row: MailRow): StoredNotice {
 }
 
 export function linksOf(text: string): Links {
-  const tokenAt = (purpose: LinkPurpose) =>
-    text.split(`${ORIGIN}${LINKS[purpose].path}?token=`)[1]?.split(/\s/, 1)[0] ?? ''
+  const tokenAt = (purpose: Purpose) => text.split(`${ORIGIN}${LINKS[purpose].path}?token=`)[1]?.split(/\s/, 1)[0] ?? ''
   return { end_sessions: tokenAt('end_sessions'), allow_place: tokenAt('allow_place') }
 }
 
-export function show(purpose: LinkPurpose, token: string, options: CallOptions = {}, by: TestWorker = worker) {
+export function show(purpose: Purpose, token: string, options: CallOptions = {}, by: TestWorker = worker) {
   return by.call(`${LINKS[purpose].path}?token=${token}`, options)
 }
 
@@ -81,7 +83,7 @@ interface PressOptions extends CallOptions {
 }
 
 export function press(
-  purpose: LinkPurpose,
+  purpose: Purpose,
   token: string,
   { former, ...options }: PressOptions = {},
   by: TestWorker = worker,
@@ -168,7 +170,7 @@ export function offer({ policy = 'address', blocked, former }: Offered): string 
 }
 
 export function askPage(
-  purpose: LinkPurpose,
+  purpose: Purpose,
   token: string,
   details: Readonly<Record<string, string>>,
   offered: Offered = OFFERED,

@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { type LinkPurpose, LINKS, signLink } from '../../../src/domain/mails/links.ts'
+import { LINKS, signLink } from '../../../src/domain/mails/links.ts'
 import { createAccount, dumpTables, emptyTables } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { decodeToken, encodePart, forge, strangerKeys, testKeys } from '../../support/forge.ts'
@@ -21,6 +21,7 @@ import {
   noticeOf,
   page,
   press,
+  type Purpose,
   PURPOSES,
   read,
   refreshFrom,
@@ -197,7 +198,7 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
 })
 
 /** Tries a token on both methods of a page, and sees that nothing is written. */
-async function tryOut(purpose: LinkPurpose, token: string) {
+async function tryOut(purpose: Purpose, token: string) {
   const before = await dumpTables(env.DB)
   const got = [await read(await show(purpose, token)), await read(await press(purpose, token))]
   expect(await dumpTables(env.DB)).toEqual(before)
