@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
-import { runWrangler } from '../scripts/wrangler.ts'
+import { root, runWrangler } from '../scripts/wrangler.ts'
 
 export interface BundleModule {
   readonly name: string
@@ -19,12 +19,22 @@ export interface Bundle {
   readonly sources: readonly string[]
 }
 
-/** Bundles the Worker of `wrangler.toml`, or another entry point in its place. */
-export async function bundle(name: string, outdir: string, entry?: string): Promise<Bundle> {
+/** Bundles the Worker of `wrangler.toml`, or another entry point in its place; of another checkout where one is given. */
+export async function bundle(name: string, outdir: string, entry?: string, checkout = root): Promise<Bundle> {
   rmSync(outdir, { recursive: true, force: true })
   const script = entry === undefined ? [] : [entry]
   const { ok, output } = await runWrangler(
-    ['deploy', ...script, '--dry-run', '--minify', '--metafile', '--outdir', outdir],
+    [
+      'deploy',
+      ...script,
+      '--config',
+      join(checkout, 'wrangler.toml'),
+      '--dry-run',
+      '--minify',
+      '--metafile',
+      '--outdir',
+      outdir,
+    ],
     false,
   )
   if (!ok) throw new Error(`bundling ${name} failed:\n${output}`)

@@ -19,21 +19,29 @@ import { serve } from './serve.ts'
 export const HOME = '203.0.113.7'
 export const ISSUER = 'https://auth.example.com'
 export const PASSWORD = 'correct horse battery staple'
-/** The account that signs in with `PASSWORD`. */
-export const SIGN_IN_USER = 1
 const SESSIONS_PER_USER = 4
+/** Accounts that have no session yet. A sign-in beyond `SESSIONS_MAX` ends the oldest session, which must not be one that is refreshed. */
+const NEW_USERS = 250
 const REFRESH_TTL_SECONDS = 864_000
 
 /** A database of so many sessions, kept for the next run. Returns the storage that `serve` copies. */
-export async function prepareDatabase(directory: string, anyWorker: Bundle, sessions: number): Promise<string> {
-  const schema = createHash('sha256').update(migrations().join()).digest('hex').slice(0, 8)
+export async function prepareDatabase(
+  directory: string,
+  anyWorker: Bundle,
+  sessions: number,
+  checkout = root,
+): Promise<string> {
+  const schema = createHash('sha256')
+    .update([...migrations(checkout), fill].join())
+    .digest('hex')
+    .slice(0, 8)
   const template = join(directory, `sessions-${sessions}-${schema}`)
   if (existsSync(template)) return template
   const unfinished = `${template}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
   const server = await serve(anyWorker, { storage: unfinished })
   const database = await server.database()
-  const statements = migrations().map((statement) => database.prepare(statement))
+  const statements = migrations(checkout).map((statement) => database.prepare(statement))
   await database.batch(statements)
   await server.stop()
   fill(databaseFile(unfinished), sessions)
@@ -41,8 +49,8 @@ export async function prepareDatabase(directory: string, anyWorker: Bundle, sess
   return template
 }
 
-function migrations(): readonly string[] {
-  const directory = join(root, 'migrations')
+function migrations(checkout: string): readonly string[] {
+  const directory = join(checkout, 'migrations')
   return readdirSync(directory)
     .filter((file) => file.endsWith('.sql'))
     .toSorted()
@@ -67,9 +75,9 @@ function fill(file: string, sessions: number): void {
     .prepare(
       `with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
        insert into users (id, guid, primary_email, password_hash, is_active, confirmed_at, created_at, updated_at)
-       select i, ${id('i', 'user')}, 'user' || i || '@example.com', case i when ${SIGN_IN_USER} then ? end, 1, ?, ?, ? from n`,
+       select i, ${id('i', 'user')}, 'user' || i || '@example.com', case i when ? then ? end, 1, ?, ?, ? from n`,
     )
-    .run(users, passwordHash(), now, now, now)
+    .run(users + NEW_USERS, signInUser(sessions), passwordHash(), now, now, now)
   database
     .prepare(
       `with recursive n(i) as (select 1 union all select i + 1 from n where i < ?)
@@ -83,6 +91,15 @@ function fill(file: string, sessions: number): void {
 
 function userCount(sessions: number): number {
   return Math.max(1, Math.floor(sessions / SESSIONS_PER_USER))
+}
+
+/** The account of such a database that signs in with `PASSWORD`. It is new, as those are that are signed in by guid. */
+export function signInUser(sessions: number): number {
+  return userCount(sessions) + 1
+}
+
+export function newGuids(sessions: number): readonly string[] {
+  return Array.from({ length: NEW_USERS - 1 }, (_, i) => guidOf(signInUser(sessions) + 1 + i))
 }
 
 /** Odd multipliers scatter consecutive numbers over the whole index, as random ids would be. */
@@ -115,7 +132,7 @@ export function emailOf(user: number): string {
   return `user${user}@example.com`
 }
 
-export function guidOf(user: number): string {
+function guidOf(user: number): string {
   return idOf(user, 'user')
 }
 

@@ -1,10 +1,13 @@
 /**
- * The SQL of the two hottest batches, as the session store itself sends it: it is run once against a database that only
- * takes down what it is given. So the floors run the very same statements, and stay in step with the store.
+ * The SQL of the round trips that the floors make, as the stores themselves send it: they are run once against a database that
+ * only takes down what it is given. So the floors run the very same statements, and stay in step with the stores.
  */
 
+import { createAccountStore } from '../src/db/accounts.ts'
 import { createSessionStore } from '../src/db/sessions/store.ts'
+import type { SignInAccount } from '../src/domain/accounts/account.ts'
 import type { Client } from '../src/domain/places/place.ts'
+import type { NewSession, SessionStore } from '../src/domain/sessions/session.ts'
 
 export type RecordedValue = string | number | null | { readonly name: string }
 
@@ -19,6 +22,10 @@ export interface Recorded {
   readonly rotate: readonly RecordedStatement[]
   /** The account where there is none yet, then its session, then the end of what is too many. */
   readonly open: readonly RecordedStatement[]
+  /** The account of an address. */
+  readonly account: readonly RecordedStatement[]
+  /** The session of a password that was verified, then the end of what is too many. */
+  readonly signIn: readonly RecordedStatement[]
 }
 
 /** Numbers that stand for themselves nowhere else; texts start with a colon. */
@@ -40,9 +47,29 @@ const client: Client = {
   userAgent: ':userAgent',
 }
 
+const session: NewSession = {
+  sid: ':sid',
+  jti: ':jti',
+  now: 901,
+  expiresAt: 902,
+  client,
+  replaced: [],
+  sessionsMax: 100,
+}
+
+const account: SignInAccount = {
+  id: 905,
+  guid: ':guid',
+  email: ':email',
+  group: ':group',
+  passwordHash: ':passwordHash',
+  isActive: true,
+  isConfirmed: true,
+}
+
 export async function recordStatements(): Promise<Recorded> {
   return {
-    rotate: await record((store) =>
+    rotate: await recordSessions((store) =>
       store.rotate({
         sid: ':sid',
         userId: 905,
@@ -62,37 +89,41 @@ export async function recordStatements(): Promise<Recorded> {
         client,
       }),
     ),
-    open: await record((store) =>
-      store.openForGuid(':guid', {
-        sid: ':sid',
-        jti: ':jti',
-        now: 901,
-        expiresAt: 902,
-        client,
-        replaced: [],
-        sessionsMax: 100,
-      }),
-    ),
+    open: await recordSessions((store) => store.openForGuid(':guid', session)),
+    account: await record((d1) => createAccountStore(d1).findByEmail(':email')),
+    signIn: await recordSessions((store) => store.openForPassword(account, null, session)),
   }
 }
 
-async function record(
-  call: (store: ReturnType<typeof createSessionStore>) => Promise<unknown>,
-): Promise<readonly RecordedStatement[]> {
-  let batches: readonly (readonly RecordedStatement[])[] = []
+function recordSessions(call: (store: SessionStore) => Promise<unknown>): Promise<readonly RecordedStatement[]> {
+  return record((d1) => call(createSessionStore(d1, () => ':id')))
+}
+
+async function record(call: (d1: D1Database) => Promise<unknown>): Promise<readonly RecordedStatement[]> {
+  const trips: (readonly RecordedStatement[])[] = []
+  const answer = { results: [] }
   const database = {
     prepare: (text: string) => ({
-      bind: (...values: unknown[]) => ({ text, values: values.map(named) }),
+      bind(...values: unknown[]) {
+        const statement = { text, values: values.map(named) }
+        return {
+          ...statement,
+          async run() {
+            trips.push([statement])
+            return answer
+          },
+        }
+      },
     }),
     async batch(statements: readonly RecordedStatement[]) {
-      batches = [...batches, statements]
-      return statements.map(() => ({ results: [] }))
+      trips.push(statements.map(({ text, values }) => ({ text, values })))
+      return statements.map(() => answer)
     },
   }
-  await call(createSessionStore(database as unknown as D1Database, () => ':id'))
-  const [batch] = batches
-  if (batch === undefined || batches.length !== 1) throw new Error('the floors know one batch')
-  return batch
+  await call(database as unknown as D1Database)
+  const [trip] = trips
+  if (trip === undefined || trips.length !== 1) throw new Error('a call of a store is one round trip')
+  return trip
 }
 
 function named(value: unknown): RecordedValue {

@@ -8,13 +8,13 @@ import type { Work } from './operations.ts'
 import {
   emailOf,
   floorMint,
-  guidOf,
   ISSUER,
   type Mint,
+  newGuids,
   PASSWORD,
   type SeededSession,
   seededSessions,
-  SIGN_IN_USER,
+  signInUser,
   tesseraMint,
 } from './seed.ts'
 import { serve, type Served } from './serve.ts'
@@ -48,7 +48,7 @@ const SECRETS = {
   SERVICE_KEY: 'Bench8pVt6Yw1Zx4Bc7Df0Gh2Jk5Lm9No-Rs6Tu8Vw1Xy=',
 }
 
-const FLOORS = ['text', 'verify', 'rotate', 'refresh', 'refresh-cookies', 'issue', 'password'] as const
+const FLOORS = ['text', 'verify', 'rotate', 'refresh', 'refresh-cookies', 'issue', 'password', 'sign-in'] as const
 type Floor = (typeof FLOORS)[number]
 
 /** Sessions in the table of every Worker but the largest. */
@@ -58,21 +58,28 @@ export interface Plan {
   readonly directory: string
   readonly bundles: Bundles
   readonly manySessions: number
-  readonly prepareDatabase: (anyWorker: Bundle, sessions: number) => Promise<string>
+  /** By the migrations of this checkout, or of another one. */
+  readonly prepareDatabase: (anyWorker: Bundle, sessions: number, checkout?: string) => Promise<string>
   readonly log: (text: string) => void
 }
 
 export interface Bundles {
   readonly tessera: Bundle
   readonly floors: Readonly<Record<Floor, Bundle>>
+  /** The Tessera of another checkout, beside which this one is measured. */
+  readonly before: (Bundle & { readonly checkout: string }) | null
 }
 
-/** Bundles them all. */
-export async function buildBundles(directory: string): Promise<Bundles> {
+/** Bundles them all. `checkout`: of an earlier commit. */
+export async function buildBundles(directory: string, checkout: string | undefined): Promise<Bundles> {
   const outdir = (name: string) => join(directory, 'bundles', name)
   const build = async (floor: Floor) => [floor, await bundle(floor, outdir(floor), `bench/floors/${floor}.ts`)] as const
   const [tessera, ...floors] = await Promise.all([bundle('tessera', outdir('tessera')), ...FLOORS.map(build)])
-  return { tessera, floors: Object.fromEntries(floors) as Record<Floor, Bundle> }
+  const before =
+    checkout === undefined
+      ? null
+      : { ...(await bundle('tessera-before', outdir('before'), undefined, checkout)), checkout }
+  return { tessera, floors: Object.fromEntries(floors) as Record<Floor, Bundle>, before }
 }
 
 /** Starts them all. */
@@ -83,7 +90,7 @@ export async function startSubjects({
   prepareDatabase,
   log,
 }: Plan): Promise<Subjects> {
-  const { tessera, floors } = bundles
+  const { tessera, floors, before } = bundles
   log('preparing databases')
   const few = await prepareDatabase(floors.text, FEW_SESSIONS)
   const many = await prepareDatabase(floors.text, manySessions)
@@ -99,9 +106,14 @@ export async function startSubjects({
   }
   const startFloor = (name: Floor) =>
     serve(floors[name], { storage: storage(name), template: few, bindings: floorBindings })
-  const startTessera = (name: string, template: string, inspected: { inspectorPort?: number } = {}) =>
+  const startTessera = (
+    name: string,
+    template: string,
+    inspected: { inspectorPort?: number } = {},
+    from: Bundle = tessera,
+  ) =>
     serve(
-      { ...tessera, name },
+      { ...from, name },
       {
         storage: storage(name),
         template,
@@ -113,18 +125,18 @@ export async function startSubjects({
 
   const sessions = seededSessions(FEW_SESSIONS, 1, FEW_SESSIONS)
   const half = FEW_SESSIONS / 2
-  const guids = Array.from({ length: FEW_SESSIONS / 4 }, (_, i) => guidOf(i + 1))
+  const userId = signInUser(FEW_SESSIONS)
   const tokens = await Promise.all(sessions.slice(0, 64).map(own.access))
   const works = {
     verify: { kind: 'verify', tokens },
     refresh: await refreshes(own, sessions.slice(0, half)),
     cookies: await cookies(own, sessions.slice(half)),
-    issue: { kind: 'issue', guids, serviceKey: SECRETS.SERVICE_KEY },
+    issue: { kind: 'issue', guids: newGuids(FEW_SESSIONS), serviceKey: SECRETS.SERVICE_KEY },
     signIn: {
       kind: 'sign-in',
-      email: emailOf(SIGN_IN_USER),
+      email: emailOf(userId),
       password: PASSWORD,
-      userId: SIGN_IN_USER,
+      userId,
     },
   } as const satisfies Record<string, Work>
 
@@ -146,10 +158,25 @@ export async function startSubjects({
   const hash = { kind: 'text', body: HASH } as const
   add('F5', 'F5 one Argon2id hash', await startFloor('password'), floor, hash, HASHING_CONNECTIONS)
   add('sign-in', 'POST /auth/token', server, own, works.signIn, HASHING_CONNECTIONS)
+  add(
+    'F5s',
+    'F5 + two round trips, both signatures',
+    await startFloor('sign-in'),
+    floor,
+    works.signIn,
+    HASHING_CONNECTIONS,
+  )
 
   const large = seededSessions(manySessions, 1, manySessions, Math.max(1, Math.floor(manySessions / LARGE_CHAINS)))
   add('few', sizeLabel(FEW_SESSIONS), await startTessera('tessera-few', few), own, await refreshes(own, sessions))
   add('many', sizeLabel(manySessions), await startTessera('tessera-many', many), own, await refreshes(own, large))
+
+  if (before !== null) {
+    const template = await prepareDatabase(floors.text, FEW_SESSIONS, before.checkout)
+    const earlier = await startTessera(before.name, template, {}, before)
+    add('verify-before', 'POST /auth/token/verify, before', earlier, own, works.verify)
+    add('refresh-before', 'POST /auth/token/refresh, before', earlier, own, await refreshes(own, sessions))
+  }
 
   const inspectorPort = await freePort()
   const inspected = await startTessera(INSPECTED, few, { inspectorPort })

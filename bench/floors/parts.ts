@@ -52,7 +52,13 @@ export const statements = once((env) => {
     return (named: Readonly<Record<string, unknown>>) =>
       prepared.bind(...values.map((value) => (typeof value === 'object' && value ? named[value.name] : value)))
   }
-  return { rotate: recorded.rotate.map(prepare), open: recorded.open.map(prepare) }
+  const { rotate: rotation, open, account, signIn } = recorded
+  return {
+    rotate: rotation.map(prepare),
+    open: open.map(prepare),
+    account: account.map(prepare),
+    signIn: signIn.map(prepare),
+  }
 })
 
 /** Whether a token has a good signature. Nothing else of it is looked at. */
