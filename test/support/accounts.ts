@@ -1,5 +1,8 @@
 /** Accounts as an operator or an import would have left them, and everything that the database holds. */
 
+/** A guid of nobody in particular, which RFC 9562 would not have: any 8-4-4-4-12 hex is one. */
+export const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+
 /** Its last character has two spellings, composed and decomposed: NFC makes them one. */
 export const PASSWORD = 'correct horse battery stapl\u00e9'
 

@@ -6,12 +6,11 @@ import { createTokens, type ParsedToken, parseToken, readClaims } from '../../sr
 import { TEST_BINDINGS } from './bindings.ts'
 import { ISSUER, NOW } from './fakes.ts'
 import { testKeys } from './forge.ts'
+import { GUID } from './accounts.ts'
 
 export const SECRET = TEST_BINDINGS.AUTH_SECRET
 
 export const PREVIOUS = TEST_BINDINGS.AUTH_SECRET_PREVIOUS
-
-export const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
 
 export const tokens = createTokens(testKeys)
 

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, vi } from 'vitest'
 
 /** When a test starts, in seconds since 1970. */
 export const T0 = 1_800_000_000
+/** The same for tests of mails, which name it. */
+export const START = Date.parse('2026-11-20T10:30:15Z') / 1000
 export const DAY_SECONDS = 86_400
 
 /** Stops the clock at `T0` before each test of a file, and lets it go after it. Timers still run. */

@@ -4,14 +4,12 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 
 import { createAccount, emptyTables, type TestAccount } from './accounts.ts'
-import { passSeconds, setClock } from './clock.ts'
+import { passSeconds, setClock, START } from './clock.ts'
 import { faultyDatabase, type FaultyDatabase, faultyQueue, type FaultyQueue, skipPauses } from './faulty-bindings.ts'
 import { decodeToken } from './forge.ts'
 import { answerMailApi, type ApiCall } from './mailbox.ts'
 import type { Tokens } from './sessions.ts'
 import { HOME, type Overrides, pairOf, startWorker, type TestWorker } from './worker.ts'
-
-export const START = Date.parse('2026-11-20T10:30:15Z') / 1000
 
 export const VIAS = ['json', 'GET', 'POST'] as const
 
@@ -30,7 +28,7 @@ export interface Rig extends TestWorker {
   readonly messages: FaultyQueue
 }
 
-function createRig(overrides: Overrides): Rig {
+export function createRig(overrides: Overrides): Rig {
   const d1 = faultyDatabase(env.DB)
   const messages = faultyQueue((batch) => worker.queue(batch))
   const worker = startWorker({ DB: d1.database, MAIL_QUEUE: messages.producer, ...overrides })

@@ -5,16 +5,13 @@ import { env } from 'cloudflare:workers'
 import { sign } from 'hono/jwt'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 
-import { setClock } from './clock.ts'
+import { setClock, START } from './clock.ts'
 import { testKeys } from './forge.ts'
 import { type Mailbox, type MailRow, readOutbox } from './mailbox.ts'
 import { type CallOptions, ELSEWHERE, ORIGIN, pairOf } from './worker.ts'
-
-export const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+import { GUID } from './accounts.ts'
 
 export const OWNER = 'owner@example.com'
-
-export const START = Date.parse('2026-11-20T10:30:15Z') / 1000
 
 export const API = {
   MAIL_TRANSPORT: 'api',

@@ -39,13 +39,13 @@ import {
   viaOf,
   type Which,
   type World,
+  addressOf,
 } from './model-world.ts'
 import {
   accessExpiry,
   type LinkPurpose,
   type ModelPair,
   type ModelSession,
-  type Place,
   type PlaceName,
   PLACES,
   type SessionModel,
@@ -445,8 +445,4 @@ export function cron(): Command {
       model.purge()
     },
   })
-}
-
-function addressOf({ ip, canonical }: Place): string {
-  return canonical ?? ip
 }

@@ -25,8 +25,7 @@ import {
   type Verdict,
 } from './session-model.ts'
 import { type CallOptions, ORIGIN, pairOf, setCookies, startWorker, type TestWorker } from './worker.ts'
-
-export const START = Date.parse('2026-11-20T10:30:15Z') / 1000
+import { type Tokens } from './sessions.ts'
 
 const PROBLEMS = {
   wrong_data_structure: [400, 'Bad Request', 'Wrong data structure'],
@@ -282,11 +281,6 @@ export async function expectEmpty(answer: Response): Promise<void> {
   expect([answer.status, await answer.text()]).toEqual([204, ''])
 }
 
-interface Tokens {
-  readonly access: string
-  readonly refresh: string
-}
-
 /** The tokens of a 200, whose every other part is as it must be. */
 export async function readTokens(
   answer: Response,
@@ -454,7 +448,7 @@ export function viaOf(i: number): Via {
   return (['json', 'GET', 'POST'] as const)[i % 3] ?? 'json'
 }
 
-function addressOf({ ip, canonical }: Place): string {
+export function addressOf({ ip, canonical }: Place): string {
   return canonical ?? ip
 }
 

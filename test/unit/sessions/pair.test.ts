@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 
 import { signPair } from '../../../src/domain/sessions/pair.ts'
-import { accessClaims, GUID, refreshClaims, tokens } from '../../support/claims.ts'
+import { GUID } from '../../support/accounts.ts'
+import { accessClaims, refreshClaims, tokens } from '../../support/claims.ts'
 import { DEFAULT_SETTINGS, ISSUER, NOW } from '../../support/fakes.ts'
 import { decodeToken, testKeys } from '../../support/forge.ts'
 

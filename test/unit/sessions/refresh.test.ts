@@ -8,10 +8,9 @@ import { refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.
 import { signInByGuid } from '../../../src/domain/sessions/sign-in.ts'
 import { type ErrorCode, TesseraError } from '../../../src/errors.ts'
 import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
-import { decodeToken, forge, testKeys } from '../../support/forge.ts'
+import { forge, testKeys, claimsOf } from '../../support/forge.ts'
 import { refusal, refused } from '../../support/refusals.ts'
-
-const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+import { GUID } from '../../support/accounts.ts'
 
 const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
 
@@ -49,10 +48,6 @@ async function signedIn(settings: Partial<Settings> = {}): Promise<{
   if (sid === undefined || row === undefined) throw new Error('no session')
   services.calls.length = 0
   return { services, row, sid, pair }
-}
-
-function claimsOf(token: string): Record<string, unknown> {
-  return decodeToken(token).payload
 }
 
 describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {

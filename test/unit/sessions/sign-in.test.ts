@@ -19,8 +19,7 @@ import {
   SCRYPT,
 } from '../../support/passwords.ts'
 import { refusal } from '../../support/refusals.ts'
-
-const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
+import { GUID } from '../../support/accounts.ts'
 
 const REQUEST = { client: HOME, issuer: ISSUER, cookies: [] }
 

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 import type { RotatedSession, Session } from '../../../src/domain/sessions/session.ts'
 import { judge, RACE_SECONDS } from '../../../src/domain/sessions/verdict.ts'
 import { HOME, NOW } from '../../support/fakes.ts'
+import { GUID } from '../../support/accounts.ts'
 
-const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
 const OTHER_GUID = '00000000-8b86-d011-b42d-00c04fc964ff'
 const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
 

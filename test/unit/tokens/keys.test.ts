@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest'
 
 import { deriveKeys } from '../../../src/domain/tokens/keys.ts'
 import { createTokens } from '../../../src/domain/tokens/tokens.ts'
-import { accessClaims, GUID, PREVIOUS, refreshClaims, SECRET, tokens } from '../../support/claims.ts'
+import { GUID } from '../../support/accounts.ts'
+import { accessClaims, PREVIOUS, refreshClaims, SECRET, tokens } from '../../support/claims.ts'
 import { ISSUER, NOW } from '../../support/fakes.ts'
 import { testKeys, strangerKeys } from '../../support/forge.ts'
 

@@ -4,30 +4,18 @@
  */
 
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../../support/accounts.ts'
-import { COMMON, headersOf, problem } from '../../support/answers.ts'
-import { startWorker, type TestWorker } from '../../support/worker.ts'
+import { COMMON, problem, answer, UNAVAILABLE } from '../../support/answers.ts'
+import { type TestWorker, worker } from '../../support/worker.ts'
+import { keepLog } from '../../support/log.ts'
 
-const UNAVAILABLE = problem(503, 'Service Unavailable', 'Service unavailable', 'unavailable', {
-  headers: { 'retry-after': '1' },
-})
-const worker = startWorker()
-const logged = vi.fn<(event: unknown) => void>()
-
-beforeEach(() => {
-  logged.mockClear()
-  vi.spyOn(console, 'warn').mockImplementation(logged)
-})
-
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const logged = keepLog('warn')
 
 async function signIn(email: string | null, password = PASSWORD, path = '/auth/token', by: TestWorker = worker) {
   const response = await by.call(path, { method: 'POST', json: { primary_email: email, password } })
-  return { status: response.status, headers: headersOf(response), body: await response.text() }
+  return answer(response)
 }
 
 /** Makes a hash fail, as one does that gets no memory, until it is mended. What was computing it is of no use any more. */

@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 
 import { createOutbox } from '../../../src/db/mails/outbox.ts'
-import { setClock } from '../../support/clock.ts'
+import { setClock, START } from '../../support/clock.ts'
 import {
   answerMailApi,
   closedGate,
@@ -29,7 +29,6 @@ import {
   mail,
   OWNER,
   progress,
-  START,
   startWithOwner,
 } from '../../support/mails.ts'
 

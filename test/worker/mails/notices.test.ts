@@ -7,9 +7,10 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
 import { answer, COMMON } from '../../support/answers.ts'
-import { setClock } from '../../support/clock.ts'
+import { setClock, START } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { answerMailApi, openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
+import { GUID } from '../../support/accounts.ts'
 import {
   accountOf,
   ACCEPTED,
@@ -18,7 +19,6 @@ import {
   blockRefresh,
   copyOf,
   DETAILS,
-  GUID,
   losingQueue,
   mail,
   onlyRow,
@@ -26,7 +26,6 @@ import {
   progress,
   readSessions,
   refuse,
-  START,
   startWithOwner,
   STRANGER,
   TOKEN_REUSED,

@@ -7,8 +7,9 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createOutbox } from '../../../src/db/mails/outbox.ts'
-import { setClock } from '../../support/clock.ts'
+import { setClock, START } from '../../support/clock.ts'
 import { answerMailApi, closedGate, openMailbox, refuseWrites, waitUntil } from '../../support/mailbox.ts'
+import { GUID } from '../../support/accounts.ts'
 import {
   accountOf,
   ACCEPTED,
@@ -16,14 +17,12 @@ import {
   apiCall,
   blockRefresh,
   D1_REFUSED,
-  GUID,
   losingQueue,
   mail,
   progress,
   readSessions,
   refuse,
   sendBatch,
-  START,
   startWithOwner,
 } from '../../support/mails.ts'
 import { startWorker } from '../../support/worker.ts'

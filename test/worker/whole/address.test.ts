@@ -4,14 +4,15 @@
  */
 
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
-import { COMMON, headersOf, OVER_HTTP, problem } from '../../support/answers.ts'
+import { COMMON, OVER_HTTP, problem, answer } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { ELSEWHERE, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
+import { keepLog } from '../../support/log.ts'
 
 const MISDIRECTED = problem(421, 'Misdirected Request', 'Misdirected request', 'misdirected')
 const UNCONFIGURED = { status: 500, headers: COMMON, body: '' }
@@ -22,21 +23,7 @@ const counting = countRoundTrips(env.DB)
 const deployed = startWorker({ ISSUE_ACCESS: 'service', PUBLIC_URL: 'auth.example.com', DB: counting.database })
 const nameless = startWorker({ ISSUE_ACCESS: 'service', DB: counting.database })
 const local = startWorker({ PUBLIC_URL: 'localhost:8787' })
-const logged = vi.fn<(event: unknown) => void>()
-
-beforeEach(() => {
-  logged.mockClear()
-  for (const level of ['warn', 'error'] as const) vi.spyOn(console, level).mockImplementation(logged)
-})
-
-afterEach(() => {
-  vi.restoreAllMocks()
-})
-
-async function answer(pending: Promise<Response>) {
-  const response = await pending
-  return { status: response.status, headers: headersOf(response), body: await response.text() }
-}
+const logged = keepLog('warn', 'error')
 
 const ROUTES = createApp()
   .routes.filter(({ method }) => method !== 'ALL')
@@ -54,9 +41,9 @@ describe('a request for another host', () => {
       const json = { primary_email: email, password: PASSWORD, token: cookies.access_token, ...cookies }
       const options = { method, cookies, headers: KEY, ...(method === 'POST' && { json }) }
 
-      expect(await answer(deployed.call(path, { ...options, origin: 'https://tessera.example.workers.dev' }))).toEqual(
-        MISDIRECTED,
-      )
+      expect(
+        await answer(await deployed.call(path, { ...options, origin: 'https://tessera.example.workers.dev' })),
+      ).toEqual(MISDIRECTED)
       expect(counting.roundTrips()).toBe(0)
       expect(await dumpTables(env.DB)).toEqual(before)
     },
@@ -124,7 +111,7 @@ describe('without PUBLIC_URL', () => {
     for (const path of [`/${crypto.randomUUID()}`, '/refresh', '/.well-known/jwks.json', '/nothing/at/all']) {
       logged.mockClear()
       const headers = origin.startsWith('https:') ? COMMON : OVER_HTTP
-      expect(await answer(nameless.call(path, { origin, headers: KEY }))).toEqual({ ...UNCONFIGURED, headers })
+      expect(await answer(await nameless.call(path, { origin, headers: KEY }))).toEqual({ ...UNCONFIGURED, headers })
       expect(logged.mock.calls).toEqual([[MISSING]])
     }
     expect(counting.roundTrips()).toBe(0)

@@ -8,7 +8,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { passSeconds } from '../../support/clock.ts'
-import { FAULTS, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
+import { FAULTS } from '../../support/faulty-bindings.ts'
 import {
   ended,
   expectRefused,
@@ -19,7 +19,6 @@ import {
   mailsOf,
   range,
   refresh,
-  type Rig,
   rigs,
   sessionsOf,
   settleMails,
@@ -32,15 +31,9 @@ import {
   VIAS,
   type Window,
   WINDOWS,
+  createRig,
 } from '../../support/faulty-worker.ts'
-import { ELSEWHERE, type Overrides, pairOf, startWorker } from '../../support/worker.ts'
-
-function createRig(overrides: Overrides): Rig {
-  const d1 = faultyDatabase(env.DB)
-  const messages = faultyQueue((batch) => worker.queue(batch))
-  const worker = startWorker({ DB: d1.database, MAIL_QUEUE: messages.producer, ...overrides })
-  return { ...worker, d1, messages }
-}
+import { ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
 
 startWell()
 

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 
 import { emptyTables } from '../../support/accounts.ts'
-import { passSeconds } from '../../support/clock.ts'
+import { passSeconds, START } from '../../support/clock.ts'
 import { type Fault, FAULTS, type SendFault } from '../../support/faulty-bindings.ts'
 import {
   expectRefused,
@@ -15,7 +15,6 @@ import {
   type Rig,
   settleMails,
   signedIn,
-  START,
   startWell,
   TIMEOUT_MILLISECONDS,
 } from '../../support/faulty-worker.ts'

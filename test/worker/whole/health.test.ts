@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { COMMON, headersOf } from '../../support/answers.ts'
+import { COMMON, answer } from '../../support/answers.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { type CallOptions, ORIGIN, type Overrides, startWorker, type TestWorker } from '../../support/worker.ts'
@@ -28,10 +28,6 @@ beforeEach(() => {
 
 function never(): Promise<never> {
   return new Promise(() => {})
-}
-
-async function answer(response: Response) {
-  return { status: response.status, headers: headersOf(response), body: await response.text() }
 }
 
 function health(status: number, checks: Readonly<Record<string, string>>) {

@@ -14,10 +14,10 @@ import { openMailbox } from '../../support/mailbox.ts'
 import { purgeAll } from '../../support/purge.ts'
 import { post } from '../../support/requests.ts'
 import { ELSEWHERE, HOME, ORIGIN } from '../../support/worker.ts'
+import { GUID } from '../../support/accounts.ts'
 
 const NEW = env.MIGRATIONS.findIndex(({ name }) => name.endsWith('_one-row-a-refresh.sql'))
 const TTL_SECONDS = 10 * DAY_SECONDS
-const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
 
 interface OldSession {
   readonly sid: string

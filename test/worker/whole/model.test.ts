@@ -27,6 +27,7 @@ import {
   signOut,
   tugOfWar,
 } from '../../support/model-commands.ts'
+import { START } from '../../support/clock.ts'
 import {
   type Command,
   expectRows,
@@ -37,7 +38,6 @@ import {
   queued,
   range,
   reached,
-  START,
   watch,
   workerFor,
   type World,

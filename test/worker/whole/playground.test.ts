@@ -9,10 +9,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import playground from '../../../src/dev/index.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
 import { type CallOptions, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
+import { DAY_SECONDS } from '../../support/clock.ts'
 
 const LOCAL = 'http://localhost:8787'
 const SELF = '127.0.0.1'
-const DAY_SECONDS = 86_400
 const LISBON = '192.0.2.44'
 const PAGE = 'Tessera playground'
 

@@ -9,12 +9,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createPurge } from '../../../src/db/purge.ts'
 import { createAccount } from '../../support/accounts.ts'
 import { countRoundTrips, type CountingDatabase, type ObservedStatement } from '../../support/counting-database.ts'
-import { at, T0 } from '../../support/clock.ts'
+import { at, T0, DAY_SECONDS } from '../../support/clock.ts'
 import { purgeAll } from '../../support/purge.ts'
 import { openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
 import { ELSEWHERE, ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
-const DAY_SECONDS = 86_400
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 20
 const TABLES = ['sessions', 'allowed_places', 'notifications', 'used_links', 'users'] as const

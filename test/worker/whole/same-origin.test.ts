@@ -8,14 +8,13 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
-import { createAccount, dumpTables, insertPlace, PASSWORD } from '../../support/accounts.ts'
+import { createAccount, dumpTables, insertPlace, PASSWORD, GUID } from '../../support/accounts.ts'
 import { answerBesideCookies, FORBIDDEN } from '../../support/answers.ts'
 import { DAY_SECONDS, T0 } from '../../support/clock.ts'
 import { type BodyOptions, callWithoutTrace, form } from '../../support/requests.ts'
 import { open } from '../../support/sessions.ts'
 import { type CallOptions, pairOf, setCookies, worker } from '../../support/worker.ts'
 
-const GUID = '6f9619ff-8b86-d011-b42d-00c04fc964ff'
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const CREDENTIALS = { primary_email: 'nobody@example.com', password: PASSWORD }
 

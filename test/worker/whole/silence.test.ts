@@ -11,21 +11,16 @@ import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { type Fault, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
 import { forge, testKeys } from '../../support/forge.ts'
 import { type CallOptions, ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
+import { keepLog } from '../../support/log.ts'
 
 const LIMIT_MILLISECONDS = 8000
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const TEST_MILLISECONDS = 30_000
 
 const healthy = startWorker()
-const logged = vi.fn<(event: unknown) => void>()
-
-beforeEach(() => {
-  logged.mockClear()
-  for (const level of ['warn', 'error'] as const) vi.spyOn(console, level).mockImplementation(logged)
-})
+const logged = keepLog('warn', 'error')
 
 afterEach(() => {
-  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 
