@@ -156,18 +156,18 @@ export function fakeServices(
         ends.push(end)
         return { ended: true, notificationId: end.notice === null ? null : newId() }
       },
-      async endReused({ sid, usedJti, now, notice }) {
+      async endReused({ sid, usedJti, now, reason, notice }) {
         calls.push('endReused')
         const row = rows.get(sid)
         if (row === undefined || row.session.jti === usedJti) return { ended: false, notificationId: null }
         const isLive = row.session.endedAt === null
         if (isLive) {
           row.session = { ...row.session, endedAt: now }
-          ends.push({ sid, reason: 'reuse', notice })
+          ends.push({ sid, reason, notice })
         }
         const isTold = reused.has(sid)
         reused.add(sid)
-        return { ended: isLive, notificationId: isTold ? null : newId() }
+        return { ended: isLive, notificationId: isTold || notice === null ? null : newId() }
       },
     },
   }

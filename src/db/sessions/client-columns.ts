@@ -1,6 +1,9 @@
-/** The client of a session as columns: its own, and the one of a visit. */
+/** The client of a session as columns: its own, the one of a visit, and what of it makes a place. */
 
-import type { Client } from '../../domain/places/place.ts'
+import { sql } from 'drizzle-orm'
+
+import type { Client, Known } from '../../domain/places/place.ts'
+import { sessions } from '../schema.ts'
 import { parameter, type Value } from '../statement.ts'
 
 /** The columns of a client, as the parameters that `clientValues` fills. */
@@ -39,3 +42,16 @@ export const noVisit = {
   visitProvider: null,
   visitUserAgent: null,
 } as const
+
+/** What is known of a client, each as the parameters that `placeValues` fills. Where it is null, no row agrees. */
+const agreements = {
+  asn: sql`coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0)`,
+  country: sql`coalesce(${sessions.country} = ${parameter('placeCountry')}, 0)`,
+} satisfies Readonly<Record<Known, unknown>>
+
+/** The row of a session agrees with what is known of a client. */
+export const agreesWithPlace = sql.join(Object.values(agreements), sql` or `)
+
+export function placeValues({ asn, country }: Pick<Client, Known>) {
+  return { placeAsn: asn, placeCountry: country } satisfies Readonly<Record<`place${Capitalize<Known>}`, Value>>
+}

@@ -2,7 +2,7 @@
 
 import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 
-import { clientParameters, noVisit, visitParameters } from './client-columns.ts'
+import { agreesWithPlace, clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isAliveByItself, isEndedByAccount, nextExpiry } from './lifetime.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
@@ -14,8 +14,8 @@ export function prepareSessionStatements(d1: D1Database) {
   const seen = clientParameters()
   const isActive = eq(users.isActive, 1)
   const ended = endColumns(parameter('reason'))
-  // The client is in the session's own place: the addresses agree already, or the ASN or the country of the row does.
-  const isOwnPlace = sql`(${parameter('sameAddress')} or coalesce(${sessions.asn} = ${parameter('placeAsn')}, 0) or coalesce(${sessions.country} = ${parameter('placeCountry')}, 0))`
+  // The client is in the session's own place: the addresses agree already, or what is known of it does.
+  const isOwnPlace = sql`(${parameter('sameAddress')} or ${agreesWithPlace})`
   const isAllowedPlace = exists(
     select({ one: sql`1` })
       .from(allowedPlaces)

@@ -3,13 +3,22 @@
  * read in one round trip may have changed by the next.
  */
 
-import type { FoundSession, ListedSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
-import { clientValues } from './client-columns.ts'
+import type { DueNotice } from '../../domain/mails/notice.ts'
+import type {
+  Ended,
+  FoundSession,
+  ListedSession,
+  NewSession,
+  Session,
+  SessionStore,
+} from '../../domain/sessions/session.ts'
+import { clientValues, placeValues } from './client-columns.ts'
 import { prepareSessionNotices } from './notices.ts'
 import { prepareOwnedSessionStatements } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
 import { prepareSignInStatements } from './sign-in.ts'
 import { run, runBatch, untilAnswered } from '../d1.ts'
+import type { Value } from '../statement.ts'
 
 /** The session store over a D1 database. Build it once per isolate. */
 export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
@@ -25,6 +34,19 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       ...replaced.map((session) => signIns.endReplaced.bind({ ...values, ...session })),
       signIns.endOldest.bind(values),
     ]
+  }
+
+  /** Ends a session by one statement, and stores the mail about it, where there is one, in the same transaction. */
+  async function endWith(
+    statement: typeof statements.end,
+    mails: typeof notices.ofEnd,
+    notice: DueNotice | null,
+    values: Readonly<Record<string, Value>> & { readonly now: number },
+  ): Promise<Ended> {
+    const store = notice === null ? [] : [mails.bind(newId(), notice, values)]
+    const [ended, stored] = await runBatch(d1, [statement.bind(values), ...store])
+    const notificationId = notice === null ? null : (mails.rows(stored)[0]?.id ?? null)
+    return { ended: statement.rows(ended).length === 1, notificationId }
   }
 
   return {
@@ -49,9 +71,8 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     },
 
     async rotate({ place, client, ...rotation }) {
-      const { asn: placeAsn, country: placeCountry, keys } = place
       const sameAddress = place.sameAddress ? 1 : 0
-      const values = { ...rotation, sameAddress, placeAsn, placeCountry, placeKeys: JSON.stringify(keys) }
+      const values = { ...rotation, ...placeValues(place), sameAddress, placeKeys: JSON.stringify(place.keys) }
       const seen = clientValues(client)
       const rotate = statements.rotate.bind({ ...values, ...seen })
       const find = statements.findRotated.bind(values)
@@ -84,26 +105,9 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
         .map(toListed)
     },
 
-    async end({ notice, ...end }) {
-      const endOne = statements.end.bind(end)
-      const store = notice === null ? [] : [notices.ofEnd.bind(newId(), notice, end)]
-      const [ended, stored] = await runBatch(d1, [endOne, ...store])
-      return {
-        ended: statements.end.rows(ended).length === 1,
-        notificationId: notice === null ? null : (notices.ofEnd.rows(stored)[0]?.id ?? null),
-      }
-    },
+    end: ({ notice, ...end }) => endWith(statements.end, notices.ofEnd, notice, end),
 
-    async endReused({ notice, ...reused }) {
-      const [ended, stored] = await runBatch(d1, [
-        statements.endReused.bind({ ...reused, reason: 'reuse' }),
-        notices.ofReused.bind(newId(), notice, reused),
-      ])
-      return {
-        ended: statements.endReused.rows(ended).length === 1,
-        notificationId: notices.ofReused.rows(stored)[0]?.id ?? null,
-      }
-    },
+    endReused: ({ notice, ...reused }) => endWith(statements.endReused, notices.ofReused, notice, reused),
 
     async endOwn(session, now, { sessionMaxSeconds }) {
       const ended = await run(owned.endOwn.bind({ ...session, now, sessionMaxSeconds }))

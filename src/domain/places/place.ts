@@ -25,17 +25,19 @@ export interface Client {
   readonly userAgent: string | null
 }
 
+/** What the row of a session may agree in with a client, wherever its address is. */
+const KNOWN = ['asn', 'country'] as const
+export type Known = (typeof KNOWN)[number]
+
 /** What is compared of a client. */
-type Compared = Pick<Client, 'address' | 'asn' | 'country'>
+type Compared = Pick<Client, 'address' | Known>
 
 /**
  * When a client is in the session's own place. `sameAddress`: it is, by the address in its token alone. Otherwise it is where the
- * session's row has this ASN or this country; null matches no row. Elsewhere it is where the owner allowed one of these places.
+ * session's row has what is known of the client here; null matches no row. Elsewhere it is where the owner allowed one of these places.
  */
-export interface PlaceCondition {
+export interface PlaceCondition extends Pick<Client, Known> {
   readonly sameAddress: boolean
-  readonly asn: number | null
-  readonly country: string | null
   /** As `holdingKeys` names them; none where the address settles it. */
   readonly keys: readonly string[]
 }
@@ -56,7 +58,7 @@ interface Policy {
   /** The bits of an address that settle it by themselves; `null`: every address is the same. */
   readonly bits: { readonly v4: number; readonly v6: number } | null
   /** What the row of the session may agree in instead. */
-  readonly known: Exclude<keyof Compared, 'address'> | null
+  readonly known: Known | null
   /**
    * The names that count: its own, under which an owner allows a place, or by the address where it is not known; and the narrower
    * ones, since the policy may have changed after a place was allowed. A provider serves many countries and a country has many
@@ -73,6 +75,8 @@ const POLICIES: Readonly<Record<LocationPolicy, Policy>> = {
   off: { bits: null, known: null, names: ['address'] },
 }
 
+const NOTHING_KNOWN: Pick<Client, Known> = { asn: null, country: null }
+
 /** The address that requests of all Workers in other zones come from. Anybody can run one, so it is nobody's place. */
 const WORKERS = '2a06:98c0:3600::103'
 
@@ -87,17 +91,17 @@ export function placeCondition(policy: LocationPolicy, issuedTo: string, client:
   const isNobodys = issuedTo === WORKERS || client.address === WORKERS
   const sameAddress = bits === null || (!isNobodys && networkOf(issuedTo, bits) === networkOf(client.address, bits))
   return {
+    ...NOTHING_KNOWN,
+    ...(known !== null && !isNobodys && { [known]: client[known] }),
     sameAddress,
-    asn: known === 'asn' && !isNobodys ? client.asn : null,
-    country: known === 'country' && !isNobodys ? client.country : null,
     keys: sameAddress ? [] : holdingKeys(policy, client),
   }
 }
 
 /** Whether a client is in the session's own place, as its row has it. */
 export function isOwnPlace(policy: LocationPolicy, session: Compared, client: Client): boolean {
-  const { sameAddress, asn, country } = placeCondition(policy, session.address, client)
-  return sameAddress || (asn !== null && asn === session.asn) || (country !== null && country === session.country)
+  const condition = placeCondition(policy, session.address, client)
+  return condition.sameAddress || KNOWN.some((name) => condition[name] !== null && condition[name] === session[name])
 }
 
 /** The names of a client's place that count under a policy, as rows of `allowed_places` have them. */

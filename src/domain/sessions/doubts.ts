@@ -54,6 +54,10 @@ export function createDoubts(): Doubts {
     return doubt !== undefined && now - doubt.at <= DOUBT_SECONDS ? doubt : undefined
   }
 
+  function isInDoubt(presentedJti: string, now: number): boolean {
+    return recent(presentedJti, now)?.isDoubt === true
+  }
+
   function put(presentedJti: string, doubt: Doubt): void {
     // A `Map` keeps the order of insertion, so an entry that is put again becomes the newest.
     kept.delete(presentedJti)
@@ -89,16 +93,15 @@ export function createDoubts(): Doubts {
         },
         close(verdict, liveJti) {
           if (verdict.kind === 'won') return doubted.length > 0 ? { ...verdict, kind: 'resumed' } : verdict
-          const wasInDoubt = recent(presentedJti, now)?.isDoubt === true
           if (verdict.kind === 'replayed') {
             // A replay handed the successor out, so a later caller is not the client that the doubt was kept for.
-            put(presentedJti, { nextJtis: [], at: now, state: 'settled', isDoubt: wasInDoubt })
+            put(presentedJti, { nextJtis: [], at: now, state: 'settled', isDoubt: isInDoubt(presentedJti, now) })
             return verdict
           }
           // A refusal does not use up the remembered jtis: the client that got the 503 may still come back for them.
           if (liveJti !== null && doubted.includes(liveJti)) keep(presentedJti, doubted, now)
           // The callers of a rotation in doubt were told to try again, from wherever they are: none of them is a thief.
-          return verdict.kind === 'reused' && wasInDoubt ? { kind: 'race' } : verdict
+          return verdict.kind === 'reused' && isInDoubt(presentedJti, now) ? { kind: 'race' } : verdict
         },
       }
     },

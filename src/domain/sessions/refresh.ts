@@ -8,15 +8,15 @@
 
 import { TesseraError } from '../../errors.ts'
 import type { Caller } from '../caller.ts'
-import type { DueNotice, NoticeKind } from '../mails/notice.ts'
-import { placeCondition } from '../places/place.ts'
+import type { DueNotice } from '../mails/notice.ts'
+import { type Client, placeCondition } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
 import { type PresentedPair, readPair, readToken } from '../tokens/tokens.ts'
 import type { Attempt } from './doubts.ts'
 import { signPair, type Pair } from './pair.ts'
-import type { Ended } from './session.ts'
-import { judge, OUTCOMES, type Refusal, type Verdict } from './verdict.ts'
+import type { Ended, Session, SessionEnd } from './session.ts'
+import { type Ending, isEnding, judge, OUTCOMES, type Refusal, type SessionMail, type Verdict } from './verdict.ts'
 
 type RefreshServices = Pick<
   Services,
@@ -74,63 +74,74 @@ interface Refused {
   readonly now: number
 }
 
-/** Brings about what a refusal does to the session and its owner, and throws the error that its caller gets. */
+/** Brings about what `OUTCOMES` says of a refusal, and throws the error that its caller gets. */
 async function refuse(
   services: RefreshServices,
   verdict: Extract<Verdict, { kind: Refusal }>,
   { presented, caller, attempt, now }: Refused,
 ): Promise<never> {
-  const { settings, sessions } = services
+  const { settings, sessions, announce } = services
   const { jti, sid, id: userId } = presented
   const named = { sid, userId, now }
-  // The origin of the links in a mail is never taken from the request, which may be a thief's.
-  const happened = { at: now, client: caller.client, origin: settings.publicUrl ?? presented.iss }
 
+  // Each verdict that ends a session has its own condition in the row; one without a case below does not compile.
+  if (!isEnding(verdict.kind)) return fail(verdict.kind)
   switch (verdict.kind) {
     case 'reused':
       await endReused()
-      return fail(verdict.kind)
+      return fail('reused')
     case 'moved': {
-      const { address, asn, country, city, provider } = verdict.session
-      const { ends, mail } = OUTCOMES.moved
-      const usual = { address, asn, country, city, provider }
-      const notice: DueNotice = { kind: mail, ...onceOfSession(mail), facts: { ...happened, usual } }
       // The end is conditional on the presented jti: a refresh from the session's own place may just have been faster.
-      const { ended } = await announced(sessions.end({ ...named, onlyWhileJti: jti, reason: ends, notice }))
-      if (ended) return fail(verdict.kind)
+      const { ended } = await announced(sessions.end({ ...named, onlyWhileJti: jti, ...endAs('moved') }))
+      if (ended) return fail('moved')
       // Nothing was ended: either such a refresh was faster, and the presented token is reused by now, or the session had ended.
       const { kind } = attempt.close({ kind: 'reused' }, null)
       if (kind !== 'reused') return fail('race')
       return fail((await endReused()).ended ? 'reused' : 'ended')
     }
     case 'inactive':
-      await sessions.end({ ...named, onlyWhileJti: null, reason: OUTCOMES.inactive.ends, notice: null })
-      return fail(verdict.kind)
-    case 'race':
-    case 'ended':
-    case 'expired':
-    case 'unknown':
-    case 'foreign':
-      return fail(verdict.kind)
+      await announced(sessions.end({ ...named, onlyWhileJti: null, ...endAs('inactive') }))
+      return fail('inactive')
   }
 
   function endReused(): Promise<Ended> {
-    const { mail } = OUTCOMES.reused
-    const notice: DueNotice = { kind: mail, ...onceOfSession(mail), facts: happened }
-    return announced(sessions.endReused({ ...named, usedJti: jti, notice }))
+    return announced(sessions.endReused({ ...named, usedJti: jti, ...endAs('reused') }))
   }
 
-  function onceOfSession(mail: NoticeKind): Pick<DueNotice, 'userId' | 'dedupeKey'> {
-    return { userId, dedupeKey: `${mail}:${sid}` }
+  /** The reason and the mail of an end. */
+  function endAs(kind: Ending): Pick<SessionEnd, 'reason' | 'notice'> {
+    const outcome = OUTCOMES[kind]
+    return { reason: outcome.ends, notice: 'mail' in outcome ? noticeOf(outcome.mail) : null }
+  }
+
+  /** The mail about this refusal: its owner gets one of a kind for each session. */
+  function noticeOf(mail: SessionMail): DueNotice {
+    const due = { userId, dedupeKey: `${mail}:${sid}` }
+    // The origin of the links in a mail is never taken from the request, which may be a thief's.
+    const facts = { at: now, client: caller.client, origin: settings.publicUrl ?? presented.iss }
+    switch (mail) {
+      case 'token_reused':
+        return { kind: mail, ...due, facts }
+      case 'location_blocked':
+        return {
+          kind: mail,
+          ...due,
+          facts: { ...facts, usual: 'session' in verdict ? placeOf(verdict.session) : null },
+        }
+    }
   }
 
   async function announced(end: Promise<Ended>): Promise<Ended> {
     const { notificationId } = await end
-    if (notificationId !== null) await services.announce({ id: notificationId, account: userId })
+    if (notificationId !== null) await announce({ id: notificationId, account: userId })
     return end
   }
 
   function fail(kind: Refusal): never {
     throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid })
   }
+}
+
+function placeOf({ address, asn, country, city, provider }: Session): Omit<Client, 'userAgent'> {
+  return { address, asn, country, city, provider }
 }

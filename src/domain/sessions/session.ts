@@ -96,8 +96,9 @@ export interface SessionEnd extends NamedSession {
 /** A used token that was presented again. */
 export interface ReusedToken extends NamedSession {
   readonly usedJti: string
+  readonly reason: EndReason
   readonly now: number
-  readonly notice: DueNotice
+  readonly notice: DueNotice | null
 }
 
 /** What an end came to. `ended` is false when the session had ended before. The caller announces `notificationId`. */

@@ -13,14 +13,11 @@ import type { EndReason, FoundSession, RotatedSession, Session } from './session
 /** Two requests that left a client together arrive within this time; so does a repeat after a lost answer. */
 export const RACE_SECONDS = 10
 
-interface Outcome {
-  /** The next pair, or the error that the caller gets. */
-  readonly answer: 'pair' | ErrorCode
-  /** The session ends, for this reason; without one it stays what it is. */
-  readonly ends?: EndReason
-  /** Its owner gets this mail, once a session. */
-  readonly mail?: NoticeKind
-}
+/** `answer` is the next pair, or the error that the caller gets. */
+type Outcome =
+  | { readonly answer: 'pair' | ErrorCode; readonly ends?: never; readonly mail?: never }
+  /** The session ends, for this reason, and its owner may get a mail, once a session. */
+  | { readonly answer: ErrorCode; readonly ends: EndReason; readonly mail?: NoticeKind }
 
 /** Every verdict, and all that follows from it. The names are the causes in the log. */
 export const OUTCOMES = {
@@ -51,12 +48,23 @@ export const OUTCOMES = {
 export type VerdictKind = keyof typeof OUTCOMES
 type Pairing = { [Kind in VerdictKind]: (typeof OUTCOMES)[Kind]['answer'] extends 'pair' ? Kind : never }[VerdictKind]
 export type Refusal = Exclude<VerdictKind, Pairing>
+/** The refusals that end the session. */
+export type Ending = {
+  [Kind in Refusal]: (typeof OUTCOMES)[Kind] extends { ends: EndReason } ? Kind : never
+}[Refusal]
 
 /** `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to. */
 export type Verdict =
   | { readonly kind: Pairing; readonly session: Session; readonly account: NonNullable<FoundSession['account']> }
   | { readonly kind: 'moved'; readonly session: Session }
   | { readonly kind: Exclude<Refusal, 'moved'> }
+
+/** The mails that a refusal sends. */
+export type SessionMail = Extract<(typeof OUTCOMES)[Ending], { mail: NoticeKind }>['mail']
+
+export function isEnding(kind: Refusal): kind is Ending {
+  return 'ends' in OUTCOMES[kind]
+}
 
 /**
  * Judges a presented token. `isOurs` tells the jtis that this rotation may have written, itself or before.

@@ -141,3 +141,12 @@ test('the callers of one are no thieves after a replay, whether it was lost befo
   lose(after, 'late')
   expect(after.begin('presented', 'fresh', NOW).close(REUSED, null)).toEqual(RACE)
 })
+
+test('a refusal that leaves it to its client is a race, even where a thousand others pushed it out meanwhile', () => {
+  const doubts = createDoubts()
+  lose(doubts, 'next')
+  const attempt = doubts.begin('presented', 'fresh', NOW)
+  for (let i = 0; i < 1000; i += 1) lose(doubts, `next-${i}`, { presented: `presented-${i}` })
+  expect(attempt.close(REUSED, 'next')).toEqual(RACE)
+  expect(nextJti(doubts)).toBe('next')
+})

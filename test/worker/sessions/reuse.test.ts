@@ -248,6 +248,7 @@ describe('a token that is not the last one of a session', () => {
       sid,
       userId: account.id,
       usedJti,
+      reason: 'reuse',
       now: T0,
       notice: { kind: 'token_reused', userId: account.id, dedupeKey: `token_reused:${sid}`, facts },
     })
@@ -260,7 +261,7 @@ describe('a token that is not the last one of a session', () => {
     const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
     const before = await dumpTables(env.DB)
 
-    const named = { sid, userId: other.id, now: T0 }
+    const named = { sid, userId: other.id, reason: 'reuse' as const, now: T0 }
     const notice = {
       kind: 'token_reused' as const,
       userId: other.id,
