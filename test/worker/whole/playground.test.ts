@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import playground from '../../../src/dev/index.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
-import { type CallOptions, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
 import { DAY_SECONDS } from '../../support/clock.ts'
+import { type CallOptions, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
 
 const LOCAL = 'http://localhost:8787'
 const SELF = '127.0.0.1'
@@ -29,6 +29,7 @@ beforeEach(async () => {
 
 afterEach(() => {
   vi.restoreAllMocks()
+  vi.useRealTimers()
 })
 
 function start(overrides: Overrides & { DEMO_ACCOUNTS?: string } = {}) {
@@ -199,6 +200,8 @@ describe('a request that is not for the playground', () => {
 
 describe('an action', () => {
   test('hands on the cookies of the answer, for the paths that they are for, and shows both sides of it', async () => {
+    // The second may change between the pair and its cookies, which then live for one less.
+    vi.setSystemTime(new Date())
     const { email } = await createAccount(env.DB)
     const answered = await press('/dev/sign-in', { primary_email: email ?? '', password: PASSWORD })
 
