@@ -83,8 +83,17 @@ export const actions = new Hono<PlaygroundEnv>()
     const { sessions } = runtime.services
     const found = await sessions.find(sid)
     if (found === null) throw new TesseraError('not_found')
-    const { userId } = found.session
-    await sessions.end({ sid, userId, onlyWhileJti: null, reason: 'revoked', now: now(), notice: null })
+    // A deleted account has no guid, and then none is compared.
+    const { userId, guid } = found.session
+    await sessions.end({
+      sid,
+      userId,
+      guid: guid ?? '',
+      onlyWhileJti: null,
+      reason: 'revoked',
+      now: now(),
+      notice: null,
+    })
     run.last = { title: `Ended session ${sid}`, exchange: null, events: [] }
     return c.redirect('/dev#sessions', 303)
   })

@@ -4,6 +4,7 @@ import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
 
 import { agreesWithPlace, clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isAliveByItself, isEndedByAccount, nextExpiry } from './lifetime.ts'
+import { isNamed, isNamedById } from './named.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { allowedPlaces, sessions, users } from '../schema.ts'
@@ -27,10 +28,8 @@ export function prepareSessionStatements(d1: D1Database) {
         ),
       ),
   )
-  // A token names its session and its account; a row of another account does not match.
-  const isNamed = and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, parameter('userId')))
   const isRotatable = and(
-    isNamed,
+    isNamedById,
     eq(sessions.jti, parameter('presentedJti')),
     isAliveByItself,
     exists(

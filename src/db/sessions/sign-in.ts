@@ -3,6 +3,7 @@
 import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 
 import { clientParameters } from './client-columns.ts'
+import { isNamed } from './named.ts'
 import { insertInto, select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
@@ -111,8 +112,7 @@ export function prepareSignInStatements(d1: D1Database) {
         .set(endColumns('replaced'))
         .where(
           and(
-            eq(sessions.sid, parameter('sid')),
-            eq(sessions.userId, parameter('userId')),
+            isNamed,
             isNull(sessions.endedAt),
             sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`,
           ),

@@ -7,6 +7,7 @@
 
 import { TesseraError } from '../../errors.ts'
 import type { Services } from '../services.ts'
+import type { AccessClaims, RefreshClaims } from '../tokens/claims.ts'
 import { readEitherOrNull, type Tokens } from '../tokens/tokens.ts'
 import type { Authenticated } from './authenticate.ts'
 import type { EndReason, NamedSession } from './session.ts'
@@ -19,7 +20,7 @@ const MAX_COOKIE_SESSIONS = 4
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
 export async function endByToken(services: EndServices, text: string): Promise<void> {
   const claims = await readEitherOrNull(services.tokens, text)
-  if (claims !== null) await end(services, { sid: claims.sid, userId: claims.id }, 'revoked')
+  if (claims !== null) await end(services, namedBy(claims), 'revoked')
 }
 
 /** Ends the sessions of the cookies that a browser signs out with. Throws `unavailable`. */
@@ -34,8 +35,12 @@ export async function signOut(services: EndServices, cookies: readonly string[])
  */
 export async function readSessions(tokens: Tokens, cookies: readonly string[]): Promise<readonly NamedSession[]> {
   const claims = await Promise.all([...new Set(cookies)].map((text) => readEitherOrNull(tokens, text)))
-  const named = new Map(claims.flatMap((one) => (one === null ? [] : [[one.sid, { sid: one.sid, userId: one.id }]])))
+  const named = new Map(claims.flatMap((one) => (one === null ? [] : [[one.sid, namedBy(one)]])))
   return [...named.values()].slice(0, MAX_COOKIE_SESSIONS)
+}
+
+function namedBy({ sid, id, guid }: AccessClaims | RefreshClaims): NamedSession {
+  return { sid, userId: id, guid }
 }
 
 /** Ends a session, whichever of its tokens is live. There is no mail, since the holder of a token asked for it. */

@@ -81,8 +81,8 @@ async function refuse(
   { presented, caller, attempt, now }: Refused,
 ): Promise<never> {
   const { settings, sessions, announce } = services
-  const { jti, sid, id: userId } = presented
-  const named = { sid, userId, now }
+  const { jti, sid, id: userId, guid } = presented
+  const named = { sid, userId, guid, now }
 
   // Each verdict that ends a session has its own condition in the row; one without a case below does not compile.
   if (!isEnding(verdict.kind)) return fail(verdict.kind)

@@ -31,7 +31,11 @@ export interface Session {
 export interface NamedSession {
   readonly sid: string
   readonly userId: number
+  readonly guid: string
 }
+
+/** A session of an account that is known already. */
+export type OwnSession = Omit<NamedSession, 'guid'>
 
 export interface NewSession {
   readonly sid: string
@@ -46,7 +50,6 @@ export interface NewSession {
 }
 
 export interface Rotation extends NamedSession {
-  readonly guid: string
   readonly presentedJti: string
   readonly nextJti: string
   readonly now: number
@@ -139,7 +142,7 @@ export interface SessionStore {
     limits: SessionLifetime & { readonly sessionsMax: number },
   ) => Promise<readonly ListedSession[]>
   /** Ends one session of an account. `false`: it has no such live session. */
-  readonly endOwn: (session: NamedSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
+  readonly endOwn: (session: OwnSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
   /** Ends every session of an account that was opened until now but one. `false`: that one has ended itself. */
-  readonly endOthers: (kept: NamedSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
+  readonly endOthers: (kept: OwnSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
 }

@@ -27,17 +27,24 @@ const PairClaims = z.extend(Times, {
   jti: Id,
 })
 
-const AccessClaims = z.extend(PairClaims, {
-  token_type: z.literal('access'),
-  group: z.string(),
-  aud: z.exactOptional(z.string()),
-})
+/** Verifiers know the account by `sub`, and these rules by `guid`: a token that names two accounts is of none. */
+const namesOneAccount = z.refine<Pick<z.output<typeof PairClaims>, 'sub' | 'guid'>>(({ sub, guid }) => sub === guid)
 
-const RefreshClaims = z.extend(PairClaims, {
-  token_type: z.literal('refresh'),
-  /** The canonical address of the client that the token was issued to. */
-  ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
-})
+const AccessClaims = z
+  .extend(PairClaims, {
+    token_type: z.literal('access'),
+    group: z.string(),
+    aud: z.exactOptional(z.string()),
+  })
+  .check(namesOneAccount)
+
+const RefreshClaims = z
+  .extend(PairClaims, {
+    token_type: z.literal('refresh'),
+    /** The canonical address of the client that the token was issued to. */
+    ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
+  })
+  .check(namesOneAccount)
 
 /** A link in a mail: which mail it is from, and the one thing that it may be used for. */
 const LinkClaims = z.extend(Times, {

@@ -79,10 +79,13 @@ export async function readPair(
     tokens.verifySignature('access', parsed.access),
     tokens.verifySignature('refresh', parsed.refresh),
   ])
-  const { jti } = readClaims('access', parsed.access)
+  const beside = readClaims('access', parsed.access)
   const claims = readClaims('refresh', parsed.refresh)
   requireCurrent(claims, now)
-  if (jti !== claims.jti) throw new TesseraError('token_pair_not_valid')
+  if (beside.jti !== claims.jti) throw new TesseraError('token_pair_not_valid')
+  if (beside.id !== claims.id || beside.guid !== claims.guid) {
+    throw new TesseraError('token_not_valid', { cause: 'foreign', sid: claims.sid })
+  }
   return claims
 }
 

@@ -25,10 +25,11 @@ describe('the claims', () => {
   const name = [...text, '', 'x'.repeat(65)]
   const seconds = [null, undefined, '1', true, {}, -1, 1.5, Number.NaN, Infinity, 2 ** 53]
   const guid = [...text, '', 'nobody', GUID.replaceAll('-', ''), `{${GUID}}`, `${GUID}0`, ` ${GUID}`, `${GUID}\n`]
+  const OTHER_GUID = '00000000-0000-4000-8000-000000000001'
   const wrong: Readonly<Record<string, readonly unknown[]>> = {
     iss: text,
-    sub: guid,
-    guid,
+    sub: [...guid, OTHER_GUID],
+    guid: [...guid, OTHER_GUID],
     id: [null, undefined, '7', true, {}, 0, -1, 1.5, 2 ** 53],
     sid: name,
     jti: name,
@@ -101,6 +102,10 @@ describe('the times', () => {
   })
 })
 
+function ofOneAccount<Claims extends { guid: string }>(claims: Claims) {
+  return { ...claims, sub: claims.guid }
+}
+
 describe('whatever was signed', () => {
   const claim = fc.string({ minLength: 1, maxLength: 64, unit: 'grapheme' }).filter((text) => text.length <= 64)
   const time = fc.nat({ max: 2 ** 31 })
@@ -114,15 +119,19 @@ describe('whatever was signed', () => {
     iat: time,
     exp: time,
   }
-  const anyAccess: fc.Arbitrary<AccessClaims> = fc.record(
-    { ...anyShared, token_type: fc.constant('access' as const), group: fc.string({ unit: 'grapheme' }), aud: claim },
-    { requiredKeys: ['iss', 'sub', 'id', 'guid', 'sid', 'jti', 'iat', 'exp', 'token_type', 'group'] },
-  )
-  const anyRefresh: fc.Arbitrary<RefreshClaims> = fc.record({
-    ...anyShared,
-    token_type: fc.constant('refresh' as const),
-    ip: fc.ipV4(),
-  })
+  const anyAccess: fc.Arbitrary<AccessClaims> = fc
+    .record(
+      { ...anyShared, token_type: fc.constant('access' as const), group: fc.string({ unit: 'grapheme' }), aud: claim },
+      { requiredKeys: ['iss', 'sub', 'id', 'guid', 'sid', 'jti', 'iat', 'exp', 'token_type', 'group'] },
+    )
+    .map(ofOneAccount)
+  const anyRefresh: fc.Arbitrary<RefreshClaims> = fc
+    .record({
+      ...anyShared,
+      token_type: fc.constant('refresh' as const),
+      ip: fc.ipV4(),
+    })
+    .map(ofOneAccount)
 
   test('is read back', async () => {
     await fc.assert(

@@ -247,6 +247,7 @@ describe('a token that is not the last one of a session', () => {
     const end = await store.endReused({
       sid,
       userId: account.id,
+      guid: account.guid,
       usedJti,
       reason: 'reuse',
       now: T0,
@@ -261,7 +262,7 @@ describe('a token that is not the last one of a session', () => {
     const client = { address: ELSEWHERE, asn: null, country: null, city: null, provider: null, userAgent: null }
     const before = await dumpTables(env.DB)
 
-    const named = { sid, userId: other.id, reason: 'reuse' as const, now: T0 }
+    const named = { sid, userId: other.id, guid: other.guid, reason: 'reuse' as const, now: T0 }
     const notice = {
       kind: 'token_reused' as const,
       userId: other.id,

@@ -290,7 +290,7 @@ test.each([
     ...OPENED,
     sid: crypto.randomUUID(),
     jti: crypto.randomUUID(),
-    replaced: [{ sid: old.sid, userId: verified.id }],
+    replaced: [{ sid: old.sid, userId: verified.id, guid: verified.guid }],
   }
   const rehash = change.startsWith('password') ? 'rehashed' : null
   expect(await store.openForPassword(verified, rehash, session)).toBe(false)

@@ -50,13 +50,15 @@ describe('a good signature over claims of another shape, 400 Wrong data structur
   const TOO_LONG = 'x'.repeat(65)
   const WRONG = {
     iss: [5, null, ['x']],
-    sub: ['', 'x', 5, null],
+    // `sub` is the guid, to the letter: verifiers of access tokens know the account by it.
+    sub: ['', 'x', 5, null, '00000000-0000-4000-8000-000000000001'],
     id: ['1', 0, -1, 1.5, null, 1e300, true, [1]],
     guid: ['x', 5, null, {}],
     sid: ['', TOO_LONG, 5, null, { a: 1 }],
     jti: ['', TOO_LONG, 5, null, ['x']],
     iat: [String(T0), -1, T0 + 0.5, null, 1e300, true],
     exp: [String(T0 + 300), -1, T0 + 300.5, null, 1e300, true, [T0 + 300]],
+    nbf: ['', String(T0 - 1), -1, T0 - 0.5, null, 1e300, false, [T0 - 1], {}],
     token_type: [5, null, ['access'], {}],
   }
   const WRONG_OWN = {
@@ -148,6 +150,9 @@ describe('a good signature over the session of another account, 401 Not valid to
       ['GET', '/auth/me'],
       ['GET', '/auth/sessions'],
       ['DELETE', '/auth/sessions'],
+      ['DELETE', `/auth/sessions/${String(genuine.claims.access['sid'])}`],
+      ['GET', '/auth/places'],
+      ['DELETE', '/auth/places/1'],
     ] as const) {
       const response = await counted.call(path, { method, headers: bearer })
       expect([path, (await answer(response)).body]).toEqual([path, NOT_VALID.problem.body])
@@ -157,11 +162,27 @@ describe('a good signature over the session of another account, 401 Not valid to
     await expectAlive(genuine)
   })
 
-  test('by its id, is not active and ends nothing', async () => {
+  test.each([
+    ['its id', { id: 1_000_000 }],
+    ['its guid', { guid: OTHER_GUID, sub: OTHER_GUID }],
+  ])('by %s in the access token alone, does not refresh the pair', async (_name, claim) => {
+    const genuine = await openGenuine()
+    const access_token = await sign('access', { ...genuine.claims.access, ...claim })
+    const before = await dumpTables(env.DB)
+
+    expect(await answer(await refreshWith({ access_token, refresh_token: genuine.refresh }))).toEqual(NOT_VALID.text)
+    expect(await dumpTables(env.DB)).toEqual(before)
+    await expectAlive(genuine)
+  })
+
+  test.each([
+    ['its id', { id: 1_000_000 }],
+    ['its guid', { guid: OTHER_GUID, sub: OTHER_GUID }],
+  ])('by %s, is not active and ends nothing', async (_name, claim) => {
     const genuine = await openGenuine()
     const before = await dumpTables(env.DB)
     for (const type of TYPES) {
-      const token = await sign(type, { ...genuine.claims[type], id: 1_000_000 })
+      const token = await sign(type, { ...genuine.claims[type], ...claim })
       const headers = { Authorization: `Bearer ${env.SERVICE_KEY}` }
       const asked = await counted.call('/auth/token/introspect', { method: 'POST', json: { token }, headers })
       expect(await asked.json()).toEqual({ active: false })
@@ -171,7 +192,7 @@ describe('a good signature over the session of another account, 401 Not valid to
     }
     expect(await dumpTables(env.DB)).toEqual(before)
     // Nor does a sign-in in a browser that has it end the session, as it would end its own.
-    const cookies = { access_token: await sign('access', { ...genuine.claims.access, id: 1_000_000 }) }
+    const cookies = { access_token: await sign('access', { ...genuine.claims.access, ...claim }) }
     expect((await counted.call(`/${crypto.randomUUID()}`, { cookies })).status).toBe(200)
     await expectAlive(genuine)
   })
