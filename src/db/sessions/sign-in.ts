@@ -156,6 +156,6 @@ function crowdedOut(): SQL {
     select rowid from (${others} limit ${sql.raw(String(MAX_CROWDED_OUT))} offset ${parameter('sessionsMax')} - 1)
     union all
     select rowid from ${sessions}
-    where ${sessions.sid} = ${ofOpened(users.endedExcept)} and ${sessions.sid} <> ${parameter('openedSid')}
+    where ${sessions.sid} = ${ofOpened(users.endedExcept)} and ${sessions.endedAt} is null and ${sessions.sid} <> ${parameter('openedSid')}
       and (select count(*) from (${others} limit ${parameter('sessionsMax')})) >= ${parameter('sessionsMax')} - 1`
 }

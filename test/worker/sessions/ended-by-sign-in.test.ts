@@ -187,6 +187,18 @@ describe('an account', () => {
     expect(await statusOrCode('/auth/me', current, {}, by)).toBe('token_used')
   })
 
+  test('that ended all others, and then itself, keeps why it ended, however many sessions follow', async () => {
+    const by = startWorker({ SESSIONS_MAX: '1' })
+    const account = await createAccount(env.DB)
+    const current = await open(account, {}, by)
+    expect(await statusOrCode('/auth/sessions', current, { method: 'DELETE' }, by)).toBe(204)
+    expect(await statusOrCode('/auth/session', current, { method: 'DELETE' }, by)).toBe(204)
+    at(10)
+    for (let i = 0; i < 2; i += 1) await open(account, {}, by)
+
+    expect(await reasonOf(current.sid)).toBe('signed_out')
+  })
+
   test.each([
     ['ended', true],
     ['live', false],
