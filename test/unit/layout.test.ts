@@ -197,6 +197,12 @@ describe('the five nouns', () => {
     ])
   })
 
+  test('name the stores, each a file or a room', () => {
+    const PLUMBING = ['d1', 'migration-check', 'purge', 'query', 'schema', 'statement']
+    const stores = files.flatMap(({ path }) => /^db\/([^/.]+)/.exec(path)?.[1] ?? [])
+    expect([...new Set(stores)].filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(PLUMBING)
+  })
+
   test('name the routes, but for the pair, which is matched last, and for health and keys, which are of the deployment', () => {
     const routes = files.flatMap(({ path }) => /^http\/routes\/(.+)\.ts$/.exec(path)?.[1] ?? [])
     expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(['health', 'keys', 'pair'])

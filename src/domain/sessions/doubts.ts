@@ -1,7 +1,7 @@
 /**
  * Rotations of which nobody knows the outcome. When D1 gave no answer, the write may have happened all the same, and then
  * the jti that was chosen is the live one, though no client has its token. The client was told to try again: its next try
- * goes on with the same jti, instead of looking like the reuse of an old token.
+ * goes on with the same jti, instead of looking like a token that is reused.
  *
  * Doubts are kept in the memory of one isolate, where a client's next request usually arrives; elsewhere, the race interval
  * and the replay window still apply.

@@ -201,6 +201,23 @@ describe('a session that was opened until ended_before of its account', () => {
     expect(await store.endOthers(kept, T0 + 200, { sessionMaxSeconds: 201 })).toBe(true)
   })
 
+  test('is not listed once it is over, though it is the one that is named, and though nobody ended it', async () => {
+    const account = await createAccount(env.DB)
+    const kept = await open(account)
+    expect(await statusOrCode('/auth/sessions', kept, { method: 'DELETE' })).toBe(204)
+    at(200)
+    const caller = await open(account)
+    expect(await listedSids(caller)).toContain(kept.sid)
+    expect(await listedSids(caller, startWorker({ SESSION_MAX_SECONDS: '200' }))).toEqual([caller.sid])
+
+    // To the second: a session ends when its refresh token does.
+    const other = await open(account)
+    const expire = env.DB.prepare('UPDATE sessions SET expires_at = ? WHERE sid = ?')
+    await expire.bind(T0 + 200, kept.sid).run()
+    await expire.bind(T0 + 201, other.sid).run()
+    expect((await listedSids(caller)).toSorted()).toEqual([caller.sid, other.sid].toSorted())
+  })
+
   test('a sign-in of that very second lives, and ends with the next end', async () => {
     const account = await createAccount(env.DB)
     const old = await open(account)
