@@ -12,19 +12,20 @@ import { readEitherOrNull, type Tokens } from '../tokens/tokens.ts'
 import type { Authenticated } from './authenticate.ts'
 import type { EndReason, NamedSession } from './session.ts'
 
-type EndServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now'>
+type HolderServices = Pick<Services, 'tokens' | 'sessions' | 'now'>
+type OwnerServices = Pick<Services, 'settings' | 'sessions' | 'now'>
 
 /** How many sessions one request may end by the cookies that it carries. */
 const MAX_COOKIE_SESSIONS = 4
 
 /** Ends the session of an access or refresh token. Does nothing for a token that is not ours. Throws `unavailable`. */
-export async function endByToken(services: EndServices, text: string): Promise<void> {
+export async function endByToken(services: HolderServices, text: string): Promise<void> {
   const claims = await readEitherOrNull(services.tokens, text)
   if (claims !== null) await end(services, namedBy(claims), 'revoked')
 }
 
 /** Ends the sessions of the cookies that a browser signs out with. Throws `unavailable`. */
-export async function signOut(services: EndServices, cookies: readonly string[]): Promise<void> {
+export async function signOut(services: HolderServices, cookies: readonly string[]): Promise<void> {
   const named = await readSessions(services.tokens, cookies)
   await Promise.all(named.map((session) => end(services, session, 'signed_out')))
 }
@@ -44,13 +45,17 @@ function namedBy({ sid, id, guid }: AccessClaims | RefreshClaims): NamedSession 
 }
 
 /** Ends a session, whichever of its tokens is live. There is no mail, since the holder of a token asked for it. */
-async function end({ sessions, now }: EndServices, session: NamedSession, reason: EndReason): Promise<void> {
+async function end(
+  { sessions, now }: Pick<Services, 'sessions' | 'now'>,
+  session: NamedSession,
+  reason: EndReason,
+): Promise<void> {
   await sessions.end({ ...session, onlyWhileJti: null, reason, now: now(), notice: null })
 }
 
 /** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
 export async function endOwn(
-  { settings, sessions, now }: EndServices,
+  { settings, sessions, now }: OwnerServices,
   { account }: Authenticated,
   sid: string,
 ): Promise<void> {
@@ -59,7 +64,7 @@ export async function endOwn(
 
 /** Ends every session of the caller's account but the one that asks. Throws `token_used` when that one has just ended. */
 export async function endOthers(
-  { settings, sessions, now }: EndServices,
+  { settings, sessions, now }: OwnerServices,
   { account, session: { sid } }: Authenticated,
 ): Promise<void> {
   if (await sessions.endOthers({ sid, userId: account.id }, now(), settings)) return

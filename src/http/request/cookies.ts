@@ -16,7 +16,7 @@ const ACCESS = { name: 'access_token', path: '/' }
 const REFRESH = { name: 'refresh_token', path: '/refresh' }
 
 /** Both tokens of a request. Throws `token_missing`, or `wrong_data_structure` where one was sent twice. */
-export function readPair(c: Context<AppEnv>): PresentedPair {
+export function readPairCookies(c: Context<AppEnv>): PresentedPair {
   const header = c.req.header('Cookie') ?? ''
   const access = readOnly(header, ACCESS.name)
   if (access === null) throw new TesseraError('token_missing', { detail: 'Access token is missing' })

@@ -10,7 +10,7 @@ import { signInByGuid } from '../../domain/sessions/sign-in.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
 import { TesseraError } from '../../errors.ts'
 import { readCaller } from '../request/client.ts'
-import { readAllAccessCookies, readPair, writePair } from '../request/cookies.ts'
+import { readAllAccessCookies, readPairCookies, writePair } from '../request/cookies.ts'
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
 import { requireIssueAccess } from '../guards/service-key.ts'
@@ -19,7 +19,7 @@ import { requireIssueAccess } from '../guards/service-key.ts'
 export const pairRoutes = factory
   .createApp()
   .on(['GET', 'POST'], '/refresh', issuing({ allow: ['GET', 'POST'], textOn: 'GET' }), async (c) => {
-    const pair = await refreshPair(c.env, readPair(c), readCaller(c))
+    const pair = await refreshPair(c.env, readPairCookies(c), readCaller(c))
     writePair(c, pair)
     return c.body(null, 200)
   })
