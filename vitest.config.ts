@@ -16,6 +16,8 @@ export default defineConfig({
   test: {
     // Refusals are logged; only those of a failed test are worth reading.
     silent: 'passed-only',
+    // By default one core is left free. Of two that would be half, and many tests wait for a process more than they compute.
+    maxWorkers: '100%',
     // Of `npm run coverage`: src/ as the rules' and the Worker's tests run it. What the other rings run comes on top.
     coverage: {
       provider: 'istanbul',
