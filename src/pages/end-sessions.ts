@@ -8,7 +8,7 @@ import type { LinkPage } from './link-page.ts'
 export const page: LinkPage<null, null, 'ended'> = {
   question: 'End all your sessions?',
   consequence:
-    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.',
+    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and any other link of the mail stops working.',
   isDangerous: true,
   fields: () => html``,
   Form: z.pipe(

@@ -67,7 +67,7 @@ const STORIES = [
     ask: `
 - main:
   - heading "End all your sessions?" [level=1]
-  - paragraph: Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.${DETAILS}
+  - paragraph: Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and any other link of the mail stops working.${DETAILS}
   - button "End all my sessions"`,
     done: `
 - main:

@@ -144,7 +144,7 @@ export function page(title: string, content: string, status = 200) {
 const QUESTIONS = {
   end_sessions: [
     'End all your sessions?',
-    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and the other link of the mail stops working.',
+    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and any other link of the mail stops working.',
     'End all my sessions',
   ],
   allow_place: [
