@@ -214,19 +214,9 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
 
   test('as moved, when its owner was faster: that is reuse, and ends the session', async () => {
     const { services, pair } = await signedIn()
-    const { rotate } = services.sessions
-    const overtaken: FakeServices = {
-      ...services,
-      sessions: {
-        ...services.sessions,
-        // The owner's own refresh comes between the two round trips.
-        async rotate(rotation) {
-          const found = await rotate(rotation)
-          next = await refresh(services, pair, HOME)
-          return found
-        },
-      },
-    }
+    const overtaken = overtakenBy(services, async () => {
+      next = await refresh(services, pair, HOME)
+    })
     let next: Presented = pair
     expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'reused'))
     expect(await aftermath(services, next)).toMatchObject({ ended: [{ reason: 'reuse' }], stillWorks: false })
@@ -234,18 +224,7 @@ describe.each(REFRESHES)('refusing %s', (_name, refresh) => {
 
   test('as moved, when somebody else was blocked before: then it has ended, and one mail is enough', async () => {
     const { services, pair } = await signedIn()
-    const { rotate } = services.sessions
-    const overtaken: FakeServices = {
-      ...services,
-      sessions: {
-        ...services.sessions,
-        async rotate(rotation) {
-          const found = await rotate(rotation)
-          await refusal(refresh(services, pair, ELSEWHERE))
-          return found
-        },
-      },
-    }
+    const overtaken = overtakenBy(services, () => refusal(refresh(services, pair, ELSEWHERE)))
     expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'ended'))
     expect([services.ends.map(({ reason }) => reason), services.announced.length]).toEqual([['location'], 1])
   })
@@ -346,18 +325,7 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
 
   test('somebody elsewhere who is overtaken by the owner is a race: either of them was told to try again', async () => {
     const { services, pair } = await inDoubt(false)
-    const { rotate } = services.sessions
-    const overtaken: FakeServices = {
-      ...services,
-      sessions: {
-        ...services.sessions,
-        async rotate(rotation) {
-          const found = await rotate(rotation)
-          await refresh(services, pair, HOME)
-          return found
-        },
-      },
-    }
+    const overtaken = overtakenBy(services, () => refresh(services, pair, HOME))
     expect(await refusal(refresh(overtaken, pair, ELSEWHERE))).toEqual(refused('token_used', 'race'))
     expect(services.ends).toEqual([])
   })
@@ -399,6 +367,21 @@ describe.each(REFRESHES)('when the database gave no answer to refreshing %s', (_
     expect(await refusal(refresh(services, pair, ELSEWHERE))).toEqual(refused('location_blocked', 'moved'))
   })
 })
+
+/** Services of which something else is done between the rotation and what follows from it. */
+function overtakenBy(services: FakeServices, act: () => Promise<unknown>): FakeServices {
+  return {
+    ...services,
+    sessions: {
+      ...services.sessions,
+      async rotate(rotation) {
+        const found = await services.sessions.rotate(rotation)
+        await act()
+        return found
+      },
+    },
+  }
+}
 
 describe('a caller who fails two checks is told about the first one', () => {
   /** What a test does to a good pair and its surroundings, before the tokens are signed. */
