@@ -15,7 +15,7 @@ export const OVER_HTTP = {
 export const COMMON = { ...OVER_HTTP, 'strict-transport-security': 'max-age=31536000' }
 
 /** Every header but `Vary`, which is of the route and not of the answer: see same-origin.test.ts. */
-export function headersOf({ headers }: Response): Readonly<Record<string, string>> {
+function headersOf({ headers }: Response): Readonly<Record<string, string>> {
   return Object.fromEntries([...headers].filter(([name]) => name !== 'vary'))
 }
 

@@ -3,6 +3,7 @@
 import type { Account, SignInAccount } from '../accounts/account.ts'
 import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
+import type { Settings } from '../settings.ts'
 
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
 export interface Session {
@@ -110,11 +111,6 @@ export interface Ended {
   readonly notificationId: string | null
 }
 
-/** See `lifetime.ts`. */
-interface SessionLifetime {
-  readonly sessionMaxSeconds: number
-}
-
 export interface SessionStore {
   /** Opens a session for the account of `guid`, which is created when it is not known. `null`: it is inactive. */
   readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | null>
@@ -139,10 +135,10 @@ export interface SessionStore {
   readonly list: (
     userId: number,
     now: number,
-    limits: SessionLifetime & { readonly sessionsMax: number },
+    limits: Pick<Settings, 'sessionMaxSeconds' | 'sessionsMax'>,
   ) => Promise<readonly ListedSession[]>
   /** Ends one session of an account. `false`: it has no such live session. */
-  readonly endOwn: (session: OwnSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
+  readonly endOwn: (session: OwnSession, now: number, settings: Pick<Settings, 'sessionMaxSeconds'>) => Promise<boolean>
   /** Ends every session of an account that was opened until now but one. `false`: that one has ended itself. */
-  readonly endOthers: (kept: OwnSession, now: number, lifetimes: SessionLifetime) => Promise<boolean>
+  readonly endOthers: (kept: OwnSession, now: number, settings: Pick<Settings, 'sessionMaxSeconds'>) => Promise<boolean>
 }

@@ -63,4 +63,3 @@ export type TokenType = keyof typeof CLAIMS
 export type ClaimsOf<Type extends TokenType> = z.output<(typeof CLAIMS)[Type]>
 export type AccessClaims = ClaimsOf<'access'>
 export type RefreshClaims = ClaimsOf<'refresh'>
-export type LinkClaims = ClaimsOf<'link'>
