@@ -139,6 +139,14 @@ export async function rotate(
   return row
 }
 
+/** The row after the rotation of a presented token, and its pair. */
+export async function renew(env: FloorEnv, { iss, sid, id, guid, jti }: PairClaims, headers: Headers) {
+  const row = await rotate(env, { sid, userId: id, guid, presentedJti: jti, nextJti: crypto.randomUUID() }, headers)
+  const { group } = row
+  const shared = { iss, sub: guid, id, guid, sid, jti: row.jti, iat: row.issuedAt }
+  return { row, pair: await signPair(env, shared, { group, exp: row.expiresAt, ip: row.address }) }
+}
+
 /** What both batches store of a request. */
 export function common(headers: Headers) {
   const now = Math.floor(Date.now() / 1000)

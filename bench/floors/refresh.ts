@@ -2,18 +2,11 @@
 
 import { Hono } from 'hono'
 
-import { type FloorEnv, hmacKey, type PairClaims, readToken, rotate, signPair } from './parts.ts'
+import { type FloorEnv, hmacKey, type PairClaims, readToken, renew } from './parts.ts'
 
 export default new Hono<{ Bindings: FloorEnv }>().post('/auth/token/refresh', async (c) => {
   const { refresh } = await c.req.json<{ refresh: string }>()
-  const { iss, sid, id: userId, guid, jti } = await readToken<PairClaims>('HS256', await hmacKey(c.env), refresh)
-  const row = await rotate(
-    c.env,
-    { sid, userId, guid, presentedJti: jti, nextJti: crypto.randomUUID() },
-    c.req.raw.headers,
-  )
-  const { group } = row
-  const shared = { iss, sub: guid, id: userId, guid, sid, jti: row.jti, iat: row.issuedAt }
-  const pair = await signPair(c.env, shared, { group, exp: row.expiresAt, ip: row.address })
-  return c.json({ ...pair, email: row.email, user_id: userId, group })
+  const claims = await readToken<PairClaims>('HS256', await hmacKey(c.env), refresh)
+  const { row, pair } = await renew(c.env, claims, c.req.raw.headers)
+  return c.json({ ...pair, email: row.email, user_id: claims.id, group: row.group })
 })
