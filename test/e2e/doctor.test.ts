@@ -10,8 +10,8 @@ import { promisify } from 'node:util'
 
 import { describe, expect, test } from 'vitest'
 
-import { COMPILE_CACHE, copyCheckout } from '../support/checkout.ts'
-import { ACCOUNT, type CloudflareApi, startCloudflareApi, TOKEN } from '../support/cloudflare-api.ts'
+import { copyCheckout } from '../support/checkout.ts'
+import { type CloudflareApi, commandEnvironment, startCloudflareApi } from '../support/cloudflare-api.ts'
 import { deployed } from '../support/doctoring.ts'
 
 const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
@@ -25,14 +25,7 @@ type Environment = Readonly<Record<string, string>>
 async function checkout() {
   const path = copyCheckout('doctor', { installed: true })
   const api = await startCloudflareApi()
-  const environment: Environment = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: path,
-    NODE_COMPILE_CACHE: COMPILE_CACHE,
-    CLOUDFLARE_API_BASE_URL: api.url,
-    CLOUDFLARE_API_TOKEN: TOKEN,
-    CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
-  }
+  const environment = commandEnvironment(path, api)
   const run = async (args: readonly string[], env: Environment) => {
     // The type has the keys of the Worker, which are none of this process.
     const options = { cwd: path, env: { ...environment, ...env } as NodeJS.ProcessEnv }

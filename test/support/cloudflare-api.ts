@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
 
 import { createLocalPasswords } from '../../scripts/local-passwords.ts'
+import { COMPILE_CACHE } from './checkout.ts'
 
 export const ACCOUNT = '0123456789abcdef0123456789abcdef'
 export const TOKEN = 'token-of-the-stand-in'
@@ -166,6 +167,18 @@ function send(response: ServerResponse, status: number, body: object): void {
 function pageOf(result: unknown): object {
   if (!Array.isArray(result)) return {}
   return { result_info: { page: 1, per_page: 100, count: result.length, total_count: result.length, total_pages: 1 } }
+}
+
+/** The environment of a command that runs in a checkout, with the stand-in for Cloudflare. */
+export function commandEnvironment(checkout: string, { url }: CloudflareApi): Readonly<Record<string, string>> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: checkout,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    CLOUDFLARE_API_BASE_URL: url,
+    CLOUDFLARE_API_TOKEN: TOKEN,
+    CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
+  }
 }
 
 /** The SQL of a query; of anything else, nothing. */

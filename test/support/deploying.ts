@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { COMPILE_CACHE, copyCheckout } from './checkout.ts'
-import { ACCOUNT, type Call, type CloudflareApi, startCloudflareApi, TOKEN } from './cloudflare-api.ts'
+import { copyCheckout } from './checkout.ts'
+import { type Call, type CloudflareApi, commandEnvironment, startCloudflareApi } from './cloudflare-api.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -37,12 +37,7 @@ export async function checkout(): Promise<Checkout> {
   const api = await startCloudflareApi()
   const path = copyCheckout('deploy', { installed: true })
   const environment: Environment = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: path,
-    NODE_COMPILE_CACHE: COMPILE_CACHE,
-    CLOUDFLARE_API_BASE_URL: api.url,
-    CLOUDFLARE_API_TOKEN: TOKEN,
-    CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
+    ...commandEnvironment(path, api),
     NODE_OPTIONS: `--import=${join(root, 'test/support/reroute.ts')} --disable-warning=ExperimentalWarning`,
   }
   const start = (args: readonly string[], env: Environment = {}) =>
