@@ -3,71 +3,16 @@
  * parsed once per isolate, and an error names the keys that are wrong, never their values: they may be secrets.
  */
 
-import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
-
-// zod/mini has no messages until it is given a language.
-z.config(en())
-
-/** 32 random bytes are 43 characters of base64. In hex they are 64, which passes too. */
-const MIN_SECRET_LENGTH = 43
-/** The samples of `.dev.vars.example` start like this: a deployment that kept them must not start. */
-const SAMPLE_PREFIX = 'replace-me'
-
-const Secret = z.string().check(
-  z.trim(),
-  z.minLength(MIN_SECRET_LENGTH, `needs at least ${MIN_SECRET_LENGTH} characters: 32 random bytes, base64 or hex`),
-  z.refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample'),
-  // A repeated character or word is long without being random, and has few different characters.
-  z.refine((text) => new Set(text).size >= 12, 'is not random'),
-)
-
-function seconds(min: number, max: number, fallback: string) {
-  return whole('must be a whole number of seconds', min, max, fallback)
-}
-
-function count(min: number, max: number, fallback: string) {
-  return whole('must be a whole number', min, max, fallback)
-}
-
-function whole(message: string, min: number, max: number, fallback: string) {
-  const parsed = z.pipe(z.string().check(z.regex(/^\d{1,9}$/, message)), z.transform(Number))
-  const bounded = z.number().check(z.minimum(min, `must be at least ${min}`), z.maximum(max, `must be at most ${max}`))
-  return z.prefault(z.pipe(parsed, bounded), fallback)
-}
-
-const TrustworthyUrl = z.string().check(z.refine(isTrustworthyUrl, { message: 'must be an https URL', abort: true }))
-
-/** A URL, or a bare host as dashboards show it; what it becomes is an origin. */
-const PublicUrl = z.pipe(
-  z.pipe(z.string(), z.transform(toUrl)),
-  z.pipe(
-    z.string().check(z.refine(isPublicUrl, { message: 'must be a host or an https URL', abort: true })),
-    z.transform((text) => new URL(text).origin),
-  ),
-)
+import { count, list, PublicUrl, SAMPLE_PREFIX, seconds, Secret, TrustworthyUrl } from './setting-kinds.ts'
 
 const Config = z
   .object({
     AUTH_SECRET: Secret,
-    AUTH_SECRET_PREVIOUS: z.prefault(
-      z.pipe(
-        z.pipe(
-          z.string(),
-          z.transform((text) =>
-            text
-              .split(',')
-              .map((part) => part.trim())
-              .filter(Boolean),
-          ),
-        ),
-        z.array(Secret),
-      ),
-      '',
-    ),
+    AUTH_SECRET_PREVIOUS: list(Secret),
     SERVICE_KEY: z.optional(Secret),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
     PUBLIC_URL: z.optional(PublicUrl),
@@ -136,30 +81,6 @@ function reason(issue: z.core.$ZodIssue, set: object): string {
     return 'is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`'
   }
   return issue.message
-}
-
-/** `https` anywhere; `http` on this machine only, since both carry secrets. */
-function isTrustworthyUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
-}
-
-/** A bare host with its scheme before it. What is neither a host nor a URL stays what it is. */
-function toUrl(text: string): string {
-  const trimmed = text.trim()
-  const host = /^([^/?#@:\s]+|\[[\da-f:]+\])(:\d+)?\/?$/i.exec(trimmed)?.[1]
-  if (host === undefined) return trimmed
-  if (isLoopback(host)) return `http://${trimmed}`
-  // A host without a dot is a slip: no public address has such a name.
-  return host.includes('.') ? `https://${trimmed}` : trimmed
-}
-
-/** Whether a URL may be `PUBLIC_URL`: one with a user name or a password would carry those into every token and mail. */
-function isPublicUrl(text: string): boolean {
-  if (!isTrustworthyUrl(text)) return false
-  const { username, password } = new URL(text)
-  return username === '' && password === ''
 }
 
 function isLocal(publicUrl: string | undefined): boolean {

@@ -1,0 +1,101 @@
+/**
+ * The kinds of text that a setting may be: what each accepts, and what it becomes. A message says what a value has to be, and never
+ * repeats it: it may be a secret.
+ */
+
+import { en } from 'zod/locales'
+import * as z from 'zod/mini'
+
+import { isLoopback } from './domain/loopback.ts'
+
+// zod/mini has no messages until it is given a language.
+z.config(en())
+
+/** 32 random bytes are 43 characters of base64. In hex they are 64, which passes too. */
+const MIN_SECRET_LENGTH = 43
+/** The samples of `.dev.vars.example` start like this: a deployment that kept them must not start. */
+export const SAMPLE_PREFIX = 'replace-me'
+
+export const Secret = z.string().check(
+  z.trim(),
+  z.minLength(MIN_SECRET_LENGTH, `needs at least ${MIN_SECRET_LENGTH} characters: 32 random bytes, base64 or hex`),
+  z.refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample'),
+  // A repeated character or word is long without being random, and has few different characters.
+  z.refine((text) => new Set(text).size >= 12, 'is not random'),
+)
+
+/** Whole seconds between two bounds. */
+export function seconds(min: number, max: number, fallback: string) {
+  return whole('must be a whole number of seconds', min, max, fallback)
+}
+
+/** A whole number between two bounds. */
+export function count(min: number, max: number, fallback: string) {
+  return whole('must be a whole number', min, max, fallback)
+}
+
+function whole(message: string, min: number, max: number, fallback: string) {
+  const parsed = z.pipe(z.string().check(z.regex(/^\d{1,9}$/, message)), z.transform(Number))
+  const bounded = z.number().check(z.minimum(min, `must be at least ${min}`), z.maximum(max, `must be at most ${max}`))
+  return z.prefault(z.pipe(parsed, bounded), fallback)
+}
+
+/** `https` anywhere; `http` on this machine only. */
+export const TrustworthyUrl = z
+  .string()
+  .check(z.refine(isTrustworthyUrl, { message: 'must be an https URL', abort: true }))
+
+/** A URL, or a bare host as dashboards show it; what it becomes is an origin. */
+export const PublicUrl = z.pipe(
+  z.pipe(z.string(), z.transform(toUrl)),
+  z.pipe(
+    z.string().check(z.refine(isPublicUrl, { message: 'must be a host or an https URL', abort: true })),
+    z.transform((text) => new URL(text).origin),
+  ),
+)
+
+/** A list with commas between its entries; none is an empty one. */
+export function list<Entry extends z.ZodMiniType<unknown, string>>(entry: Entry) {
+  return z.prefault(z.pipe(z.pipe(z.string(), z.transform(splitList)), z.array(entry)), '')
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+}
+
+/** An origin to the letter, as browsers write it (RFC 6454 section 6.1): no path, no pattern, no `null`. */
+export const Origin = z
+  .string()
+  .check(
+    z.refine(
+      (text) => isTrustworthyUrl(text) && new URL(text).origin === text,
+      'must be origins such as https://app.example.com',
+    ),
+  )
+
+/** `https` anywhere; `http` on this machine only, since both carry secrets. */
+function isTrustworthyUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+}
+
+/** A bare host with its scheme before it. What is neither a host nor a URL stays what it is. */
+function toUrl(text: string): string {
+  const trimmed = text.trim()
+  const host = /^([^/?#@:\s]+|\[[\da-f:]+\])(:\d+)?\/?$/i.exec(trimmed)?.[1]
+  if (host === undefined) return trimmed
+  if (isLoopback(host)) return `http://${trimmed}`
+  // A host without a dot is a slip: no public address has such a name.
+  return host.includes('.') ? `https://${trimmed}` : trimmed
+}
+
+/** Whether a URL may be `PUBLIC_URL`: one with a user name or a password would carry those into every token and mail. */
+function isPublicUrl(text: string): boolean {
+  if (!isTrustworthyUrl(text)) return false
+  const { username, password } = new URL(text)
+  return username === '' && password === ''
+}
