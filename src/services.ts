@@ -11,7 +11,7 @@ import { type Config, ConfigError, parseConfig } from './config.ts'
 import { createAccountStore } from './db/accounts.ts'
 import { createOutbox } from './db/mails/outbox.ts'
 import { createLinkStore } from './db/mails/links.ts'
-import { createPlaceStore } from './db/places.ts'
+import { createAllowedPlaceStore } from './db/places.ts'
 import { createPurge, type Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
@@ -110,7 +110,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
     links: createLinkStore(env.DB),
-    places: createPlaceStore(env.DB),
+    places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (mail) => announce(delivery, mail),

@@ -2,14 +2,14 @@
 
 import { and, asc, eq, gt } from 'drizzle-orm'
 
-import type { PlaceStore } from '../domain/places/allowed-place.ts'
+import type { AllowedPlaceStore } from '../domain/places/allowed-place.ts'
 import { run } from './d1.ts'
 import { deleteFrom, select } from './query.ts'
 import { allowedPlaces } from './schema.ts'
 import { aliased, parameter, prepare } from './statement.ts'
 
 /** The place store over a D1 database. Build it once per isolate. */
-export function createPlaceStore(d1: D1Database): PlaceStore {
+export function createAllowedPlaceStore(d1: D1Database): AllowedPlaceStore {
   const statements = prepareStatements(d1)
 
   return {

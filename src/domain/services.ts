@@ -1,4 +1,4 @@
-/** What the rules may ask for. The interface of a store stands in the first file of its noun; `db/` implements it. */
+/** What the rules may ask for. The interface of a store stands in the file that is named for what it keeps; `db/` implements it. */
 
 import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'
@@ -6,7 +6,7 @@ import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
 import type { MailRef } from './mails/outbox.ts'
-import type { PlaceStore } from './places/allowed-place.ts'
+import type { AllowedPlaceStore } from './places/allowed-place.ts'
 import type { Doubts } from './sessions/doubts.ts'
 import type { SessionStore } from './sessions/session.ts'
 import type { Settings } from './settings.ts'
@@ -19,7 +19,7 @@ export interface Services {
   readonly sessions: SessionStore
   readonly accounts: AccountStore
   readonly links: LinkStore
-  readonly places: PlaceStore
+  readonly places: AllowedPlaceStore
   readonly doubts: Doubts
   /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
   readonly isServiceKey: (presented: string) => Promise<boolean>

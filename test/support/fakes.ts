@@ -12,7 +12,7 @@ import type { Account, SignInAccount } from '../../src/domain/accounts/account.t
 import type { FoundSession, NewSession, Rotation, Session, SessionEnd } from '../../src/domain/sessions/session.ts'
 import type { LinkStore } from '../../src/domain/mails/links.ts'
 import type { MailRef } from '../../src/domain/mails/outbox.ts'
-import type { PlaceStore } from '../../src/domain/places/allowed-place.ts'
+import type { AllowedPlaceStore } from '../../src/domain/places/allowed-place.ts'
 import type { Services } from '../../src/domain/services.ts'
 import type { Settings } from '../../src/domain/settings.ts'
 import { createTokens } from '../../src/domain/tokens/tokens.ts'
@@ -180,7 +180,7 @@ function missing(): Promise<never> {
 
 const noLinks: LinkStore = { findUnused: missing, endSessions: missing, allowPlaces: missing }
 
-const noPlaces: PlaceStore = { list: missing, remove: missing }
+const noPlaces: AllowedPlaceStore = { list: missing, remove: missing }
 
 const noPrimitives: PasswordPrimitives = {
   argon2id: missing,

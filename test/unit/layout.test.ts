@@ -190,12 +190,40 @@ describe('the five nouns', () => {
     expect(backwards).toEqual([])
   })
 
+  test('are gathered by services.ts, which has no other type of its own', () => {
+    const gatherer = files.find(({ path }) => path === 'domain/services.ts')?.text ?? ''
+    expect(gatherer.match(/^(export )?(interface|type|const|function|class) \w+/gm)).toEqual([
+      'export interface Services',
+    ])
+  })
+
   test('are gathered by services.ts; beside it, who asks and what was chosen know places alone', () => {
     const beside = files.filter(({ path }) => /^domain\/[^/]+$/.test(path) && path !== 'domain/services.ts')
     expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([
       'domain/caller.ts imports ./places/place.ts',
       'domain/settings.ts imports ./places/place.ts',
     ])
+  })
+
+  test('have the interface of each store in the file that is named for what it keeps', () => {
+    const stores = files.flatMap(({ path, text }) =>
+      [...text.matchAll(/^export function create\w+\(.*\): (\w+Store|Outbox) \{$/gm)].map(([, port = '']) => {
+        const noun = /^db\/([^/.]+)/.exec(path)?.[1] ?? ''
+        const kept = port
+          .replace(/Store$/, '')
+          .replace(/\B[A-Z]/g, '-$&')
+          .toLowerCase()
+        // A table of many is in the plural: `LinkStore` stands in `links.ts`.
+        return { port, homes: [`domain/${noun}/${kept}.ts`, `domain/${noun}/${kept}s.ts`] }
+      }),
+    )
+    expect(stores.map(({ port }) => port)).toContain('SessionStore')
+    expect(stores.length).toBeGreaterThanOrEqual(5)
+    const misplaced = stores.filter(
+      ({ port, homes }) =>
+        !files.some(({ path, text }) => homes.includes(path) && text.includes(`export interface ${port} {`)),
+    )
+    expect(misplaced).toEqual([])
   })
 
   test('name the stores, each a file or a room', () => {

@@ -13,7 +13,7 @@ export interface AllowedPlace {
 }
 
 /** What an owner does with the places that they allowed. */
-export interface PlaceStore {
+export interface AllowedPlaceStore {
   readonly list: (userId: number, now: number) => Promise<readonly AllowedPlace[]>
   /** `false`: the account has no such place. */
   readonly remove: (userId: number, id: number) => Promise<boolean>
