@@ -3,9 +3,11 @@
  * those opened or rotated would have a pair that nobody reads.
  */
 
+import type { Context } from 'hono'
+
 import { TesseraError } from '../../errors.ts'
-import { factory } from '../factory.ts'
-import { requireSameOrigin } from './same-origin.ts'
+import { type AppEnv, factory } from '../factory.ts'
+import { isNavigation, requireSameOrigin } from './same-origin.ts'
 
 /** Every guard that `issuing` made. */
 const guards = new WeakSet<object>()
@@ -15,16 +17,18 @@ interface Issuing {
   readonly allow: readonly string[]
   /** The method whose errors are bare text, as they were specified, unless `Accept` asks for JSON. */
   readonly textOn?: 'GET'
+  /** Whether a link of another site may lead to a request like this one. No link may, where it is left out. */
+  readonly byLink?: (c: Context<AppEnv>) => boolean
 }
 
 /** Guards a route that hands out cookies: no HEAD, no request of another origin's page, no prefetch. */
-export function issuing({ allow, textOn }: Issuing) {
+export function issuing({ allow, textOn, byLink }: Issuing) {
   const guard = factory.createMiddleware(async (c, next) => {
     c.set('errorsAsText', c.req.method === textOn)
     // `Vary`, since two requests that differ in these headers alone may be answered differently.
     c.header('Vary', 'Sec-Fetch-Site, Sec-Purpose')
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow })
-    requireSameOrigin(c)
+    if (!(byLink?.(c) === true && isNavigation(c))) requireSameOrigin(c)
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()

@@ -22,3 +22,11 @@ export function requireSameOrigin(c: Context<AppEnv>): void {
   const site = c.req.header('Sec-Fetch-Site') ?? 'none'
   if (site !== 'same-origin' && site !== 'none') throw new TesseraError('forbidden', { cause: 'cross-origin' })
 }
+
+/**
+ * Whether a person was led here, by a link or a redirect: the answer becomes the page of a tab, and no other page can read it. A frame,
+ * an image or a `fetch` is none.
+ */
+export function isNavigation(c: Context<AppEnv>): boolean {
+  return c.req.header('Sec-Fetch-Mode') === 'navigate' && c.req.header('Sec-Fetch-Dest') === 'document'
+}
