@@ -1,14 +1,14 @@
-/** What is wrong with values of the configuration, in lines that a person can act on. Values are never shown: some are secrets. */
+/** Finds wrong values of the configuration, and says in a line each what to change. Values are never shown: some are secrets. */
 
 import { CONFIG_KEYS, ConfigError, parseConfig } from '../src/config.ts'
 
-/** Values by their keys, by where they come from, as a person calls it. Later sources go before earlier ones. */
+/** The values of each source, by the name that a person has for it. A later source overrides an earlier one. */
 export type Sources = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /** Why these values cannot be used, in one line that names keys and where they are set. Undefined when they can. */
 export function findProblem(sources: Sources): string | undefined {
   const merged: object = Object.assign({}, ...Object.values(sources))
-  // The Worker's own advice is to run `npm start`, which is what happens here.
+  // The Worker's own message would say to run `npm start`, which is running.
   if (!('AUTH_SECRET' in merged && merged.AUTH_SECRET !== '')) {
     return 'Configuration: AUTH_SECRET is missing in .dev.vars. Delete that file, and npm start writes a new one.'
   }
@@ -41,7 +41,7 @@ export function findStrangers(sources: Sources): readonly string[] {
 function nearestKey(key: string): string | undefined {
   const distances = CONFIG_KEYS.map((known) => ({ known, distance: editDistance(key.toUpperCase(), known) }))
   const [nearest] = distances.toSorted((a, b) => a.distance - b.distance)
-  // A third of the letters may be wrong; beyond that any guess is as good.
+  // A known key may differ in a third of the letters; one that differs in more is not proposed.
   return nearest !== undefined && nearest.distance * 3 <= key.length ? nearest.known : undefined
 }
 

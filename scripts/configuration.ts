@@ -1,6 +1,6 @@
 /**
- * The configuration of a local Tessera, checked before the Worker meets it. wrangler itself reads it, so what is found here
- * is what the Worker will get.
+ * Checks the configuration of a local Tessera before the Worker starts. wrangler itself reads it, so that these are the values
+ * that the Worker will get.
  */
 
 import { relative, resolve } from 'node:path'
@@ -17,7 +17,7 @@ const DEFAULT_PORT = 8787
 export interface CheckedConfiguration {
   /** Why it cannot be used, in one line; undefined when it can. */
   readonly problem: string | undefined
-  /** Keys that mean nothing here, and what was probably meant: a line each. */
+  /** A line for each unknown key, with the one that was probably meant. */
   readonly hints: readonly string[]
   /** The port that is served unless it is taken. */
   readonly port: number
@@ -35,7 +35,7 @@ export function checkConfiguration(args: readonly string[]): CheckedConfiguratio
       port: Number(port ?? configuredPort ?? DEFAULT_PORT),
     }
   } catch (error) {
-    // wrangler refuses a file that it cannot read, and says why.
+    // wrangler throws for a file that it cannot read, and its message has the reason.
     if (!(error instanceof Error)) throw error
     return { problem: `${config}: ${error.message}`, hints: [], port: DEFAULT_PORT }
   }

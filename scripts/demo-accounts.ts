@@ -28,7 +28,7 @@ export function provideDemoAccounts(): DemoAccounts {
   if (known !== undefined) return known
   const accounts = makeUp()
   const text = `${JSON.stringify(accounts, null, 2)}\n`
-  // Another start may have written the file meanwhile, and its accounts are as good.
+  // Another start may have written the file meanwhile: then these are its accounts.
   if (writeNewFile(file, text)) return accounts
   const others = readAccounts()
   if (others !== undefined) return others
@@ -43,7 +43,7 @@ function readAccounts(): DemoAccounts | undefined {
     const accounts = JSON.parse(readFileSync(file, 'utf8')) as DemoAccounts
     const isWhole = KINDS.map((kind) => accounts[kind]).every(
       ({ guid, primary_email, password }) =>
-        // They become SQL and a line to paste into a shell.
+        // The values go into SQL, and into a line to paste into a shell.
         /^[0-9a-f-]{36}$/.test(guid) && /^\w+@example\.com$/.test(primary_email) && /^[\w-]+$/.test(password),
     )
     return isWhole ? accounts : undefined
@@ -68,7 +68,7 @@ function newAccount(name: string): DemoAccount {
   }
 }
 
-/** What puts the accounts into a database. It replaces those of an earlier file; known ones are left as the database has them. */
+/** The SQL that inserts the accounts. It replaces those of an earlier file; rows with the same guid stay as they are. */
 export async function demoAccountsSql(accounts: DemoAccounts): Promise<string> {
   const { createLocalPasswords } = await import('./local-passwords.ts')
   const passwords = await createLocalPasswords()
@@ -78,7 +78,7 @@ export async function demoAccountsSql(accounts: DemoAccounts): Promise<string> {
       const { guid, primary_email, password } = accounts[kind]
       const confirmedAt = kind === 'unconfirmed' ? 'null' : now
       const isActive = kind === 'inactive' ? 0 : 1
-      // All of it is of our own making: hex, base64 and fixed addresses.
+      // The values need no escaping: they are hex, base64 and fixed addresses.
       return `('${guid}', '${primary_email}', '${await passwords.hash(password)}', ${isActive}, ${confirmedAt}, ${now}, ${now})`
     }),
   )

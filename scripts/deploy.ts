@@ -12,7 +12,7 @@ import { HELP, readOptions } from './deploy/options.ts'
 import { makePlan } from './deploy/plan.ts'
 import { openPrompt } from './deploy/prompt.ts'
 
-// Wrangler goes through the proxy that the environment names; so does this, where Node can (from 24.14).
+// Wrangler uses the proxy that the environment names. `fetch` does so where Node can, from 24.14 on.
 if ('setGlobalProxyFromEnv' in http) http.setGlobalProxyFromEnv()
 
 try {

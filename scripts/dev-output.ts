@@ -1,6 +1,6 @@
 /**
- * What `wrangler dev` prints, without what nobody asked for: lists of bindings, and notes about how it works. A block is left
- * out by the shape of its lines, so whatever is not known here, warnings and errors above all, comes through as it is.
+ * A filter for the output of `wrangler dev`, which leaves out lists of bindings and notes about how it works. A block is known by
+ * the shape of its lines, so that whatever is not known here, warnings and errors above all, is printed as it is.
  */
 
 import { stripVTControlCharacters } from 'node:util'
@@ -26,7 +26,7 @@ const NOISE: readonly Block[] = [
 
 const READY = /^(?:\[wrangler:info\] )?Ready on (https?:\/\/[\w.:[\]-]+)$/
 
-/** Lines of `wrangler dev`, colours included, go in as they come; what is worth reading goes to `write`, line by line. */
+/** Takes the output of `wrangler dev` as it comes, colours included, and gives the lines that are left to `write`. */
 export function createDevOutput(write: (text: string) => void, onReady: (origin: string) => void) {
   let partial = ''
   let isReady = false

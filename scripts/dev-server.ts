@@ -1,4 +1,4 @@
-/** `wrangler dev` as a child: it prints what is worth reading, says when it serves, and leaves no process behind. */
+/** Runs `wrangler dev` as a child: its output is filtered, and no process of it is left behind. */
 
 import { once } from 'node:events'
 import { stripVTControlCharacters } from 'node:util'
@@ -16,7 +16,7 @@ export async function runDevServer(args: readonly string[], onReady: (origin: st
   const isPlain = !process.stdout.isTTY || process.env['NO_COLOR'] !== undefined
   const child = startWrangler(
     ['dev', '--show-interactive-dev-session=false', ...args],
-    // Without the first, wrangler asks the network what `request.cf` should look like.
+    // Without `CLOUDFLARE_CF_FETCH_ENABLED`, wrangler fetches a sample of `request.cf` from the network.
     { CLOUDFLARE_CF_FETCH_ENABLED: 'false', ...(!isPlain && { FORCE_COLOR: '1' }) },
     true,
   )
@@ -39,7 +39,7 @@ export async function runDevServer(args: readonly string[], onReady: (origin: st
   }
   for (const signal of SIGNALS) process.on(signal, stop)
   process.on('exit', () => signalGroup(child, 'SIGKILL'))
-  // Whoever read this has gone, as with `npm start | head`.
+  // The reader of the output has ended, as with `npm start | head`.
   process.stdout.on('error', () => stop('SIGTERM'))
 
   const [code] = await once(child, 'exit')

@@ -1,4 +1,4 @@
-/** What `npm start` says once it serves: where, as whom, one line to paste, and where to go on. */
+/** The introduction that `npm start` prints once it serves: the address, the accounts, a line to paste, and what to read. */
 
 import { type DemoAccounts, KINDS } from './demo-accounts.ts'
 
@@ -12,7 +12,7 @@ export function introduction(
   const { primary_email, password } = accounts.confirmed
   const { port, protocol } = new URL(origin)
   const isMoved = port !== '' && Number(port) !== wantedPort
-  // The certificate of a local https is nobody's.
+  // The certificate of a local https is self-signed, which curl refuses without `-k`.
   const curl = protocol === 'https:' ? 'curl -k' : 'curl'
   return `
 Tessera runs at ${origin}${isMoved ? ` (${wantedPort} is taken, so this one is on ${port})` : ''}

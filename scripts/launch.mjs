@@ -14,7 +14,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** Older ones do not run TypeScript, which the scripts are written in. */
+/** Older versions of Node do not run TypeScript, which the scripts are written in. */
 const OLDEST_NODE = [22, 18]
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 /** Holds the process id of the launcher that installs: a second one in the same checkout waits for it. */
@@ -27,12 +27,12 @@ const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).p
 const bundledName = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
 const bundledNode = join(root, 'node_modules', bundledName, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
-// Known before anything is installed: this machine would have to run the scripts by itself.
+// Without a bundled Node the scripts need that of this machine, which is checked before anything is installed.
 if (!(`node_modules/${bundledName}` in lock))
   requireNewNode(`there is no bundled Node for ${process.platform} ${process.arch}`)
 if (!isInstalled()) await installOnce()
 const path = [dirname(findNode()), join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter)
-// Node keeps what it compiled: wrangler, of 15 MB, starts a fifth sooner.
+// The compile cache of Node makes wrangler, of 15 MB, start a fifth sooner.
 const compileCache = join(root, 'node_modules/.cache/node')
 const env = { NODE_COMPILE_CACHE: compileCache, ...process.env, PATH: path }
 end(await run('sh', ['-c', `${line} "$@"`, 'sh', ...args], { stdio: 'inherit', env }))
@@ -53,7 +53,7 @@ function isInstalled() {
 
 /** Whether npm always installs this optional package here: a folder may have come from another system, or without its optional packages. */
 function isForThisMachine({ os, cpu, libc }) {
-  // Which C library a machine has is npm's to find out.
+  // A package for one C library is not looked for, since only npm finds out which one this machine has.
   return libc === undefined && (os?.includes(process.platform) ?? false) && (cpu?.includes(process.arch) ?? false)
 }
 
@@ -80,7 +80,7 @@ function takeLock() {
   }
   try {
     const owner = Number(readFileSync(installLock, 'utf8'))
-    // A launcher that was killed left its lock behind; in a container the next one may have its number.
+    // A launcher that was killed left its lock behind. In a container, the next launcher may have the same process id.
     if (owner === process.pid) rmSync(installLock)
     process.kill(owner, 0)
   } catch (error) {
@@ -91,9 +91,9 @@ function takeLock() {
 
 function install() {
   console.log('Installing dependencies …')
-  // Nothing here needs an install script, so none gets to run. Both kinds of packages are needed, whatever npm is set to leave out.
+  // No package needs an install script, so none runs. Development and optional packages are needed, whatever npm is set to omit.
   const command = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']
-  // The npm that runs this script goes on; under another package manager, or none, the npm of the PATH.
+  // The npm that runs this script installs; under another package manager, or none, that of the PATH does.
   const npm = process.env['npm_execpath']
   const isNpm = npm !== undefined && /npm-cli\.c?js$/.test(npm)
   const options = { stdio: ['ignore', 'inherit', 'inherit'] }

@@ -1,6 +1,6 @@
 /**
- * The local D1 that `wrangler dev` will serve. wrangler migrates and fills it, which takes seconds; so a later start looks
- * into its file first, whether there is anything to do.
+ * The local D1 that `wrangler dev` will serve. wrangler migrates and fills it, which takes seconds, so a later start reads its
+ * file first to see whether there is anything to do.
  */
 
 import { createHash, createHmac } from 'node:crypto'
@@ -17,7 +17,7 @@ import { root, runWrangler } from './wrangler.ts'
 /** For how long another `npm start` in this folder may take to prepare the same database. */
 const OTHER_START_SECONDS = 5
 
-/** Whether every migration and every demo account is in the database. In doubt it says no: preparing twice does no harm. */
+/** Whether every migration and every demo account is in the database. `false` where the file cannot be read, since preparing twice does no harm. */
 export async function isPrepared(args: readonly string[], accounts: DemoAccounts): Promise<boolean> {
   try {
     const prepared = await readLocalDatabase(args, (database) => {
@@ -37,8 +37,8 @@ export async function isPrepared(args: readonly string[], accounts: DemoAccounts
 }
 
 /**
- * What is read from the file of the database, without wrangler; `null` where nothing was served yet. Throws where only wrangler
- * knows which file it is, and what reading throws.
+ * Reads from the file of the database, without wrangler. `null` where nothing was served yet. Throws where only wrangler knows
+ * which file it is, and what `read` throws.
  */
 export async function readLocalDatabase<T>(
   args: readonly string[],
@@ -67,7 +67,7 @@ export async function prepareDatabase(args: readonly string[], accounts: DemoAcc
   const migrated = await migrating
   const filled = migrated.ok ? await runWrangler(['d1', 'execute', 'DB', '--file', seed, ...where], false) : migrated
   if (filled.ok) return undefined
-  // Of two that migrate at the same time one fails, and all is well.
+  // Another start may migrate at the same time: then one of the two fails, and the database is prepared all the same.
   for (let second = 0; second < OTHER_START_SECONDS; second++) {
     if (await isPrepared(args, accounts)) return undefined
     await sleep(1000)
@@ -85,7 +85,7 @@ function passOn(args: readonly string[]): readonly string[] {
 
 const OBJECT = 'miniflare-D1DatabaseObject'
 
-/** The id under which wrangler keeps the one database of wrangler.toml. Undefined when that says it in another way than ours does. */
+/** The id under which wrangler keeps the one database of wrangler.toml. Undefined where that file was rewritten in a form that this does not read. */
 function readDatabaseId(): string | undefined {
   const [, table, ...others] = readFileSync(join(root, 'wrangler.toml'), 'utf8').split(/^\[\[d1_databases\]\]$/m)
   if (table === undefined || others.length > 0) return undefined

@@ -1,4 +1,4 @@
-/** Which migrations of this checkout a database has not seen. It is only read: asking wrangler for a list would write its table. */
+/** Which migrations of this checkout a database has not seen. The database is only read, where `wrangler d1 migrations list` would create its table. */
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

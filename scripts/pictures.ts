@@ -15,12 +15,12 @@ import { startChromium } from './chromium.ts'
 import { root } from './wrangler.ts'
 
 const FOLDER = join(root, 'docs/pictures')
-/** Below the checkout: other sessions and mails than these must not get into a picture. */
+/** The database of the pictures, so that no other session or mail gets into one. */
 const STATE = '.wrangler/pictures'
-/** The defaults, whatever this checkout's own .dev.vars says. */
+/** The settings of the pictures: the defaults, whatever the .dev.vars of this checkout says. */
 const OPTIONS = ['--port', '8790', '--persist-to', STATE, '--var', 'LOCATION_POLICY:address', 'REFRESH_REUSE_SECONDS:0']
 
-/** Two columns of cards. */
+/** A window in which the cards stand in two columns. */
 const DESK = { width: 1280, height: 850 }
 /** As wide as a mail and a page are, so that two of them stand side by side. */
 const COLUMN = { width: 560, height: 400 }
@@ -66,7 +66,7 @@ async function takePictures(by: Browser, origin: string): Promise<void> {
   await press(page, 'Another country')
   await press(page, 'Refresh')
   await untilSent(page)
-  // The passwords of this checkout's accounts are nobody else's to read.
+  // The passwords are masked, since a picture is published, and they are those of this checkout.
   await page.evaluate(`document.querySelectorAll('#accounts .mono').forEach((line) => {
     line.textContent = '•'.repeat(16)
   })`)
@@ -81,7 +81,7 @@ async function takePictures(by: Browser, origin: string): Promise<void> {
   await column.screenshot({ path: fileOf('that-was-me'), fullPage: true })
 }
 
-/** Reloads the playground until the queue has had the mail sent. Throws when it takes longer than seconds. */
+/** Reloads the playground until the mail is sent. Throws when that takes longer than 10 seconds. */
 async function untilSent(page: Page): Promise<void> {
   for (let tries = 0; (await page.getByText('sent to confirmed@example.com').count()) === 0; tries += 1) {
     if (tries === 40) throw new Error('The mail was not sent.')

@@ -20,7 +20,7 @@ const args = process.argv.slice(2)
 try {
   process.exit(await start())
 } catch (error) {
-  // What the system refuses is said in its own line; anything else is a mistake of ours, and shows its stack.
+  // An error of the system, such as a missing right, is printed as one line. Any other one is a bug, and shows its stack.
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') {
     fail('A package is not installed. Run this as `npm start`, which installs what is missing.')
@@ -30,12 +30,12 @@ try {
 }
 
 async function start(): Promise<number> {
-  // wrangler says no word of the folder when it cannot write into it.
+  // The folder is tried here, since the error of a wrangler that cannot write into it does not name it.
   mkdirSync(join(root, '.wrangler'), { recursive: true })
   accessSync(join(root, '.wrangler'), constants.W_OK)
   writeDevVars()
   const accounts = provideDemoAccounts()
-  // Reading the configuration loads wrangler, which takes a second; everything else goes on beside it, and ends with it.
+  // The configuration takes a second to check, since wrangler is loaded for it: the rest goes on meanwhile, and ends where the check fails.
   const checking = checkConfiguration()
   if (!(await isPrepared(args, accounts))) {
     const [failure] = await Promise.all([prepareDatabase(args, accounts), checking])
@@ -45,7 +45,7 @@ async function start(): Promise<number> {
       )
     }
   }
-  // The playground around the Worker signs in with the accounts.
+  // The playground signs in with the passwords of these accounts.
   const playground = ['src/dev/index.ts', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
   return runDevServer([...playground, ...args], (origin) => {
     void checking.then(({ hints, port }) => console.log(introduction(origin, accounts, port, hints)))
@@ -68,7 +68,7 @@ function newSecret(): string {
   return randomBytes(32).toString('base64')
 }
 
-/** Ends everything when the configuration cannot be used. */
+/** Ends this process when the configuration cannot be used. */
 async function checkConfiguration(): Promise<CheckedConfiguration> {
   const { checkConfiguration: check } = await import('./configuration.ts')
   const checked = check(args)

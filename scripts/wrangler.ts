@@ -44,7 +44,7 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): 
   }
 }
 
-/** Resolves when nothing of wrangler is left, or after this time. A prompt should not come back before. */
+/** Resolves when no process of wrangler is left, or after this time: a shell shows its prompt only then. */
 export async function groupEnded(child: ChildProcess, patienceMs: number): Promise<void> {
   for (let waited = 0; waited < patienceMs && signalGroup(child, 0); waited += 20) await sleep(20)
 }
@@ -58,7 +58,7 @@ export async function runWrangler(
   const child = startWrangler(args, env)
   let ending: Promise<never> | undefined
   const stop = (signal: NodeJS.Signals) => {
-    // Its commands may finish what they began in spite of a SIGINT, and nobody would be left to watch them.
+    // A command of wrangler may go on in spite of a SIGINT, and nobody would see it any more.
     signalGroup(child, 'SIGKILL')
     ending ??= groupEnded(child, 2000).then(() => process.exit(128 + constants.signals[signal]))
   }

@@ -12,7 +12,7 @@ import { findZone } from './zone.ts'
 /** Only letters, digits and hyphens: an international name goes in as it stands in DNS, xn--. */
 const HOST = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$/
 
-/** A host, however it was pasted. Throws `DeployProblem`. */
+/** The host of a domain, which may have been pasted with a scheme and a slash. Throws `DeployProblem`. */
 export function parseDomain(text: string): string {
   const host = text
     .trim()
@@ -59,7 +59,7 @@ export async function checkDomain(
   return (await resolves(domain)) ? 'points elsewhere' : 'free'
 }
 
-/** A name server that does not answer is no reason to stop. */
+/** Whether DNS has an address for a host. `false` also where no name server answers, since a deploy goes on then. */
 function resolves(host: string): Promise<boolean> {
   return dns.lookup(host).then(
     () => true,

@@ -1,23 +1,23 @@
-/** One question, whoever answers it: a flag, an earlier run, or somebody at the terminal. */
+/** One question of a deploy. A flag, an earlier run or somebody at the terminal answers it. */
 
 import { explain } from './cloudflare.ts'
 import { DeployProblem } from './problem.ts'
 import type { Prompt } from './prompt.ts'
 
 export interface Question<T> {
-  /** `--domain DOMAIN`: what to say where nobody can be asked. */
+  /** The flag that answers it, such as `--domain DOMAIN`, for the error where nobody can be asked. */
   readonly flag: string
   readonly given: string | undefined
-  /** What was answered before. */
+  /** The answer of an earlier run. */
   readonly kept: string | undefined
   readonly text: string
-  /** What an empty answer means; without it there must be one. */
+  /** The answer that an empty line stands for; without it, an empty line is asked again. */
   readonly empty?: string
   /** Checks an answer. A `DeployProblem` that it throws is shown, and the question asked again. */
   readonly parse: (text: string) => T | Promise<T>
 }
 
-/** The checked answer. Throws `DeployProblem` for a flag that will not do, or for want of one. */
+/** The checked answer. Throws `DeployProblem` for a flag that is refused, or one that is missing where nobody can be asked. */
 export async function answer<T>(prompt: Prompt | null, question: Question<T>): Promise<T> {
   const known = question.given ?? question.kept
   if (known !== undefined) return question.parse(known)

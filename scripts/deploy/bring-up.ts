@@ -1,5 +1,5 @@
 /**
- * A plan, carried out. Each step looks at what is there and adds what is missing, so the next run finishes what this one
+ * Carries a plan out. Each step looks at what is there and adds what is missing, so the next run finishes what this one
  * could not. The schema goes before the code that needs it, and the secrets go with the first code.
  */
 
@@ -40,7 +40,7 @@ export async function bringUp(plan: Plan): Promise<void> {
   const { address, mailFrom } = plan
   keepFile(config, configure(plan.template, { name, account, resources, databaseId, address, mailFrom }))
   await step('Schema', async () => {
-    // Wrangler takes seconds to find out that there is nothing to do.
+    // The migrations are compared here, since wrangler takes seconds to find that none is missing.
     const missing = missingMigrations((await appliedMigrations(cloudflare, account, databaseId)) ?? [])
     if (missing.length === 0) return { said: 'up to date' }
     await wrangle(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', config], environment)

@@ -1,4 +1,4 @@
-/** How a deploy ends: with a Worker that was seen to answer, and a line to paste. */
+/** The end of a deploy: waits until the Worker answers, and prints a line to paste. */
 
 import { existsSync } from 'node:fs'
 
@@ -24,7 +24,7 @@ export async function close(plan: Plan): Promise<void> {
     const found = await waitForAnswer(origin, address.isNew ? PATIENCE_SECONDS.new : PATIENCE_SECONDS.known)
     return { unwell: found, said: `${origin} ${found === null ? 'does not answer yet' : 'answers'}` }
   })
-  // What is to be said about a sender, the line about mails says.
+  // A sender that is not well is what `mailWarning` is about.
   const broken = unwell?.filter((part) => part !== 'sender') ?? []
   if (broken.length > 0) {
     throw new DeployProblem(`Not well: ${broken.join(', ')}. Why: npm run doctor -- --remote --name ${name}`)
@@ -38,7 +38,7 @@ export async function close(plan: Plan): Promise<void> {
   }
 }
 
-/** Only trying shows what the plan of an account grants: hashing takes some 70 ms of CPU, the Free plan has 10. */
+/** A sign-in is tried, since only that shows whether the plan grants the CPU of a hash: some 70 ms, where the Free plan has 10. */
 async function passwordWarning(plan: Plan, origin: string): Promise<string | null> {
   if (plan.worker !== null && plan.firstAccount === null) return null
   const nobody = { primary_email: 'nobody@tessera.invalid', password: 'nobody has this password' }
@@ -55,7 +55,7 @@ async function mailWarning({ cloudflare, account, template, mailFrom, worker }: 
   return warning === null ? null : `Mails      ${warning}`
 }
 
-/** Of the account that was asked for, as far as they are known. */
+/** The credentials of the first account; `null` where there is none, or its password is not known. */
 function credentialsOf({ name, firstAccount, password }: Plan): { primary_email: string; password: string } | null {
   if (firstAccount === null) return null
   if (password !== null) return { primary_email: firstAccount, password }

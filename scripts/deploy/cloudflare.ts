@@ -1,6 +1,6 @@
 /**
- * Cloudflare's API, for what is looked up and for what a code must tell apart: wrangler's commands answer in prose. What
- * wrangler alone can do, migrating and deploying, it does, as the same user.
+ * A client of Cloudflare's API. A deploy looks things up here, since the errors of the API have codes and those of wrangler are
+ * prose. Migrating and deploying are left to wrangler, as the same user.
  */
 
 import * as z from 'zod/mini'
@@ -23,7 +23,7 @@ const Envelope = z.object({
   result: z.unknown(),
 })
 
-/** What the API refused. */
+/** A refusal of the API. */
 export class CloudflareError extends Error {
   override readonly name = 'CloudflareError'
   readonly code: number
@@ -37,7 +37,7 @@ export class CloudflareError extends Error {
 }
 
 export interface Cloudflare {
-  /** Asks the API, and returns its checked result. Throws `CloudflareError`, and `DeployProblem` where no code is worth telling apart. */
+  /** Asks the API, and returns its checked result. Throws `CloudflareError`, and `DeployProblem` where the API cannot be reached or answers in another form. */
   readonly ask: <T extends z.ZodMiniType>(schema: T, path: string, request?: Request) => Promise<z.output<T>>
 }
 
@@ -47,7 +47,7 @@ interface Request {
   readonly body?: object
 }
 
-/** Who wrangler is logged in as, or would be: a token in the environment goes first. Throws `DeployProblem`. */
+/** The credential that wrangler uses: a token of the environment, or that of its login. Throws `DeployProblem`. */
 export async function findCredential(): Promise<Credential> {
   const { CLOUDFLARE_API_TOKEN: token, CLOUDFLARE_API_KEY: key } = process.env
   if (token !== undefined && token !== '' && key === undefined) return { type: 'api_token', token }
@@ -57,7 +57,7 @@ export async function findCredential(): Promise<Credential> {
   return Credential.parse(JSON.parse(json))
 }
 
-/** What wrangler needs to act as that user, wherever it found them: in a `.env` file it would not look twice. */
+/** The environment with which wrangler acts as the same user, also where the credential came from a `.env` file that a later command does not read. */
 export function wranglerEnvironment(credential: Credential): Readonly<Record<string, string>> {
   switch (credential.type) {
     case 'api_token':
@@ -104,7 +104,7 @@ function authorization(credential: Credential): Readonly<Record<string, string>>
     : { Authorization: `Bearer ${credential.token}` }
 }
 
-/** `fetch` says no more than that it failed; its cause says why. */
+/** The reason for a failed `fetch`, which only its cause has. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? error.cause.message : error.message
@@ -118,7 +118,7 @@ export function listAccounts(cloudflare: Cloudflare): Promise<Accounts> {
   return cloudflare.ask(Accounts, '/accounts', { query: { per_page: '50' } })
 }
 
-/** One line for whatever a deploy threw; `null` for what is a fault of this script. */
+/** One line for an error of a deploy; `null` for one that is a bug of this script. */
 export function explain(error: unknown): string | null {
   if (error instanceof DeployProblem) return error.message
   return error instanceof CloudflareError ? explainApiError(error.code, error.path, error.message) : null

@@ -13,14 +13,14 @@ import { root } from '../wrangler.ts'
 import { DeployProblem } from './problem.ts'
 import type { DeployedWorker } from './worker.ts'
 
-/** As wrangler.toml says it. */
+/** The content of wrangler.toml. */
 export type Template = Unstable_RawConfig & { readonly name: string }
 
 /** From `.deploy/NAME` to the files that wrangler.toml names. */
 const UP = '../../'
 
 export async function readTemplate(): Promise<Template> {
-  // Loaded late: it takes a second.
+  // wrangler is loaded here, since that takes a second.
   const { experimental_readRawConfig: readRawConfig } = await import('wrangler')
   const { rawConfig } = readRawConfig({ config: join(root, 'wrangler.toml') })
   return { ...rawConfig, name: rawConfig.name ?? 'tessera' }
@@ -28,15 +28,15 @@ export async function readTemplate(): Promise<Template> {
 
 export interface ResourceNames {
   readonly database: string
-  /** Where wrangler.toml says it, as the form of the Deploy button does. */
+  /** The id in wrangler.toml, where the form of the Deploy button has written one. */
   readonly databaseId?: string | undefined
   readonly queue: string
   readonly deadLetters: string
 }
 
 /**
- * What a deployment of that name calls its own: what wrangler.toml calls it, which is written for one name, and something
- * derived from that for any other. What a Worker has already, it keeps.
+ * The names of a deployment's resources: those of wrangler.toml for the name that stands there, and names derived from them for
+ * any other. A Worker keeps the queues that it is bound to already.
  */
 export function resourceNames(template: Template, name: string, worker: DeployedWorker | null): ResourceNames {
   const own = (text: string) => {
@@ -58,9 +58,9 @@ export interface Deployment {
   readonly account: string
   readonly resources: ResourceNames
   readonly databaseId: string
-  /** Where it answers; `null` leaves that to wrangler.toml and to the dashboard. */
+  /** The address; `null` leaves it to wrangler.toml and to the dashboard. */
   readonly address: { readonly host: string; readonly isDomain: boolean } | null
-  /** `null` leaves it likewise. */
+  /** The sender of mails; `null` leaves it as the address. */
   readonly mailFrom: string | null
 }
 
@@ -108,14 +108,14 @@ function varsOf(template: Template, { address, mailFrom }: Pick<Deployment, 'add
   }
 }
 
-/** Reads what will be deployed as the Worker will. Throws `DeployProblem` with the line that the Worker would log. */
+/** Parses the configuration as the Worker will. Throws `DeployProblem` with the line that the Worker would log. */
 export function checkConfiguration(
   template: Template,
   deployment: Pick<Deployment, 'address' | 'mailFrom'>,
   worker: DeployedWorker | null,
   secrets: object | null,
 ): void {
-  // Secrets that this machine does not know are taken for good ones.
+  // A random secret stands in for one that this machine does not know.
   const known = { AUTH_SECRET: randomBytes(32).toString('base64'), ...secrets }
   try {
     parseConfig({ ...worker?.vars, ...varsOf(template, deployment), ...known })

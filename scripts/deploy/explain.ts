@@ -1,11 +1,11 @@
-/** What Cloudflare refuses, in one line that says what to do. Codes as its API and wrangler's source have them. */
+/** Explains a refusal of Cloudflare in one line that says what to do. The codes are those of its API and of wrangler's source. */
 
 import { stripVTControlCharacters } from 'node:util'
 
 export const NOT_LOGGED_IN =
   'You are not logged in to Cloudflare: run `npx wrangler login` once, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.'
 
-/** Which right of a token a path asks for. */
+/** The right that a token needs for a path. */
 const RIGHTS: readonly (readonly [RegExp, string])[] = [
   [/\/d1\//, 'Account › D1 › Edit'],
   [/\/queues/, 'Account › Queues › Edit'],
@@ -15,11 +15,11 @@ const RIGHTS: readonly (readonly [RegExp, string])[] = [
   [/^\/(accounts|memberships|user)/, 'Account › Account Settings › Read, or name the account: --account ID'],
 ]
 
-/** Authentication error, invalid token, unauthorized, not authorized for this account. */
+/** The codes for a token that lacks a right: authentication error, invalid token, unauthorized, not authorized for this account. */
 const NO_RIGHT = new Set([9109, 10000, 10001, 7403, 403])
 const BAD_TOKEN = new Set([1000, 6003, 6111, 9103, 9106, 401])
 
-/** Whether whatever else is asked fails alike. */
+/** Whether the token itself is refused, so that every other request fails in the same way. */
 export function isUnknownToken(code: number): boolean {
   return BAD_TOKEN.has(code)
 }
@@ -42,7 +42,7 @@ export function explainApiError(code: number, path: string, message: string): st
   return `Cloudflare refused ${path.replace(/^\/accounts\/\w+/, '')}: ${message} (${code}).`
 }
 
-/** The same for what wrangler printed; `null` where it has no code, and its own words must do. */
+/** One line for an error that wrangler printed; `null` where its output has no code. */
 export function explainWranglerOutput(output: string): string | null {
   const [, path, message, code] =
     /A request to the Cloudflare API \(([^)\s]+)\) failed\.\s+([\s\S]*?)\s*\[code: (\d+)\]/.exec(

@@ -22,7 +22,7 @@ export const MIN_PASSWORD_LENGTH = 12
 const KeptAccount = z.object({ primary_email: z.string(), password: z.string(), guid: z.string() })
 export type KeptAccount = z.infer<typeof KeptAccount>
 
-/** Also the name of a file: no slashes. */
+/** An address without slashes, since it is also the name of a file. */
 const EMAIL = /^[^\s@/\\"'<>]+@[^\s@/\\"'<>]+\.[^\s@/\\"'<>]+$/
 
 /** An e-mail address as accounts have it. Throws `DeployProblem`. */
@@ -61,7 +61,7 @@ export async function createFirstAccount(
   // An earlier run was killed after it had created this one.
   if (existing !== null && existing === kept?.guid) return 'created'
   if (existing !== null) {
-    // This password never was the one of that account.
+    // The kept password is not that of the existing account.
     if (kept !== undefined) rmSync(file)
     return 'exists'
   }

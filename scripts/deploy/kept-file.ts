@@ -11,7 +11,7 @@ import { DeployProblem } from './problem.ts'
 export function keepFile(path: string, content: object): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const whole = `${path}.new`
-  // A mode is given to new files only, and a killed run may have left one behind.
+  // `mode` counts for new files only, so that one which a killed run left behind is removed first.
   rmSync(whole, { force: true })
   writeFileSync(whole, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
   renameSync(whole, path)
@@ -29,7 +29,7 @@ export function readKept(path: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not even the parser's message: it quotes what it read, which may be a secret.
+    // The message of the parser is left out, since it quotes the text, which may be a secret.
     throw new DeployProblem(`${path} is no JSON: mend it, or move it away.`)
   }
 }

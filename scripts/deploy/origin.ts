@@ -22,7 +22,7 @@ export async function waitForAnswer(origin: string, seconds: number): Promise<re
   }
 }
 
-/** Before the domain is ready, anything may answer for it: only what reads like our health counts. */
+/** The parts that are not well. `null` for an answer that is not that of `/healthz`: before a domain is ready, another server may answer. */
 async function unwellParts(origin: string): Promise<readonly string[] | null> {
   try {
     const signal = AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)

@@ -1,4 +1,4 @@
-/** All that a deploy has to know before it changes anything: what was answered, and what is there already. */
+/** The plan of a deploy: the answers, and what is there already, known before anything is changed. */
 
 import { existsSync } from 'node:fs'
 
@@ -20,7 +20,7 @@ export interface Plan {
   readonly environment: Readonly<Record<string, string>>
   readonly template: Template
   readonly resources: ResourceNames
-  /** As it was before this run. */
+  /** The Worker as it was before this run. */
   readonly worker: DeployedWorker | null
   readonly databaseId: string | null
   readonly location: Location | undefined
@@ -33,9 +33,9 @@ export interface Plan {
   readonly settings: Settings
 }
 
-/** Looks, and asks for what it cannot see. Every answer is kept as soon as it is given. Throws `DeployProblem`. */
+/** Looks up what is there, and asks for the rest. Every answer is kept as soon as it is given. Throws `DeployProblem`. */
 export async function makePlan(options: Options, prompt: Prompt | null): Promise<Plan> {
-  // A build of a connected repository has a Worker of its own, and nobody to ask: what is not given, stays as it is.
+  // A build of a connected repository has its Worker already, and nobody to ask: settings without a flag stay as they are.
   const isBuild = process.env['WORKERS_CI'] === '1'
   const builtName = isBuild ? process.env['WRANGLER_CI_OVERRIDE_NAME'] : undefined
   const [template, credential] = await Promise.all([readTemplate(), findCredential()])
@@ -77,7 +77,7 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   const mailFrom = await questions.askSender(prompt, options, senders, isBuild)
   keep({ mailFrom })
 
-  // Where a Worker is, there are accounts.
+  // A Worker that is deployed already has accounts, so that no first one is asked for.
   const pending = settings.firstAccount ?? (worker === null ? settings.firstAccount : null)
   const firstAccount = await questions.askFirstAccount(prompt, options, pending)
   keep({ firstAccount })

@@ -27,7 +27,7 @@ async function read(question: string, hidden: boolean): Promise<string> {
   const reader = hidden
     ? createInterface({ input: process.stdin, output: silence, terminal: true })
     : createInterface({ input: process.stdin, output: process.stdout })
-  // After the reader has silenced the terminal: what is typed ahead must not show either.
+  // The question comes after the reader has silenced the terminal, so that letters that are typed ahead do not show either.
   if (hidden) process.stdout.write(question)
   reader.once('SIGINT', leave).once('close', leave)
   const answer = await reader.question(hidden ? '' : question)

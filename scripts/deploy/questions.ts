@@ -75,11 +75,11 @@ function pick(accounts: Accounts, text: string): string {
 export interface Address {
   readonly host: string
   readonly isDomain: boolean
-  /** It was not there before this run: its certificate may take minutes. */
+  /** Whether this run attaches it: then its certificate may take minutes. */
   readonly isNew: boolean
 }
 
-/** Where Tessera shall answer, checked against the account. */
+/** The address of Tessera, checked against the account. */
 export function askAddress(
   prompt: Prompt | null,
   options: Options,
@@ -135,13 +135,13 @@ export function askLocation(prompt: Prompt | null, options: Options, kept: strin
 
 /** Where a sender may be known from: an earlier answer, the Worker, and wrangler.toml. */
 export interface KnownSenders {
-  /** `null`: it was left for later. */
+  /** The answer of an earlier run; `null`: it was left for later. */
   readonly kept?: string | null | undefined
   readonly deployed?: string | undefined
   readonly written?: string | undefined
 }
 
-/** `null`: later. In a build, what was pushed goes before what is deployed; elsewhere an answer holds until another is given. */
+/** The sender of mails; `null`: later. In a build, wrangler.toml goes before the deployed Worker; elsewhere an answer holds until another is given. */
 export async function askSender(
   prompt: Prompt | null,
   options: Options,
@@ -184,7 +184,7 @@ export async function askFirstAccount(
   })
 }
 
-/** Typed twice alike, since nobody sees it. `null`: it is made up. */
+/** The password of the first account, typed twice since it is not shown. `null`: one is made up. */
 export async function askPassword(prompt: Prompt | null): Promise<string | null> {
   if (prompt === null) return null
   for (;;) {

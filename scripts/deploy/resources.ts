@@ -19,7 +19,7 @@ export async function findDatabaseId(
   account: string,
   name: string,
 ): Promise<string | undefined> {
-  // The API takes any name that contains this one.
+  // The API also lists databases whose names only contain this one.
   const query = { name, per_page: '100' }
   const databases = await cloudflare.ask(z.array(Database), `/accounts/${account}/d1/database`, { query })
   return databases.find((database) => database.name === name)?.uuid
@@ -41,7 +41,7 @@ export async function findDatabase(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*'"
   const [tables] = await cloudflare.ask(Names, queryPath(account, id), { method: 'POST', body: { sql } })
   const names = tables?.results.map((table) => table.name) ?? []
-  // Migrations note themselves first: a database without them is empty, or somebody else's.
+  // Every migration is noted in `d1_migrations`: a database without that table is empty, or something else's.
   const isOurs =
     names.every((table) => table === 'd1_migrations') ||
     ['d1_migrations', 'users', 'sessions'].every((table) => names.includes(table))

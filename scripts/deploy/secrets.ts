@@ -48,8 +48,8 @@ export interface Choice {
 }
 
 /**
- * Which secrets a deploy works with, given the names of those that its Worker has. What was made or given is kept before
- * anybody else gets to see it. Throws `DeployProblem`.
+ * Which secrets a deploy works with, given the names of those that its Worker has. Secrets that were made or given are written
+ * to the file before they go up. Throws `DeployProblem`.
  */
 export function findSecrets(
   name: string,
@@ -66,14 +66,14 @@ export function findSecrets(
   if (Object.keys(given).length > 0) {
     const secrets = keepSecrets(name, { ...kept, ...given })
     const hint = isDeployed || secrets.AUTH_SECRET !== undefined ? '' : `; ${UNSET}`
-    // Each time: nobody can see whether the Worker has these or others.
+    // They go up each time, since nobody can see whether the Worker has the same ones.
     return { secrets, uploads: true, said: `${Object.keys(given).join(' and ')} from the environment${hint}` }
   }
   if (kept !== null && (isDeployed || kept.AUTH_SECRET !== undefined)) {
     return { secrets: kept, uploads: needsUpload(kept, deployed, settings), said: shown(secretsFile(name)) }
   }
   if (isDeployed) return { secrets: null, uploads: false, said: 'kept as deployed; this machine does not know them' }
-  // What a build made up would be gone with it.
+  // A build makes none, since they would be gone with its files.
   if (isCi) return { secrets: null, uploads: false, said: `none: ${UNSET}` }
   const made = { AUTH_SECRET: newSecret(), SERVICE_KEY: newSecret(), ...kept }
   return { secrets: keepSecrets(name, made), uploads: true, said: `made, in ${shown(secretsFile(name))}` }
@@ -82,8 +82,8 @@ export function findSecrets(
 const UNSET = 'until AUTH_SECRET is set, Tessera answers 500'
 
 /**
- * What a CI was given. Its own secret that is not set comes as an empty variable, so that is none; but an empty
- * AUTH_SECRET_PREVIOUS takes back one that is `known`.
+ * The secrets in the environment of a CI. A secret that is not set there comes as an empty variable, which counts as none; but an
+ * empty AUTH_SECRET_PREVIOUS deletes one that is `known`.
  */
 function secretsOfEnvironment(env: NodeJS.ProcessEnv, known: readonly string[]): Secrets {
   const names = Object.keys(Secrets.shape).filter((name) => {
@@ -93,7 +93,7 @@ function secretsOfEnvironment(env: NodeJS.ProcessEnv, known: readonly string[]):
   return Object.fromEntries(names.map((name) => [name, env[name]]))
 }
 
-/** Unless they were uploaded from here as they are: they may have been rotated in the dashboard since. */
+/** Whether secrets go up: not where this machine uploaded the same ones last, since the dashboard may have rotated them meanwhile. */
 function needsUpload(secrets: Secrets, deployed: readonly string[], settings: Settings): boolean {
   const isThere = Object.keys(secrets).every((key) => deployed.includes(key))
   return !isThere || settings.uploadedSecrets !== fingerprint(secrets)
@@ -108,7 +108,7 @@ function newSecret(): string {
   return randomBytes(SECRET_BYTES).toString('base64')
 }
 
-/** Tells whether they were edited. It gives nothing away: what it is made of are random bytes. */
+/** A hash that shows whether secrets were edited. It reveals none of them, since they are random. */
 export function fingerprint(secrets: Secrets): string {
   return createHash('sha256').update(JSON.stringify(secrets)).digest('base64url')
 }

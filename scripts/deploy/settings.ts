@@ -22,7 +22,7 @@ export const LOCATIONS = {
 export const Location = z.enum(['wnam', 'enam', 'weur', 'eeur', 'apac', 'oc'])
 export type Location = z.infer<typeof Location>
 
-/** In the place of a domain: the address that Cloudflare gives to every Worker. */
+/** The answer in place of a domain, for the address that Cloudflare gives to every Worker. */
 export const WORKERS_DEV = 'workers.dev'
 
 export const Settings = z.object({
@@ -31,11 +31,11 @@ export const Settings = z.object({
   /** A host, or `WORKERS_DEV`. */
   domain: z.optional(z.string()),
   location: z.optional(Location),
-  /** `null`: decided later. */
+  /** The sender of mails; `null`: decided later. */
   mailFrom: z.optional(z.nullable(z.string())),
   /** An e-mail address; `null`: nobody asked for one, or it exists. */
   firstAccount: z.optional(z.nullable(z.string())),
-  /** Of the secrets that were uploaded last. */
+  /** The fingerprint of the secrets that were uploaded last. */
   uploadedSecrets: z.optional(z.string()),
 })
 export type Settings = z.infer<typeof Settings>
@@ -53,7 +53,7 @@ export function knownNames(): readonly string[] {
   return readdirSync(folders).filter((name) => existsSync(settingsFile(name)))
 }
 
-/** Nothing was answered yet where there is no file. Throws `DeployProblem` for a file that cannot be read. */
+/** The answers so far; none where there is no file. Throws `DeployProblem` for a file that cannot be read. */
 export function readSettings(name: string): Settings {
   const result = Settings.safeParse(readKept(settingsFile(name)) ?? {})
   if (!result.success) throw new DeployProblem(`${settingsFile(name)} is not what this script writes: move it away.`)

@@ -1,4 +1,4 @@
-/** What is deployed already: a Worker of that name, what it is bound to, and what it was told. */
+/** The Worker that is deployed already: its secrets by name, its bindings and its variables. */
 
 import * as z from 'zod/mini'
 
@@ -6,12 +6,12 @@ import { type Cloudflare, CloudflareError } from './cloudflare.ts'
 import { DeployProblem } from './problem.ts'
 
 export interface DeployedWorker {
-  /** Names only: nobody can read a secret back. */
+  /** The names of secrets, whose values nobody can read back. */
   readonly secrets: readonly string[]
   readonly databaseId: string | undefined
-  /** By binding. */
+  /** The names of queues by binding. */
   readonly queues: Readonly<Record<string, string>>
-  /** By name. */
+  /** The values of variables by name. */
   readonly vars: Readonly<Record<string, string>>
 }
 
@@ -30,8 +30,8 @@ const Deployed = z.object({
 const WORKER_NOT_FOUND = 10007
 
 /**
- * `null` where there is none yet. Throws `DeployProblem` for a Worker that is something else, unless it `isOurs` in any case:
- * the dashboard makes an empty one, with the secrets of its form, before the first build.
+ * The Worker of a name; `null` where there is none yet. Throws `DeployProblem` for one that is something else. With `isOurs` that is not
+ * checked: the dashboard makes an empty Worker, with the secrets of its form, before the first build.
  */
 export async function findWorker(
   cloudflare: Cloudflare,

@@ -8,17 +8,17 @@ import { unstable_readConfig } from 'wrangler'
 import { root } from '../wrangler.ts'
 
 export interface Deployment {
-  /** Of the Worker. */
+  /** The name of the Worker. */
   readonly name: string
-  /** Of Cloudflare, where the configuration names it. */
+  /** The id of the account at Cloudflare, where the configuration has it. */
   readonly account: string | undefined
   readonly database: { readonly name: string; readonly id: string | undefined }
   readonly queues: readonly string[]
-  /** What wrangler sets at each deploy; the dashboard may have more. */
+  /** The variables that wrangler sets at each deploy; the dashboard may have more. */
   readonly vars: Readonly<Record<string, unknown>>
 }
 
-/** Throws `Error`, with a line for whoever asked, when there is none of that name, or several and none was named. */
+/** Throws `Error`, with a line to print, when there is none of that name, or several and none was named. */
 export function findDeployment(name?: string): Deployment {
   const folder = join(root, '.deploy')
   const known = existsSync(folder)

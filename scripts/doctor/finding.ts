@@ -1,8 +1,8 @@
-/** What was found about one part, in one line. */
+/** A finding of the doctor: one part, in one line. */
 
 export interface Finding {
   readonly part: string
-  /** How it is; what is wrong says what to do. */
+  /** How the part is; for one that is wrong, also what to do. */
   readonly state: string
   readonly isWrong: boolean
 }

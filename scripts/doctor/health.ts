@@ -46,7 +46,7 @@ export async function examineHealth(publicUrl: unknown, name: string): Promise<r
   }
   const health = Health.safeParse(parseJson(text))
   if (!health.success) return [wrong('address', `${url} answers ${status}, and is no Tessera of this version`)]
-  // What is unknown is so because of a part that is not ok.
+  // A part is unknown only because of another one that is not ok, and that one is reported.
   const bad = PARTS.filter((part) => health.data.checks[part] === 'not ok')
   if (bad.length === 0) return [ok('address', `${url}: all is well`)]
   return bad.map((part) => wrong(part, REMEDIES[part].replace('NAME', name)))
@@ -60,7 +60,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** `fetch` says no more than that it failed; its cause says why. */
+/** The reason for a failed `fetch`, which only its cause has. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? error.cause.message : error.message

@@ -19,7 +19,7 @@ export async function examineLocal(): Promise<readonly Finding[]> {
   return [ok('Node', process.versions.node), ...examineDefaults(), ...examineDevVars(), await examineDatabase()]
 }
 
-/** wrangler.toml by itself is what a deploy uploads; its secrets are elsewhere, and taken for good ones. */
+/** Checks wrangler.toml by itself, as a deploy uploads it. A random secret stands in for those that are kept elsewhere. */
 function examineDefaults(): readonly Finding[] {
   const { vars } = unstable_readConfig({ config: join(root, 'wrangler.toml') }, { hideWarnings: true })
   const sources = { 'wrangler.toml': vars }
@@ -30,7 +30,7 @@ function examineDefaults(): readonly Finding[] {
 function examineDevVars(): readonly Finding[] {
   if (!existsSync(join(root, '.dev.vars'))) return [wrong('.dev.vars', 'is missing: `npm start` writes it')]
   const { problem, hints } = checkConfiguration([])
-  // What is wrong with wrangler.toml was said already.
+  // Hints about wrangler.toml are among the findings of `examineDefaults`.
   return toFindings(
     '.dev.vars',
     problem,
@@ -52,7 +52,7 @@ async function examineDatabase(): Promise<Finding> {
   return wrong('local database', `lacks ${missing.join(', ')}: \`npm start\` migrates it`)
 }
 
-/** The migrations that the local database has seen, out of its file; wrangler, which takes seconds, is asked where that will not do. A text says why nobody knows. */
+/** The migrations that the local database has seen: read from its file or, where that fails, by wrangler, which takes seconds. A text is wrangler's error. */
 async function readApplied(): Promise<readonly unknown[] | string> {
   try {
     const rows = await readLocalDatabase([], (database) => database.prepare(APPLIED_MIGRATIONS).all())
@@ -65,7 +65,7 @@ async function readApplied(): Promise<readonly unknown[] | string> {
   }
 }
 
-/** Wrangler's own words, in one line. */
+/** The error that wrangler printed, in one line. */
 function explainWrangler(output: string): string {
   const text = stripVTControlCharacters(output).replace(/\s+/g, ' ').trim()
   const said = /\[ERROR\] (.*?)(?: \[code|$)/.exec(text)?.[1] ?? text

@@ -28,7 +28,7 @@ async function examineAccount(deployment: Deployment): Promise<readonly Finding[
   try {
     const cloudflare = createCloudflare(await findCredential())
     const account = await findAccount(cloudflare, deployment)
-    // First, and alone: what stops every question, an API that cannot be reached or an unknown token, is said once.
+    // The Worker is looked at first and alone, so that an API that cannot be reached, or an unknown token, is reported once.
     const secrets = await look('Worker', `${name}: `, async () => {
       const worker = await findWorker(cloudflare, account, name, true)
       return worker === null
@@ -47,7 +47,7 @@ async function examineAccount(deployment: Deployment): Promise<readonly Finding[
 
 const CREATES = '`npm run deploy` creates it'
 
-/** What a look found, or what Cloudflare refused to show. Throws what would be refused to every other look as well. */
+/** The findings of `work`; a refusal of Cloudflare becomes one. Throws for an unknown token, since it stops every other look, too. */
 async function look(
   part: string,
   subject: string,
@@ -61,14 +61,14 @@ async function look(
   }
 }
 
-/** Throws what is no answer of Cloudflare, and no problem that somebody can mend. */
+/** The line that explains an error. Throws an error that `explain` does not know, since it is a bug. */
 function lineOf(error: unknown): string {
   const line = explain(error)
   if (line === null) throw error
   return line
 }
 
-/** The account that wrangler would take. Throws `DeployProblem` where there are several, and none is named. */
+/** The account that wrangler would take. Throws `DeployProblem` where there are several, or none, and none is named. */
 async function findAccount(cloudflare: Cloudflare, { account }: Deployment): Promise<string> {
   const named = account ?? process.env['CLOUDFLARE_ACCOUNT_ID']
   if (named !== undefined) return named

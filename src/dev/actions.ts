@@ -1,6 +1,6 @@
 /**
- * What the buttons of the playground do. All but the last three ask the real Worker, with what this browser holds, and
- * hand on the cookies of its answer: the page shows what went over the wire, and nothing is imitated.
+ * The actions behind the buttons of the playground. The first four send a real request to the Worker, and the page shows it with
+ * its answer. The last three end a session, or change the place and the clock of this run.
  *
  * - POST /dev/sign-in, /dev/open, /dev/sign-out
  * - POST /refresh/dev   a browser sends the cookie of the refresh token below `/refresh` only
@@ -26,7 +26,7 @@ const Open = z.object({ guid: Guid })
 const Refresh = z.object({ how: z.enum(['refresh', 'again', 'steal']) })
 const End = z.object({ sid: z.string() })
 const Go = z.object({ place: PlaceId })
-/** Seconds, or back to the clock of this machine. */
+/** Seconds to add to the clock of this run; `now` sets it back to that of this machine. */
 const Travel = z.object({ ahead: z.enum(['360', '86400', '950400', 'now']) })
 
 interface Ask {
@@ -35,7 +35,7 @@ interface Ask {
   readonly path: string
   readonly cookie?: string
   readonly body?: string
-  /** Instead of where this run pretends to be. */
+  /** The place that the request comes from, where it is not that of this run. */
   readonly where?: Where
   /** Whether this browser gets the cookies of the answer. */
   readonly keepCookies: boolean
@@ -105,14 +105,14 @@ export const actions = new Hono<PlaygroundEnv>()
     const { run, runCron } = c.env
     const { ahead } = await fields(c, Travel)
     run.aheadSeconds = ahead === 'now' ? 0 : run.aheadSeconds + Number(ahead)
-    // As the cron trigger would have done in the meantime. Where it cannot, the page says why.
+    // The cron trigger would have run in the meantime. Where it fails, the database cannot be read, and the page says so.
     await runCron().catch(() => undefined)
     return c.redirect('/dev', 303)
   })
 
 async function ask(c: PlaygroundContext, { title, method, path, cookie, body, where, keepCookies }: Ask) {
   const { run, answer } = c.env
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Hono forgets that it was handed one
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `index.ts` hands Hono such a request, and Hono types it as any `Request`
   const raw = c.req.raw as IncomingRequest
   const headers = new Headers()
   for (const name of ['CF-Connecting-IP', 'User-Agent']) {
@@ -132,7 +132,7 @@ async function ask(c: PlaygroundContext, { title, method, path, cookie, body, wh
   return c.redirect('/dev#browser', 303)
 }
 
-/** Our cookies among those that this browser sent; other servers of this machine share its jar. */
+/** The cookies of Tessera alone: a browser sends those of other servers on this machine, too, whatever their port. */
 function heldCookies(c: PlaygroundContext): string {
   const header = c.req.header('Cookie') ?? ''
   const names = ['access_token', 'refresh_token']
@@ -143,7 +143,7 @@ function cookieHeader({ access, refresh }: CookiePair): string {
   return `access_token=${access}; refresh_token=${refresh}`
 }
 
-/** The pair that the one in this browser replaced. It may be of a forged session: the Worker will say so. */
+/** The pair before the one in this browser. Its access token is not verified here, since the Worker does that. */
 function previousPair(c: PlaygroundContext): CookiePair | null {
   const [access] = cookieValues(c.req.header('Cookie') ?? '', 'access_token')
   const sid = access === undefined ? null : parseToken(access).payload['sid']

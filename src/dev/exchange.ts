@@ -5,18 +5,18 @@ import type { IncomingRequest } from './places.ts'
 
 export interface Exchange {
   readonly status: number
-  /** As HTTP writes it, with tokens shortened. */
+  /** The message as HTTP writes it, with tokens shortened. */
   readonly request: string
   readonly answer: string
-  /** What the tokens of the answer say, or of the request where the answer has none. */
+  /** The claims of the tokens in the answer, or in the request where the answer has none. */
   readonly tokens: readonly { readonly name: string; readonly claims: string }[]
 }
 
-/** Headers of a request that decide something; a browser sends a dozen others. */
+/** The headers of a request that Tessera reads; the others that a browser sends are not shown. */
 const TELLING_HEADERS = ['CF-Connecting-IP', 'User-Agent', 'Content-Type', 'Cookie']
 const TOKEN = /\beyJ[\w-]+\.[\w-]+\.[\w-]*/g
 
-/** Writes an exchange down. The bodies are given as text, since reading them is the caller's. */
+/** Describes an exchange. The bodies are given as text, since a body can be read only once. */
 export function writeDown(request: IncomingRequest, sent: string, answer: Response, received: string): Exchange {
   const { pathname } = new URL(request.url)
   const asked = TELLING_HEADERS.flatMap((name) => {
@@ -55,7 +55,7 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 }
 
-/** Seven hundred characters of base64url tell nobody anything. */
+/** A token has some 700 characters of base64url, so that only its ends are shown. */
 function shorten(text: string): string {
   return text.replace(TOKEN, (token) => `${token.slice(0, 6)}…${token.slice(-6)}`)
 }
@@ -66,7 +66,7 @@ function tokensOf(text: string): Exchange['tokens'] {
       const { payload } = parseToken(token)
       return [{ name: String(payload['token_type']), claims: JSON.stringify(payload, null, 2) }]
     } catch {
-      // A cookie may hold anything.
+      // A text that looks like a token may be none, since a cookie may hold anything.
       return []
     }
   })

@@ -26,7 +26,7 @@ const surroundings: Surroundings = {
 export default {
   async fetch(request, env, ctx) {
     const runtime = await start(env)
-    // A Worker that cannot start has nothing to hide: its page only says why.
+    // The page of a Worker that cannot start shows the reason and no account, so that `PUBLIC_URL` need not be known.
     const publicUrl = runtime instanceof Error ? undefined : runtime.services.settings.publicUrl
     if (!isForPlayground(request, publicUrl)) return answer(comeFrom(run.place, request))
     return playground.fetch(request, {
@@ -38,7 +38,7 @@ export default {
       answer,
       async runCron() {
         await worker.scheduled({ cron: '', scheduledTime: Date.now(), noRetry() {} }, env)
-        // The purge of a whole day, of which that was one run.
+        // `scheduled` purges one slice of a day; a clock that moved by a day or more needs all of them.
         await createPurge(env.DB, surroundings.log, 1)(surroundings.now(), 0)
       },
     })
@@ -61,7 +61,7 @@ export default {
   },
 } satisfies ExportedHandler<Env>
 
-/** Before the Worker builds its own runtime, gives it one with the clock of this run. Why it cannot start, it logs itself. */
+/** Builds the runtime, with the clock of this run, before the Worker would. Returns why it cannot start, which the Worker logs. */
 async function start(env: Env): Promise<Runtime | Error> {
   try {
     return await runtimeFor(env, surroundings)

@@ -1,7 +1,7 @@
 /**
- * Who may see the playground: a browser or a shell on this machine, and nobody else. It shows passwords and signs
- * anybody in, so whatever speaks against "local" is enough to make it disappear. Its weakness: a Worker does not learn who
- * its peer is, so with `--ip 0.0.0.0` anybody of the same network may claim to be local.
+ * The playground is for browsers and shells on this machine alone, since it shows passwords and signs anybody in: it does not
+ * exist for a request that has any sign of coming from elsewhere. A Worker does not learn the address of its peer, so with
+ * `--ip 0.0.0.0` anybody of the same network may claim to be local.
  */
 
 import { isLoopback } from '../domain/loopback.ts'
@@ -24,7 +24,7 @@ export function isForPlayground({ url, headers }: Request, publicUrl: string | u
   )
 }
 
-/** Whether a form was sent by a page of this very origin: another port of this machine is somebody else. */
+/** Whether a form was sent by a page of this origin. A page on another port of this machine is of another one. */
 export function isSameOrigin({ url, headers }: Request): boolean {
   const origin = headers.get('Origin')
   const site = headers.get('Sec-Fetch-Site')

@@ -1,4 +1,4 @@
-/** The mails of the outbox as their owners get them: rendered by what sends them, with the same links. */
+/** The mails of the outbox as their owners get them, rendered by the code that sends them, with links that work. */
 
 import * as z from 'zod/mini'
 
@@ -37,7 +37,7 @@ export function describeUses(record: MailRecord): readonly { readonly label: str
   })
 }
 
-/** What became of a mail, in a word and in a sentence. */
+/** The state of a mail: a word for its badge, and a sentence. */
 export function describeState({ sentAt, failedAt, attempts, lastError }: MailRecord): {
   readonly state: 'sent' | 'waiting' | 'parked'
   readonly detail: string

@@ -1,6 +1,6 @@
 /**
- * Places to pretend to be at. Where a request comes from is decided by Cloudflare's edge, so on one machine nobody ever
- * moves: this puts another address, and what Cloudflare would know of it, in place of what `wrangler dev` fills in.
+ * Places that requests pretend to come from. Deployed, Cloudflare's edge sets the address of a request and what is known of it.
+ * `wrangler dev` always sets those of this machine, which a place replaces by its own.
  */
 
 import * as z from 'zod/mini'
@@ -26,7 +26,7 @@ const PLACES: Readonly<Record<Exclude<Where, 'home'>, Place>> = {
     address: '203.0.113.80',
     city: 'Dallas',
     country: 'US',
-    // What `wrangler dev` says of home: one provider, two cities.
+    // The number that `wrangler dev` has for home, so that both cities have one provider.
     asn: 395747,
     provider: 'The same provider',
   },
@@ -68,8 +68,8 @@ export function describePlace(where: Where): { readonly name: string; readonly d
 export type IncomingRequest = Request<unknown, IncomingRequestCfProperties>
 
 /**
- * The request as it would arrive from a place. An address that a caller set by hand stays: only the one that `wrangler
- * dev` fills in, which is this machine's own, gives way.
+ * The request as it would arrive from a place. An address that a caller sent stays: only that of this machine, which `wrangler
+ * dev` fills in, is replaced.
  */
 export function comeFrom(where: Where, request: IncomingRequest): IncomingRequest {
   if (where === 'home' || !isOwnAddress(request.headers.get('CF-Connecting-IP'))) return request
@@ -77,7 +77,7 @@ export function comeFrom(where: Where, request: IncomingRequest): IncomingReques
   const headers = new Headers(request.headers)
   headers.set('CF-Connecting-IP', address)
   if (where === 'thief') headers.set('User-Agent', THIEF_AGENT)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the properties of this machine, but for five
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the properties that `wrangler dev` made, four of them replaced
   const cf = { ...request.cf, city, country, asn, asOrganization: provider } as IncomingRequestCfProperties
   return new Request(request, { headers, cf })
 }

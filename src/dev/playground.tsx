@@ -1,8 +1,8 @@
 /**
- * The pages to play on. Forms post, something is done, and the answer leads back to the page, so that a reload repeats
- * nothing. Nearly all of it is for browsers of this machine alone: see `local.ts`.
+ * The pages of the playground. A form posts to an action, whose answer redirects to the page, so that a reload repeats no
+ * action. `local.ts` decides which requests get here.
  *
- * - GET /dev                   everything at a glance
+ * - GET /dev                   the main page
  * - GET /dev/mails/{id}        a mail, as its owner gets it
  * - GET /dev/mails/{id}/body   the mail alone, for a frame
  */
@@ -25,8 +25,8 @@ import type { PlaygroundContext, PlaygroundEnv } from './workbench.ts'
 
 const NO_RECORDS: Records = { accounts: [], sessions: [], mails: [] }
 
-// As strict as the pages of mails' links, but for the frame of a mail. Forms of a page without a referrer would be sent
-// with `Origin: null`, and look like those of a stranger.
+// The policy is that of the pages behind the links of mails, and allows the frame of a mail besides. Forms of a page without a
+// referrer would be sent with `Origin: null`, which `isSameOrigin` refuses.
 const pageHeaders = secureHeaders({
   contentSecurityPolicy: {
     defaultSrc: ["'none'"],
@@ -41,7 +41,7 @@ const pageHeaders = secureHeaders({
   referrerPolicy: 'same-origin',
 })
 
-/** A mail has inline styles, and links that open beside the page. No script, and no origin of its own. */
+/** The headers of a framed mail: inline styles, links that open in another tab, no script, and no origin of its own. */
 const MAIL_HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox",
@@ -102,7 +102,7 @@ function nonceOf(c: PlaygroundContext): string | undefined {
   return c.get('secureHeadersNonce')
 }
 
-/** What the tables hold; nothing, and why, where they cannot be read. The rest of the page works all the same. */
+/** The rows to show; where the tables cannot be read, none and the reason, so that the rest of the page works all the same. */
 async function read({ env }: PlaygroundContext): Promise<{ records: Records; trouble: string | null }> {
   try {
     return { records: await readRecords(env.database), trouble: null }
@@ -119,7 +119,7 @@ async function findMail(c: PlaygroundContext): Promise<ShownMail | null> {
   return record === undefined ? null : showMail(runtime.delivery, record)
 }
 
-/** On this machine, the cause behind an answer is what one wants to know. */
+/** The cause of an error, which answers of the Worker never show. On this machine it is what helps. */
 function reasonOf(error: unknown): string {
   return describeError(error instanceof TesseraError && error.cause !== undefined ? error.cause : error)
 }

@@ -1,4 +1,4 @@
-/** What the tables hold, of every account alike: only the playground may ask for that. */
+/** The newest rows of the tables, of all accounts. Only the playground, which is never deployed, reads them so. */
 
 import { desc, eq, sql } from 'drizzle-orm'
 
@@ -30,7 +30,7 @@ const MAX_ACCOUNTS = 20
 const MAX_SESSIONS = 50
 const MAX_MAILS = 20
 
-/** Everything that the page shows. Throws `unavailable`, above all where the database is not migrated. */
+/** The rows that the page shows, in one round trip. Throws `unavailable`, above all where the database is not migrated. */
 export async function readRecords(database: Database): Promise<Records> {
   const [accounts, listed, mails] = [accountQuery(database), sessionQuery(database), mailQuery(database)]
   const results = await runBatch(database, [accounts.bind({}), listed.bind({}), mails.bind({})])

@@ -1,4 +1,4 @@
-/** What this run of `npm start` pretends, and what it has seen so far. In memory only: a restart forgets it. */
+/** The state of this run of `npm start`: its place, its clock, its last events and pairs. It is in memory, so that a restart begins anew. */
 
 import type { LogEvent } from '../log.ts'
 import { parseToken } from '../domain/tokens/tokens.ts'
@@ -17,11 +17,11 @@ export interface LoggedEvent {
   readonly event: LogEvent
 }
 
-/** Something that was done on the page. */
+/** An action of the page, and what came of it. */
 export interface Action {
   readonly title: string
   readonly exchange: Exchange | null
-  /** What the log said meanwhile. */
+  /** The events that were logged meanwhile. */
   readonly events: readonly LoggedEvent[]
 }
 
@@ -29,7 +29,7 @@ export interface Run {
   place: PlaceId
   /** How far the clock of this run is ahead of the machine's. */
   aheadSeconds: number
-  /** What was done on the page last. */
+  /** The last action of the page. */
   last: Action | null
   /** Oldest first. */
   readonly events: LoggedEvent[]
@@ -56,7 +56,7 @@ export function notePair({ pairs }: Run, answer: Response): void {
     const line = lines.find((text) => text.startsWith(`${name}=`))
     return line?.slice(name.length + 1).split(';', 1)[0]
   })
-  // An empty value takes a cookie back.
+  // An empty value deletes the cookie.
   if (!access || !refresh) return
   const { sid } = parseToken(refresh).payload
   if (typeof sid !== 'string') return

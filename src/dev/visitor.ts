@@ -1,4 +1,4 @@
-/** Who is signed in in the browser that asks, as its access cookie says and as the database knows better. */
+/** The account and the session of the browser that asks, by its access cookie, and what the database has of them. */
 
 import type { Services } from '../domain/services.ts'
 import { endOf } from '../domain/sessions/lifetime.ts'
@@ -17,7 +17,7 @@ export interface Visitor {
   readonly end: string | null
 }
 
-/** Only the access token gets here, since the refresh token's cookie is for `/refresh`. Expired ones count, too. */
+/** Reads the access token, expired or not: a browser sends the cookie of the refresh token to `/refresh` only. */
 export async function findVisitor(
   services: Services,
   request: Request,

@@ -1,4 +1,4 @@
-/** What one request to the playground has to work with. */
+/** The environment of one request to the playground. */
 
 import type { Context } from 'hono'
 import type { SecureHeadersVariables } from 'hono/secure-headers'
@@ -13,9 +13,9 @@ export interface Workbench {
   readonly runtime: Runtime | Error
   readonly now: () => number
   readonly database: Env['DB']
-  /** Of the demo accounts, by e-mail address. */
+  /** The passwords of the demo accounts, by e-mail address. */
   readonly passwords: ReadonlyMap<string, string>
-  /** Asks the real Worker. */
+  /** Answers a request as the Worker does that is deployed. */
   readonly answer: (request: IncomingRequest) => Promise<Response>
   readonly runCron: () => Promise<void>
 }

@@ -1,4 +1,4 @@
-/** Who is signed in in this browser, what can be done with its pair, and what the last thing that was done came to. */
+/** The card of this browser: its account and session, buttons that use its pair, and the last action with its answer. */
 
 import { describePlace } from '../places.ts'
 import type { Action, Run } from '../run.ts'
@@ -79,7 +79,7 @@ function Holder({ visitor: { name, claims, session, end }, now, refreshTtlSecond
   )
 }
 
-/** Where the clock of this run and that of the browser disagree in a way that shows. */
+/** A hint where the clock of this run has moved so far that the pair is not valid yet, or would be gone from the browser. */
 function hintFor(issuedAt: number, expiresAt: number, now: number) {
   const hint =
     issuedAt > now + 60

@@ -6,7 +6,7 @@ import { STYLE } from './style.ts'
 
 interface FrameProps {
   readonly title: string
-  /** Of the page's Content-Security-Policy: the style is the only thing that it lets in. */
+  /** The nonce of the page's Content-Security-Policy, which allows this style and nothing else. */
   readonly nonce: string | undefined
   readonly children?: Child
 }
@@ -31,7 +31,7 @@ export function Frame({ title, nonce, children }: FrameProps) {
 interface CardProps {
   readonly id: string
   readonly title: string
-  /** Beside the title, in quiet. */
+  /** A note beside the title. */
   readonly note?: Child
   readonly children?: Child
 }
@@ -48,7 +48,7 @@ export function Card({ id, title, note, children }: CardProps) {
   )
 }
 
-/** For a list that has nothing in it yet: what would be here, and how it gets here. */
+/** The text of an empty list: what it would hold, and how that gets there. */
 export function Empty({ children }: { readonly children?: Child }) {
   return <p class="body quiet">{children}</p>
 }

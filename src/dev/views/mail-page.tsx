@@ -1,4 +1,4 @@
-/** One mail: what its owner sees, with links that work, and what became of it. */
+/** The page of one mail: what its owner sees, with links that work, and whether it was sent. */
 
 import { describeState, describeUses, type ShownMail } from '../mails.ts'
 import { Card, Frame } from './frame.tsx'

@@ -1,4 +1,4 @@
-/** Everything at a glance: where and when, who, and what came of it. */
+/** The main page: place and clock, this browser, accounts, sessions, mails and the log. */
 
 import type { Services } from '../../domain/services.ts'
 import type { ShownMail } from '../mails.ts'
@@ -26,7 +26,7 @@ interface PlaygroundProps {
   readonly visitor: Visitor | null
 }
 
-/** The others are one press away. */
+/** The newest events, which are shown at once; older ones are folded away. */
 const SHOWN_EVENTS = 10
 
 export function PlaygroundPage(props: PlaygroundProps) {

@@ -12,7 +12,7 @@ const MAX_ENDED = 4
 interface SessionsProps {
   readonly sessions: readonly SessionRecord[]
   readonly services: Pick<Services, 'settings' | 'now'>
-  /** Of this browser. */
+  /** The session of this browser's access token. */
   readonly currentSid: string | null
 }
 

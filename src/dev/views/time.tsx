@@ -1,4 +1,4 @@
-/** Moments, by the clock of this run: how far away they are, and on demand exactly when. */
+/** Times by the clock of this run: how far away they are, and the exact time as a tooltip. */
 
 const UNITS = [
   ['day', 86_400],
@@ -19,7 +19,7 @@ export function describeMoment(at: number): string {
   return `${new Date(at * 1000).toISOString().replace('T', ' ').slice(0, 19)} UTC`
 }
 
-/** "4 min ago", "in 10 days"; pointing at it shows the moment itself. */
+/** "4 min ago", "in 10 days"; the tooltip has the exact time. */
 export function Away({ at, now }: { readonly at: number; readonly now: number }) {
   const distance = describeDuration(at - now)
   const text = at === now ? 'just now' : at > now ? `in ${distance}` : `${distance} ago`

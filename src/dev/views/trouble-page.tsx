@@ -1,4 +1,4 @@
-/** When there is nothing to play with: why, and the way back. */
+/** The page of an error: its reason, and a link back to the playground. */
 
 import { Frame } from './frame.tsx'
 

@@ -1,4 +1,4 @@
-/** Where and when this run pretends to be. */
+/** The place and the clock of this run, with buttons that change them. */
 
 import type { Settings } from '../../domain/settings.ts'
 import { describePlace, PlaceId } from '../places.ts'
