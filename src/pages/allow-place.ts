@@ -4,6 +4,7 @@ import { html } from 'hono/html'
 import * as z from 'zod/mini'
 
 import type { PlaceChoice, PlaceOffer } from '../domain/mails/allow-place.ts'
+import { ALLOWED_PLACE_DAYS } from '../domain/mails/offered-places.ts'
 import { breakable, type LinkPage } from './link-page.ts'
 
 /** `policy` is the one under which the page said what would be allowed; `former` is a box, sent only when it is ticked. */
@@ -14,11 +15,10 @@ const Form = z.pipe(
 
 export const page: LinkPage<PlaceOffer, PlaceChoice, readonly string[]> = {
   question: 'Was that you?',
-  consequence:
-    'If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail.',
+  consequence: `If you recognize this, you can allow the place: for ${ALLOWED_PLACE_DAYS} days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail.`,
   isDangerous: false,
   fields({ policy, blocked, former }) {
-    const extent = html`<h2>What you would allow, for 90 days</h2><p>${breakable(sentence(blocked.words))}</p>`
+    const extent = html`<h2>What you would allow, for ${ALLOWED_PLACE_DAYS} days</h2><p>${breakable(sentence(blocked.words))}</p>`
     const seen = html`<input type="hidden" name="policy" value="${policy}"/>`
     return html`${extent}${seen}${former === null ? '' : checkbox(former.words)}`
   },
@@ -26,7 +26,7 @@ export const page: LinkPage<PlaceOffer, PlaceChoice, readonly string[]> = {
   done: 'This place is allowed',
   afterwards(places) {
     const allowed = places.map((words) => `from ${words}`).join(', and ')
-    const extent = html`<p>For 90 days, your sessions may be used ${breakable(allowed)}.</p>`
+    const extent = html`<p>For ${ALLOWED_PLACE_DAYS} days, your sessions may be used ${breakable(allowed)}.</p>`
     return html`${extent}<p>The session that was blocked has ended all the same: sign in again.</p>`
   },
 }

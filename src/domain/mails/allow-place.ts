@@ -5,9 +5,7 @@ import type { Services } from '../services.ts'
 import type { Settings } from '../settings.ts'
 import { findUnused, type LinkRule } from './follow-link.ts'
 import type { Notice } from './notice.ts'
-import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
-
-const ALLOWED_PLACE_TTL_SECONDS = 90 * 86_400
+import { ALLOWED_PLACE_DAYS, offerPlaces, type OfferedPlaces } from './offered-places.ts'
 
 /** What the link would allow, and the policy that says how far that reaches. */
 export interface PlaceOffer extends OfferedPlaces {
@@ -31,7 +29,7 @@ export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = 
     const { blocked, former } = requireOffer(services.settings, await findUnused(services, link), policy)
     const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
     const now = services.now()
-    const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_TTL_SECONDS)
+    const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_DAYS * 86_400)
     return isAllowed ? places.map(({ words }) => words) : null
   },
 }

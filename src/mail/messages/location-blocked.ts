@@ -2,13 +2,13 @@
 
 import { describeLifetime } from '../../domain/mails/links.ts'
 import type { NoticeFacts } from '../../domain/mails/notice.ts'
-import { offerPlaces } from '../../domain/mails/offered-places.ts'
+import { ALLOWED_PLACE_DAYS, offerPlaces } from '../../domain/mails/offered-places.ts'
 import type { LocationPolicy } from '../../domain/places/place.ts'
 import type { Wording } from './layout.ts'
 
 export function locationBlocked(facts: NoticeFacts<'location_blocked'>, policy: LocationPolicy): Wording {
   const places = offerPlaces(policy, facts)
-  // Both links of this mail live as long.
+  // The links of one mail live equally long: a test of the messages holds it.
   const lifetime = describeLifetime('end_sessions')
   return {
     subject: 'We blocked a sign-in from another place',
@@ -18,7 +18,7 @@ export function locationBlocked(facts: NoticeFacts<'location_blocked'>, policy: 
     advice:
       places === null
         ? `If this was you, sign in again. It came from a Worker, as anybody can run one, so the place cannot be allowed. If it was not you, end all your sessions and change your password: the link also takes back the places that you allowed. It works once, for ${lifetime}.`
-        : `If this was you, sign in again. The second link below lets you allow ${places.blocked.words}${places.former === null ? '' : ` (and, if you tick it there, ${places.former.words})`}, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for ${lifetime}.`,
+        : `If this was you, sign in again. The second link below lets you allow ${places.blocked.words}${places.former === null ? '' : ` (and, if you tick it there, ${places.former.words})`}, for ${ALLOWED_PLACE_DAYS} days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for ${lifetime}.`,
     links: places === null ? ['end_sessions'] : ['end_sessions', 'allow_place'],
   }
 }

@@ -17,6 +17,13 @@ test.each(Object.entries(LINKS))('%s expires before it is forgotten that it was 
 })
 
 test.each(Object.entries(LINKS))(
+  '%s lives for whole hours, more than one, since mails say "24 hours"',
+  (_purpose, link) => {
+    expect(Number.isInteger(link.lifetimeSeconds / 3600) && link.lifetimeSeconds > 3600).toBe(true)
+  },
+)
+
+test.each(Object.entries(LINKS))(
   '%s is voided by nothing, or by another link of the table',
   (purpose, { voidedBy }) => {
     expect([null, ...Object.keys(LINKS).filter((other) => other !== purpose)]).toContain(voidedBy)

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 
+import { describeLifetime, type LinkPurpose } from '../../../src/domain/mails/links.ts'
 import type { Notice, NoticeFacts, NoticeKind } from '../../../src/domain/mails/notice.ts'
 import type { Client, LocationPolicy } from '../../../src/domain/places/place.ts'
 import type { MailContent } from '../../../src/mail/messages/layout.ts'
@@ -109,6 +110,19 @@ describe('a mail', () => {
     expect([...html.matchAll(/href="([^"]*)"/g)].map(([, url]) => url?.replaceAll('&amp;', '&'))).toEqual(urls)
     const words = text.replaceAll(/:\nhttps:.*$/gm, '').replaceAll(/^(\w+): /gm, '$1 ')
     expect(visibleText(html)).toBe(words.replaceAll(/\s+/g, ' ').trim())
+  })
+
+  test.each(KINDS)('%s says how long its links work, which is equally long for all of them', async (kind) => {
+    const purposes: LinkPurpose[] = []
+    const stored = { kind, facts: facts(), id: 'mail-1', account: 7, recipient: 'somebody@example.com' }
+    const { text } = await renderMail(stored, 'address', async (purpose) => {
+      purposes.push(purpose)
+      return 'https://auth.example.com'
+    })
+
+    const [lifetime, ...others] = new Set(purposes.map(describeLifetime))
+    expect(others).toEqual([])
+    expect(text).toContain(`once, for ${lifetime}.`)
   })
 
   test.each(KINDS)('%s is the same however often it is rendered', async (kind) => {
