@@ -10,7 +10,7 @@ import { type Cause, NOT_MIGRATED } from '../log.ts'
 
 /**
  * How long one round trip may take. The longest chain is a refresh from another place: three tries of the rotation with
- * their pauses, the end of the session, and the queue message about the mail (`mail/delivery.ts`). It stays below 8 s, or
+ * their pauses, the end of the session, and the queue message about the mail (`mail/queue.ts`). It stays below 8 s, or
  * below 10 s where another client was faster, so that the session is ended as reused after all. The three tries stay below
  * `RACE_SECONDS`, so that a retry of this Worker is never taken for a reused token.
  */

@@ -26,7 +26,7 @@ const KEEP_SESSIONS_SECONDS = 86_400
 /** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
 export const KEEP_MAILS_SECONDS = 30 * 86_400
 
-/** Some 4,000 row and index writes, a fraction of a second. */
+/** The rows that one statement deletes at most, so that callers wait only briefly for D1's one thread. */
 const CHUNK_ROWS = 1000
 /** In one run, of all tables together. Rows that are left are in a slice of the next day. */
 const MAX_CHUNKS = 20

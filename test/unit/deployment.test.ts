@@ -97,7 +97,7 @@ describe('the bundle that a deploy uploads', () => {
 
   test('stays below its ceiling, WebAssembly not counted', () => {
     expect(built.modules.map(({ type }) => type)).toEqual(['ESModule', 'CompiledWasm', 'CompiledWasm'])
-    // 75 KiB is the promise; a little above what it is today, so that nobody spends the rest without noticing.
+    // The target of docs/performance.md is 66 KiB. This is a little above the size of today, so that no change spends the rest unnoticed.
     expect(gzipKiB(built)).toBeLessThan(72)
   })
 
