@@ -7,7 +7,16 @@ import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
-import { count, list, PublicUrl, SAMPLE_PREFIX, seconds, Secret, TrustworthyUrl } from './setting-kinds.ts'
+import {
+  CookieDomain,
+  count,
+  list,
+  PublicUrl,
+  SAMPLE_PREFIX,
+  seconds,
+  Secret,
+  TrustworthyUrl,
+} from './setting-kinds.ts'
 
 const Config = z
   .object({
@@ -24,6 +33,8 @@ const Config = z
     SESSIONS_MAX: count(1, 1000, '100'),
     REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
+    COOKIE_DOMAIN: z.optional(CookieDomain),
+    COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(
@@ -52,6 +63,11 @@ const Config = z
       path: ['ISSUE_ACCESS'],
       message:
         'must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars',
+    }),
+    // A browser drops a cookie whose domain is not above the host that sets it, and nobody could sign in.
+    z.refine(({ COOKIE_DOMAIN, PUBLIC_URL }) => COOKIE_DOMAIN === undefined || isBelow(PUBLIC_URL, COOKIE_DOMAIN), {
+      path: ['COOKIE_DOMAIN'],
+      message: 'must be the host of PUBLIC_URL, or a parent of it',
     }),
   )
 
@@ -85,6 +101,11 @@ function reason(issue: z.core.$ZodIssue, set: object): string {
 
 function isLocal(publicUrl: string | undefined): boolean {
   return publicUrl === undefined || isLoopback(new URL(publicUrl).hostname)
+}
+
+function isBelow(publicUrl: string | undefined, domain: string): boolean {
+  const host = publicUrl === undefined ? '' : new URL(publicUrl).hostname
+  return host === domain || host.endsWith(`.${domain}`)
 }
 
 /** The secrets that a deployment was never given, by name. None when it cannot start for another reason. */

@@ -104,6 +104,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
       sessionsMax: config.SESSIONS_MAX,
       refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
       locationPolicy: config.LOCATION_POLICY,
+      cookieDomain: config.COOKIE_DOMAIN,
+      cookieSameSite: config.COOKIE_SAMESITE,
     },
     tokens,
     passwords: createPasswords(passwordPrimitives),

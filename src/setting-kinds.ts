@@ -76,6 +76,30 @@ export const Origin = z
     ),
   )
 
+/** Below these anybody may have a name, so that browsers refuse a cookie for all of it. Their own list has thousands more. */
+const PUBLIC_SUFFIXES: ReadonlySet<string> = new Set(
+  (
+    'workers.dev pages.dev co.uk org.uk com.au net.au co.nz co.za co.jp co.kr co.in co.il ' +
+    'com.br com.mx com.ar com.tr com.cn com.tw com.hk com.sg com.pl com.ua'
+  ).split(' '),
+)
+
+/** A domain below which hosts share a cookie (RFC 6265 section 5.2.3), as browsers compare it: without the dot before it. */
+export const CookieDomain = z.pipe(
+  z.pipe(z.string(), z.transform(toHostname)),
+  z.string().check(
+    // An address has no parent, and a browser refuses a cookie for a single label.
+    z.refine((text) => /^(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+[a-z](?:[a-z\d-]*[a-z\d])?$/.test(text), {
+      message: 'must be a domain such as example.com',
+      abort: true,
+    }),
+    z.refine((text) => !PUBLIC_SUFFIXES.has(text), {
+      message: 'must not be a public suffix: browsers refuse a cookie for all of it',
+      abort: true,
+    }),
+  ),
+)
+
 /** `https` anywhere; `http` on this machine only, since both carry secrets. */
 function isTrustworthyUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
@@ -91,6 +115,12 @@ function toUrl(text: string): string {
   if (isLoopback(host)) return `http://${trimmed}`
   // A host without a dot is a slip: no public address has such a name.
   return host.includes('.') ? `https://${trimmed}` : trimmed
+}
+
+/** A name in the form that a URL has it: small letters, international ones as `xn--`. What is no name stays what it is. */
+function toHostname(text: string): string {
+  const name = text.trim().replace(/^\./, '')
+  return /^[^\s/\\?#@:%]+$/.test(name) && URL.canParse(`https://${name}`) ? new URL(`https://${name}`).hostname : name
 }
 
 /** Whether a URL may be `PUBLIC_URL`: one with a user name or a password would carry those into every token and mail. */

@@ -12,4 +12,7 @@ export interface Settings {
   readonly sessionsMax: number
   readonly refreshReuseSeconds: number
   readonly locationPolicy: LocationPolicy
+  /** The host of `publicUrl`, or a parent of it, whose hosts all get the access cookie. */
+  readonly cookieDomain: string | undefined
+  readonly cookieSameSite: 'strict' | 'lax' | 'none'
 }

@@ -15,6 +15,8 @@ export const TEST_BINDINGS = {
   SESSIONS_MAX: '100',
   REFRESH_REUSE_SECONDS: '0',
   LOCATION_POLICY: 'address',
+  COOKIE_DOMAIN: '',
+  COOKIE_SAMESITE: 'strict',
   MAIL_TRANSPORT: 'cloudflare',
   MAIL_FROM: 'Tessera <tessera@example.com>',
   MAIL_API_URL: '',

@@ -40,6 +40,8 @@ export const DEFAULT_SETTINGS: Settings = {
   sessionsMax: 100,
   refreshReuseSeconds: 0,
   locationPolicy: 'address',
+  cookieDomain: undefined,
+  cookieSameSite: 'strict',
 }
 
 /** A row of the table: the session, whose it is, and how it was last seen. */

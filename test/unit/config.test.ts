@@ -34,6 +34,7 @@ describe('the configuration', () => {
     SESSIONS_MAX: 100,
     REFRESH_REUSE_SECONDS: 0,
     LOCATION_POLICY: 'address',
+    COOKIE_SAMESITE: 'strict',
     MAIL_TRANSPORT: 'cloudflare',
     MAIL_FROM: 'Tessera <tessera@example.com>',
   }
@@ -49,6 +50,8 @@ describe('the configuration', () => {
     'SESSIONS_MAX',
     'REFRESH_REUSE_SECONDS',
     'LOCATION_POLICY',
+    'COOKIE_DOMAIN',
+    'COOKIE_SAMESITE',
     'MAIL_TRANSPORT',
     'MAIL_FROM',
     'MAIL_API_URL',
@@ -113,6 +116,8 @@ describe('the configuration', () => {
     ['LOCATION_POLICY', 'asn', 'asn'],
     ['LOCATION_POLICY', 'country', 'country'],
     ['LOCATION_POLICY', 'off', 'off'],
+    ['COOKIE_SAMESITE', 'strict', 'strict'],
+    ['COOKIE_SAMESITE', 'lax', 'lax'],
     ['MAIL_TRANSPORT', 'cloudflare', 'cloudflare'],
     ['MAIL_FROM', 'auth@example.com', 'auth@example.com'],
     ['MAIL_FROM', 'Näme <auth@example.com>', 'Näme <auth@example.com>'],
@@ -126,6 +131,8 @@ describe('the configuration', () => {
   const short = 'needs at least 43 characters: 32 random bytes, base64 or hex'
   const url = 'must be an https URL'
   const address = 'must be a host or an https URL'
+  const domain = 'must be a domain such as example.com'
+  const publicSuffix = 'must not be a public suffix: browsers refuse a cookie for all of it'
   const wholeSeconds = 'must be a whole number of seconds'
 
   test.each([
@@ -184,6 +191,31 @@ describe('the configuration', () => {
     ['REFRESH_REUSE_SECONDS', '61', 'must be at most 60'],
     ['REFRESH_REUSE_SECONDS', '-1', wholeSeconds],
     ['LOCATION_POLICY', 'city', 'Invalid option: expected one of "address"|"subnet"|"asn"|"country"|"off"'],
+    ['COOKIE_DOMAIN', 'com', domain],
+    ['COOKIE_DOMAIN', 'localhost', domain],
+    ['COOKIE_DOMAIN', '.', domain],
+    ['COOKIE_DOMAIN', ' ', domain],
+    ['COOKIE_DOMAIN', '..example.com', domain],
+    ['COOKIE_DOMAIN', 'example.com.', domain],
+    ['COOKIE_DOMAIN', '*.example.com', domain],
+    ['COOKIE_DOMAIN', '-a.example.com', domain],
+    ['COOKIE_DOMAIN', 'a_b.example.com', domain],
+    ['COOKIE_DOMAIN', '203.0.113.7', domain],
+    ['COOKIE_DOMAIN', '127.1', domain],
+    ['COOKIE_DOMAIN', '0x7f.1', domain],
+    ['COOKIE_DOMAIN', '[2001:db8::1]', domain],
+    ['COOKIE_DOMAIN', 'https://example.com', domain],
+    ['COOKIE_DOMAIN', 'example.com:443', domain],
+    ['COOKIE_DOMAIN', 'example.com/', domain],
+    ['COOKIE_DOMAIN', 'example.com,example.org', domain],
+    ['COOKIE_DOMAIN', 'example.com; Path=/refresh', domain],
+    ['COOKIE_DOMAIN', 'example.com\r\nSet-Cookie: a=b', domain],
+    ['COOKIE_DOMAIN', 'workers.dev', publicSuffix],
+    ['COOKIE_DOMAIN', '.Pages.dev', publicSuffix],
+    ['COOKIE_DOMAIN', 'co.uk', publicSuffix],
+    ['COOKIE_DOMAIN', 7, 'Invalid input: expected string, received number'],
+    ['COOKIE_SAMESITE', 'Strict', 'Invalid option: expected one of "strict"|"lax"|"none"'],
+    ['COOKIE_SAMESITE', 'off', 'Invalid option: expected one of "strict"|"lax"|"none"'],
     ['MAIL_TRANSPORT', 'smtp', 'Invalid option: expected one of "cloudflare"|"api"'],
     ['MAIL_FROM', 'Tessera', 'must be an address'],
     ['MAIL_FROM', '@', 'must be an address'],
@@ -228,6 +260,7 @@ describe('the configuration', () => {
   })
 
   const SERVICE_KEY_REUSED = 'SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
+  const NOT_ABOVE = 'COOKIE_DOMAIN must be the host of PUBLIC_URL, or a parent of it'
   const OPEN_TO_ALL =
     'ISSUE_ACCESS must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars'
 
@@ -243,6 +276,12 @@ describe('the configuration', () => {
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://auth.example.com' }, OPEN_TO_ALL],
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'auth.example.com' }, OPEN_TO_ALL],
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://localhost.example.com' }, OPEN_TO_ALL],
+    [{ COOKIE_DOMAIN: 'example.com' }, NOT_ABOVE],
+    [{ COOKIE_DOMAIN: 'example.org', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
+    [{ COOKIE_DOMAIN: 'xample.com', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
+    [{ COOKIE_DOMAIN: 'www.auth.example.com', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
+    [{ COOKIE_DOMAIN: 'app.example.com', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
+    [{ COOKIE_DOMAIN: 'tessera.localhost', PUBLIC_URL: '127.0.0.1:8787' }, NOT_ABOVE],
     [{ MAIL_TRANSPORT: 'api' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
     [{ MAIL_TRANSPORT: 'api', MAIL_API_URL: '' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
   ])('refuses %j', (bindings, reason) => {
@@ -268,6 +307,19 @@ describe('the configuration', () => {
     [{ SESSION_MAX_SECONDS: '60' }, { SESSION_MAX_SECONDS: 60 }],
   ])('takes %j', (bindings, changes) => {
     expect(parseConfig({ AUTH_SECRET: SECRET, ...bindings })).toEqual({ ...DEFAULTS, ...changes })
+  })
+
+  test.each([
+    ['example.com', 'auth.example.com', 'example.com'],
+    ['auth.example.com', 'auth.example.com', 'auth.example.com'],
+    ['eu.example.com', 'https://auth.eu.example.com:8443', 'eu.example.com'],
+    [' .Example.COM ', 'auth.example.com', 'example.com'],
+    ['bücher.example', 'auth.bücher.example', 'xn--bcher-kva.example'],
+    ['example.xn--p1ai', 'auth.example.xn--p1ai', 'example.xn--p1ai'],
+    ['acme.workers.dev', 'tessera.acme.workers.dev', 'acme.workers.dev'],
+    ['tessera.localhost', 'http://auth.tessera.localhost:8787', 'tessera.localhost'],
+  ])('COOKIE_DOMAIN takes %j above %s', (text, PUBLIC_URL, value) => {
+    expect(parseConfig({ AUTH_SECRET: SECRET, PUBLIC_URL, COOKIE_DOMAIN: text }).COOKIE_DOMAIN).toBe(value)
   })
 
   test('no refusal shows a value, whatever the values are', () => {

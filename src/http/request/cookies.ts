@@ -17,17 +17,24 @@ const REFRESH = { name: 'refresh_token', path: '/refresh' }
 
 /** Both tokens of a request. Throws `token_missing`, or `wrong_data_structure` where one was sent twice. */
 export function readPairCookies(c: Context<AppEnv>): PresentedPair {
-  const header = c.req.header('Cookie') ?? ''
-  const access = readOnly(header, ACCESS.name)
+  const access = readAccessCookie(c)
   if (access === null) throw new TesseraError('token_missing', { detail: 'Access token is missing' })
-  const refresh = readOnly(header, REFRESH.name)
+  const refresh = readOnly(c.req.header('Cookie') ?? '', REFRESH.name)
   if (refresh === null) throw new TesseraError('token_missing', { detail: 'Refresh token is missing' })
   return { access, refresh }
 }
 
-/** The access token alone, or `null`. Throws `wrong_data_structure` where it was sent twice. */
+/**
+ * The access token alone, or `null`. Throws `wrong_data_structure` where it was sent twice; under `COOKIE_DOMAIN` that answer
+ * deletes those of its earlier values, so that the next try is good.
+ */
 export function readAccessCookie(c: Context<AppEnv>): string | null {
-  return readOnly(c.req.header('Cookie') ?? '', ACCESS.name)
+  try {
+    return readOnly(c.req.header('Cookie') ?? '', ACCESS.name)
+  } catch (error) {
+    clearTwins(c)
+    throw error
+  }
 }
 
 /** Every access token that was sent, also one that another host of the domain planted: a sign-out ends the sessions of all. */
@@ -37,23 +44,59 @@ export function readAllAccessCookies(c: Context<AppEnv>): readonly string[] {
 
 /** Hands a pair out. */
 export function writePair(c: Context<AppEnv>, pair: Pair): void {
-  const attributes = { ...attributesFor(c), maxAge: Math.max(0, pair.expiresAt - c.env.now()) }
-  setCookie(c, ACCESS.name, pair.access, { ...attributes, path: ACCESS.path })
-  setCookie(c, REFRESH.name, pair.refresh, { ...attributes, path: REFRESH.path })
+  setPair(c, pair, Math.max(0, pair.expiresAt - c.env.now()))
 }
 
-/** Deletes both cookies. */
+/** Deletes both cookies: a browser does that only by the `Domain` and `Path` under which it has them. */
 export function clearPair(c: Context<AppEnv>): void {
-  const attributes = { ...attributesFor(c), maxAge: 0 }
-  setCookie(c, ACCESS.name, '', { ...attributes, path: ACCESS.path })
-  setCookie(c, REFRESH.name, '', { ...attributes, path: REFRESH.path })
+  setPair(c, { access: '', refresh: '' }, 0)
 }
 
-/** `Secure` is left out for plain http on this machine alone: several cookie jars would drop such cookies. */
+function setPair(c: Context<AppEnv>, { access, refresh }: Pick<Pair, 'access' | 'refresh'>, maxAge: number): void {
+  const { cookieDomain: domain } = c.env.settings
+  const attributes = { ...attributesFor(c), maxAge }
+  // They go first: a cookie jar that cannot tell two of one path apart then keeps the last, which is the right one.
+  clearTwins(c)
+  setCookie(c, ACCESS.name, access, { ...attributes, path: ACCESS.path, ...(domain !== undefined && { domain }) })
+  setCookie(c, REFRESH.name, refresh, { ...attributes, path: REFRESH.path, sameSite: refreshSameSite(c) })
+}
+
+/**
+ * Deletes the access cookies that an earlier `COOKIE_DOMAIN` may have left, or none: beside the one of today they would be a
+ * cookie that was sent twice, which is refused.
+ */
+function clearTwins(c: Context<AppEnv>): void {
+  const { cookieDomain, publicUrl } = c.env.settings
+  if (cookieDomain === undefined || publicUrl === undefined) return
+  const attributes = { ...attributesFor(c), path: ACCESS.path, maxAge: 0 }
+  setCookie(c, ACCESS.name, '', attributes)
+  for (const domain of domainsOf(new URL(publicUrl).hostname)) {
+    if (domain !== cookieDomain) setCookie(c, ACCESS.name, '', { ...attributes, domain })
+  }
+}
+
+/** A host and its parents, without the last label, for which no browser takes a cookie. */
+function domainsOf(host: string): readonly string[] {
+  const labels = host.split('.')
+  return labels.slice(0, -1).map((_, i) => labels.slice(i).join('.'))
+}
+
+const SAME_SITE = { strict: 'Strict', lax: 'Lax', none: 'None' } as const
+
+/**
+ * `Secure` is left out for plain http on this machine alone, since several cookie jars would drop such cookies. With `SameSite=None`
+ * it stays: browsers drop that one without it, and take both from this machine.
+ */
 function attributesFor(c: Context<AppEnv>) {
   const { url } = c.req
-  const secure = !(url.startsWith('http:') && isLoopback(new URL(url).hostname))
-  return { httpOnly: true, secure, sameSite: 'Strict' } as const
+  const { cookieSameSite } = c.env.settings
+  const secure = cookieSameSite === 'none' || !(url.startsWith('http:') && isLoopback(new URL(url).hostname))
+  return { httpOnly: true, secure, sameSite: SAME_SITE[cookieSameSite] } as const
+}
+
+/** Under `lax` the refresh token stays Strict: a link shows pages, for which the access token is enough, and refreshes nothing. */
+function refreshSameSite({ env: { settings } }: Context<AppEnv>) {
+  return settings.cookieSameSite === 'none' ? SAME_SITE.none : SAME_SITE.strict
 }
 
 /** All values that a `Cookie` header has under a name, in its order. An empty one counts as none. */
