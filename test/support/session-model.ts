@@ -1,5 +1,5 @@
 /**
- * Sections 5 and 6 of the design as a program: what becomes of sessions, places and mails, without a token format, a
+ * docs/sessions.md as a program: what becomes of sessions, places and mails, without a token format, a
  * request or a database. It reads like the rules and is as slow as it likes; the Worker has to agree with it after
  * every step of every history.
  *

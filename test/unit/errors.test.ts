@@ -13,7 +13,7 @@ function membersOf(error: TesseraError) {
 }
 
 describe('the errors', () => {
-  /** Section 3 of the design, to the letter: applications compare these texts. */
+  /** The texts to the letter, since applications compare them. */
   const TABLE: Readonly<Record<ErrorCode, readonly [status: number, ...details: readonly string[]]>> = {
     wrong_data_structure: [400, 'Wrong data structure'],
     token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
@@ -34,7 +34,7 @@ describe('the errors', () => {
     unavailable: [503, 'Service unavailable'],
   }
 
-  test('are those of the design, and no others', () => {
+  test('keep their status and their text, and there are no others', () => {
     const rows = Object.entries(ERRORS).map(([code, { status, details }]) => [code, [status, ...details]])
     expect(Object.fromEntries(rows)).toEqual(TABLE)
   })

@@ -5,6 +5,9 @@ import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 
 import * as schema from '../../../src/db/schema.ts'
+import { LINKS } from '../../../src/domain/mails/links.ts'
+import type { NoticeKind } from '../../../src/domain/mails/notice.ts'
+import type { EndReason } from '../../../src/domain/sessions/session.ts'
 import { read, section, table } from '../../support/markdown.ts'
 
 const HEADER = '| column | what it is | written by |'
@@ -28,3 +31,27 @@ test.each(tables.map((one) => [getTableConfig(one).name, one] as const))(
     expect(rows.filter((cells) => cells.length !== 3 || cells.includes(''))).toEqual([])
   },
 )
+
+/** The words that a column may hold; one that the code gets is a type error here until it is named, and then the document lacks it. */
+const WORDS = [
+  [
+    'sessions',
+    'revoked_reason',
+    {
+      location: true,
+      reuse: true,
+      inactive: true,
+      signed_out: true,
+      revoked: true,
+      replaced: true,
+      crowded_out: true,
+    } satisfies Record<EndReason | 'replaced' | 'crowded_out', true>,
+  ],
+  ['notifications', 'kind', { location_blocked: true, token_reused: true } satisfies Record<NoticeKind, true>],
+  ['used_links', 'purpose', LINKS],
+] as const
+
+test.each(WORDS)('names every word that %s has as its %s', (name, column, words) => {
+  const [, what = ''] = table(section(document, `## ${name}`), HEADER).find(([cell]) => cell === `\`${column}\``) ?? []
+  expect(what.match(/(?<=`)\w+(?=`)/g)?.filter((word) => word !== 'notifications')).toEqual(Object.keys(words))
+})

@@ -8,7 +8,11 @@ import type { Client, LocationPolicy } from '../../../src/domain/places/place.ts
 import type { MailContent } from '../../../src/mail/messages/layout.ts'
 import { renderMail } from '../../../src/mail/render.ts'
 
-const KINDS = ['location_blocked', 'token_reused'] as const satisfies readonly NoticeKind[]
+/** Every kind: a new one is a type error here until it is named, and then its mail is tested below. */
+const KINDS = Object.keys({ location_blocked: true, token_reused: true } satisfies Record<
+  NoticeKind,
+  true
+>) as readonly NoticeKind[]
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
 

@@ -1,6 +1,6 @@
 /**
- * Random histories of sessions, against the Worker with its real store and against the model of the design's sections 5
- * and 6. The two must agree after every step, and in every row at the end. A failure is shrunk to the shortest history
+ * Random histories of sessions, against the Worker with its real store and against the model of docs/sessions.md in
+ * `test/support/session-model.ts`. The two must agree after every step, and in every row at the end. A failure is shrunk to the shortest history
  * that shows it, and printed with its seed.
  *
  * The mails' way through the real queue is tested elsewhere; here a mail is delivered at once, since its links are
