@@ -11,6 +11,7 @@ import {
   CookieDomain,
   count,
   list,
+  Origin,
   PublicUrl,
   SAMPLE_PREFIX,
   seconds,
@@ -35,6 +36,7 @@ const Config = z
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
     COOKIE_DOMAIN: z.optional(CookieDomain),
     COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
+    RETURN_ORIGINS: list(Origin),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(

@@ -106,6 +106,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
       locationPolicy: config.LOCATION_POLICY,
       cookieDomain: config.COOKIE_DOMAIN,
       cookieSameSite: config.COOKIE_SAMESITE,
+      returnOrigins: config.RETURN_ORIGINS,
     },
     tokens,
     passwords: createPasswords(passwordPrimitives),

@@ -71,7 +71,7 @@ export const Origin = z
   .string()
   .check(
     z.refine(
-      (text) => isTrustworthyUrl(text) && new URL(text).origin === text,
+      (text) => isTrustworthyUrl(text) && new URL(text).origin === text && !text.includes('*'),
       'must be origins such as https://app.example.com',
     ),
   )

@@ -15,4 +15,6 @@ export interface Settings {
   /** The host of `publicUrl`, or a parent of it, whose hosts all get the access cookie. */
   readonly cookieDomain: string | undefined
   readonly cookieSameSite: 'strict' | 'lax' | 'none'
+  /** Origins, beside the own one, to which a browser may be sent on. */
+  readonly returnOrigins: readonly string[]
 }

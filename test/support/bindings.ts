@@ -17,6 +17,7 @@ export const TEST_BINDINGS = {
   LOCATION_POLICY: 'address',
   COOKIE_DOMAIN: '',
   COOKIE_SAMESITE: 'strict',
+  RETURN_ORIGINS: '',
   MAIL_TRANSPORT: 'cloudflare',
   MAIL_FROM: 'Tessera <tessera@example.com>',
   MAIL_API_URL: '',

@@ -42,6 +42,7 @@ export const DEFAULT_SETTINGS: Settings = {
   locationPolicy: 'address',
   cookieDomain: undefined,
   cookieSameSite: 'strict',
+  returnOrigins: [],
 }
 
 /** A row of the table: the session, whose it is, and how it was last seen. */

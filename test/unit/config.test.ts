@@ -35,6 +35,7 @@ describe('the configuration', () => {
     REFRESH_REUSE_SECONDS: 0,
     LOCATION_POLICY: 'address',
     COOKIE_SAMESITE: 'strict',
+    RETURN_ORIGINS: [],
     MAIL_TRANSPORT: 'cloudflare',
     MAIL_FROM: 'Tessera <tessera@example.com>',
   }
@@ -52,6 +53,7 @@ describe('the configuration', () => {
     'LOCATION_POLICY',
     'COOKIE_DOMAIN',
     'COOKIE_SAMESITE',
+    'RETURN_ORIGINS',
     'MAIL_TRANSPORT',
     'MAIL_FROM',
     'MAIL_API_URL',
@@ -237,6 +239,24 @@ describe('the configuration', () => {
   })
 
   test.each([
+    '*',
+    'null',
+    'app.example.com',
+    'http://app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com/inbox',
+    'https://app.example.com:443',
+    'https://*.example.com',
+    'https://user@app.example.com',
+    'https://bücher.example',
+    'HTTPS://app.example.com',
+  ])('RETURN_ORIGINS refuses %j, by its place', (origin) => {
+    expect(refusal({ AUTH_SECRET: SECRET, RETURN_ORIGINS: `https://app.example.com, ${origin}` })).toBe(
+      'Configuration: RETURN_ORIGINS.1 must be origins such as https://app.example.com',
+    )
+  })
+
+  test.each([
     ['too short', `${OTHER_SECRET},${HEX_SECRET},short-but-random-1`, `2 ${short}`],
     ['a sample', 'replace-me-with-the-output-of-openssl-rand-base64-32', '0 is still the sample'],
     ['not random', `${OTHER_SECRET},${'ab'.repeat(30)}`, '1 is not random'],
@@ -300,6 +320,10 @@ describe('the configuration', () => {
     [
       { ISSUE_ACCESS: 'open', PUBLIC_URL: 'localhost:8787' },
       { ISSUE_ACCESS: 'open', PUBLIC_URL: 'http://localhost:8787' },
+    ],
+    [
+      { RETURN_ORIGINS: ' https://app.example.com,http://localhost:3000 ,, https://xn--bcher-kva.example:8443' },
+      { RETURN_ORIGINS: ['https://app.example.com', 'http://localhost:3000', 'https://xn--bcher-kva.example:8443'] },
     ],
     // Halfway through a rotation, when secrets are put one after the other.
     [{ AUTH_SECRET_PREVIOUS: `${OTHER_SECRET},${SECRET}` }, { AUTH_SECRET_PREVIOUS: [OTHER_SECRET, SECRET] }],

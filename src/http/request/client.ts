@@ -46,6 +46,6 @@ export function readCaller(c: Context<AppEnv>): Caller {
  * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
  * local development may do without `PUBLIC_URL`: its issuer is the origin of the request.
  */
-function readIssuer(c: Context<AppEnv>): string {
+export function readIssuer(c: Context<AppEnv>): string {
   return c.env.settings.publicUrl ?? new URL(c.req.url).origin
 }
