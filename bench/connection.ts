@@ -14,7 +14,7 @@ export interface Connection {
   readonly ask: (request: string) => Promise<Answer>
 }
 
-/** workerd closes a connection that is idle for five seconds; a request must not meet that. */
+/** A connection that was idle for longer is opened anew, since workerd closes one after five seconds. */
 const REST_MILLISECONDS = 2000
 /** Longer than any answer takes, a queue of hashes included. */
 const SILENCE_MILLISECONDS = 20_000

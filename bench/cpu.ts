@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What `/proc` counts in: 100 a second on every Linux, whatever its timer does. */
+/** The ticks of `/proc`: 100 a second on every Linux, whatever the frequency of its timer. */
 const TICK_MILLISECONDS = 10
 
 export interface CpuReading {
@@ -25,7 +25,7 @@ export function readCpu(pid: number): CpuReading {
   return { threads, ticks: processTicks(pid) }
 }
 
-/** CPU between two readings, in milliseconds. Ticks only count where a thread took its nanoseconds with it. */
+/** CPU between two readings, in milliseconds. Ticks are used only where a thread ended, since its nanoseconds are gone with it. */
 export function cpuBetween(before: CpuReading, after: CpuReading): number {
   if ([...before.threads.keys()].some((tid) => !after.threads.has(tid))) {
     return (after.ticks - before.ticks) * TICK_MILLISECONDS

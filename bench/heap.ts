@@ -45,7 +45,7 @@ export async function inspectHeap(inspectorPort: number, name: string): Promise<
 
   return {
     async liveMiB(touch) {
-      // Twice: what the first one finalizes, the second one frees.
+      // Garbage is collected twice, since the second collection frees what the first one finalized.
       for (let i = 0; i < 2; i += 1) {
         const collected = command('HeapProfiler.collectGarbage')
         await touch()

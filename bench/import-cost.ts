@@ -16,7 +16,7 @@ import { readWorkerOptions } from './worker-options.ts'
 
 const { default: workerd } = createRequire(import.meta.url)('workerd') as { readonly default: string }
 
-/** Writes what `startCpuMs` starts. */
+/** Writes the configuration of the workerd that `startCpuMs` starts. */
 export function writeConfig(bundle: Bundle, directory: string): string {
   mkdirSync(directory, { recursive: true })
   for (const { name, contents } of bundle.modules) writeFileSync(join(directory, name), contents)

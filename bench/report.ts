@@ -28,7 +28,7 @@ export interface TargetRow {
   /** CPU beyond the floor, in milliseconds an operation; `null` where the value is no ratio of two. */
   readonly beyondMs: number | null
   readonly unit: '×' | 'KiB' | 'ms'
-  /** `null` for a row that is only there to be seen. */
+  /** The target; `null` for a row without one. */
   readonly limit: number | null
 }
 

@@ -63,9 +63,9 @@ const SCALE = options.quick
 /** CPU that other programs may take beside a sample, as a share of one core, before it is taken again. */
 const DISTURBANCE = 0.1
 const RETAKES = 3
-/** Over all samples, so that a run on a busy machine ends, and says that it was one. */
+/** The retakes of all samples together, so that a run on a busy machine ends. The report says how many there were. */
 const ALL_RETAKES = 100
-/** A day of a service: for every sign-in many refreshes, for every refresh many verifications. */
+/** The mix of operations of a service: many refreshes for every sign-in, and many verifications for every refresh. */
 const MIX: Readonly<Record<Work['kind'], number>> = {
   verify: 780,
   refresh: 130,
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
   log('bundling')
   const bundles = await buildBundles(directory, options.before)
   const only = options.only?.split(',')
-  // Before anything else runs: a start is short, and what runs beside it blurs it.
+  // Starts are measured before any server runs, since they are short, and a server beside them would disturb them.
   const imported = only === undefined ? await importCost(bundles.floors.text, bundles.tessera) : null
   const { all, inspected } = await startSubjects({
     directory,
@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   const samples = new Map<string, Sample[]>(subjects.map(({ key }) => [key, []]))
   for (let round = 0; round < SCALE.rounds; round += 1) {
     log(`round ${round + 1} of ${SCALE.rounds}`)
-    // Every other round runs backwards: what one Worker leaves behind should not always meet the same next one.
+    // Every other round runs backwards, so that a Worker does not always follow the same one.
     for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
       samples.get(subject.key)?.push(await takeQuietly(load, subject))
     }
@@ -191,7 +191,7 @@ async function take(client: Load, { key, server, connections }: Subject): Promis
   return { ...result, cpuMs: own / result.operations, isDisturbed: disturbance > DISTURBANCE, disturbance }
 }
 
-/** The last pairs of every connection: signed, of one session, and meant for each other. */
+/** Checks the last pair of every connection: its signature, and that both tokens are of one session and one `jti`. */
 async function checkPairs({ key, mint }: Subject): Promise<void> {
   const keys = createLocalJWKSet({ keys: [{ ...mint.jwk, alg: 'ES256' }] })
   for (const { access, refresh } of await load.sample(key)) {

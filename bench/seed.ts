@@ -65,7 +65,7 @@ function databaseFile(storage: string): string {
   return join(directory, file)
 }
 
-/** Past the binding: a million rows would take it minutes. */
+/** Inserts rows by SQLite itself: by the binding, a million of them would take minutes. */
 function fill(file: string, sessions: number): void {
   const database = new DatabaseSync(file)
   const users = userCount(sessions)

@@ -28,7 +28,7 @@ export interface ServeOptions {
   readonly inspectorPort?: number
 }
 
-/** Starts a workerd and waits until it takes requests. Never two at once: that is how its process is told. */
+/** Starts a workerd and waits until it takes requests. Only one at a time may start, since its process is known by being the new one. */
 export async function serve({ name, modules }: Bundle, options: ServeOptions): Promise<Served> {
   const { storage, template, bindings = {}, consumesQueues = false, inspectorPort } = options
   if (template !== undefined && !existsSync(storage)) cpSync(template, storage, { recursive: true })

@@ -28,7 +28,7 @@ export interface Recorded {
   readonly signIn: readonly RecordedStatement[]
 }
 
-/** Numbers that stand for themselves nowhere else; texts start with a colon. */
+/** The values that stand for changing ones while statements are recorded: numbers that occur nowhere else, and texts that start with a colon. */
 const NUMBERS: ReadonlyMap<unknown, string> = new Map([
   [901, 'now'],
   [902, 'expiresAt'],
@@ -37,7 +37,7 @@ const NUMBERS: ReadonlyMap<unknown, string> = new Map([
   [905, 'userId'],
 ])
 
-/** A client as the benchmark's: nothing is known of where it is. */
+/** The client of the benchmark, of which only the address is known. */
 const client: Client = {
   address: ':address',
   asn: null,
@@ -79,7 +79,7 @@ export async function recordStatements(): Promise<Recorded> {
         now: 901,
         refreshTtlSeconds: 903,
         sessionMaxSeconds: 904,
-        // As of a client that stayed where it was.
+        // The client is at the address of its token.
         place: {
           sameAddress: true,
           asn: null,

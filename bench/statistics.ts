@@ -1,6 +1,6 @@
-/** The few numbers that many short rounds give. */
+/** Medians and quartiles of many short rounds. */
 
-/** The middle of the values, and the ends of their middle half: what is beyond them was the machine. */
+/** The median of the values and their quartiles, between which the machine disturbed little. */
 export interface Spread {
   readonly median: number
   readonly low: number
@@ -12,7 +12,7 @@ export function spread(values: readonly number[]): Spread {
   return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75) }
 }
 
-/** Between two values, a share of both. `NaN` for none at all. */
+/** A quantile, interpolated between two values. `NaN` where there is no value. */
 function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share
   const [below, above] = [Math.floor(at), Math.ceil(at)].map((i) => sorted[i] ?? Number.NaN)

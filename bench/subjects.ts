@@ -37,12 +37,12 @@ export interface Subjects {
   readonly inspected: { readonly subjects: readonly Subject[]; readonly inspectorPort: number }
 }
 
-/** Enough to keep one workerd busy, and no more: beyond that they only queue. */
+/** The connections of most operations: enough to keep one workerd busy. More of them would only queue. */
 const CONNECTIONS = 8
-/** A hash is long, and fills its thread by itself. */
+/** The connections of hashes, each of which keeps the thread busy by itself. */
 const HASHING_CONNECTIONS = 2
 
-/** The secrets of the Worker under test guard nothing. */
+/** The secrets of the Worker under test, which guard nothing and may stand here. */
 const SECRETS = {
   AUTH_SECRET: 'Bench7cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q=',
   SERVICE_KEY: 'Bench8pVt6Yw1Zx4Bc7Df0Gh2Jk5Lm9No-Rs6Tu8Vw1Xy=',
@@ -205,7 +205,7 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Also the name of its target. */
+/** The label of an operation, which is also the name of its target. */
 export function sizeLabel(sessions: number): string {
   return `refresh, ${sessions.toLocaleString('en')} sessions`
 }

@@ -15,6 +15,6 @@ export interface WorkerOptions {
 
 export function readWorkerOptions(): WorkerOptions {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, 'wrangler.toml'))
-  // Wrangler's own type leaves most of it open.
+  // Wrangler types most of this configuration as unknown.
   return workerOptions as unknown as WorkerOptions
 }

@@ -23,9 +23,9 @@ export const users = sqliteTable(
     confirmedAt: integer('confirmed_at'),
     failedSignIns: integer('failed_sign_ins').notNull().default(0),
     lockedUntil: integer('locked_until'),
-    /** Sessions that were opened until then have ended, whatever their own rows say, */
+    /** Sessions that were opened until then have ended, whatever their own rows say, but for the one that `endedExcept` names. */
     endedBefore: integer('ended_before'),
-    /** except the one with this `sid`. */
+    /** The `sid` of the one session that `endedBefore` does not end. */
     endedExcept: text('ended_except'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -54,7 +54,7 @@ export const sessions = sqliteTable(
     /** The name of the Internet service provider. */
     provider: text('network'),
     userAgent: text('user_agent'),
-    /** Who refreshed last, where that was a visit to a place that the owner allowed. */
+    /** The client of the last refresh, where that came from a place that the owner allowed. */
     visitIp: text('visit_ip'),
     visitCountry: text('visit_country'),
     visitCity: text('visit_city'),
@@ -62,7 +62,7 @@ export const sessions = sqliteTable(
     visitUserAgent: text('visit_user_agent'),
   },
   (table) => [
-    // Without those that ended: however many an account leaves behind, nobody reads past them.
+    // Ended sessions are not in the index, so that no statement reads past them, however many an account has.
     index('sessions_user_id_created_at')
       .on(table.userId, table.createdAt)
       .where(sql`revoked_at is null`),

@@ -40,7 +40,7 @@ export function prepare<Row = never>(d1: D1Database, query: BuiltQuery<Row>): St
   return {
     bind: (values) => prepared.bind(...sources.map((from) => (from.name === null ? from.value : values[from.name]))),
     rows: (result) => {
-      // An empty list would say that no row matched, which nobody knows.
+      // An empty list would mean that no row matched, where D1 gave no result at all.
       if (result === undefined) throw new RangeError('D1 gave no result for a statement of a batch')
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- D1 knows no types; the query that made the rows does
       return result.results as Row[]

@@ -1,4 +1,4 @@
-/** What the row of an ended session holds, and when it may leave. */
+/** The columns of a session that ends, and when the purge may delete its row. */
 
 import { type SQL, sql } from 'drizzle-orm'
 

@@ -9,7 +9,7 @@ import { parameter } from '../statement.ts'
 /** The row has the session and the account of the token. A statement that reads the account compares its guid itself. */
 export const isNamedById = and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, parameter('userId')))
 
-/** … and the account has the guid of the token, where it is not deleted. */
+/** As `isNamedById`, and the account has the guid of the token, where it is not deleted. */
 export const isNamed = and(
   isNamedById,
   notExists(

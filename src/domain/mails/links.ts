@@ -38,7 +38,7 @@ export const LINKS = {
     path: '/links/allow-place',
     label: 'That was me, allow this place',
     lifetimeSeconds: 86_400,
-    // An owner who ended all sessions did not know the place.
+    // Whoever ends all sessions does not know the place, so that it must not be allowed afterwards.
     voidedBy: 'end_sessions',
   },
 } as const satisfies Readonly<Record<string, Link>>

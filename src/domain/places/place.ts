@@ -29,7 +29,7 @@ export interface Client {
 const KNOWN = ['asn', 'country'] as const
 export type Known = (typeof KNOWN)[number]
 
-/** What is compared of a client. */
+/** The part of a client that a place is made of. */
 type Compared = Pick<Client, 'address' | Known>
 
 /**

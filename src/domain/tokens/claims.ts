@@ -13,7 +13,7 @@ const Id = z.string().check(z.minLength(1), z.maxLength(64))
 const Times = z.object({
   iat: Seconds,
   exp: Seconds,
-  /** We write none. A token that has one, signed by whoever shares our secret, is not good before it. */
+  /** Tessera writes no `nbf`. Whoever shares its secret may sign a token that has one, and that is not good before then. */
   nbf: z.exactOptional(Seconds),
 })
 
@@ -27,7 +27,7 @@ const PairClaims = z.extend(Times, {
   jti: Id,
 })
 
-/** Verifiers know the account by `sub`, and these rules by `guid`: a token that names two accounts is of none. */
+/** `sub` and `guid` have to agree, since other verifiers read the account from `sub`, and these rules from `guid`. */
 const namesOneAccount = z.refine<Pick<z.output<typeof PairClaims>, 'sub' | 'guid'>>(({ sub, guid }) => sub === guid)
 
 const AccessClaims = z
