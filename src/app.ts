@@ -5,8 +5,8 @@ import type { Hono } from 'hono'
 import { TesseraError } from './errors.ts'
 import { type AppEnv, factory } from './http/factory.ts'
 import { isIssuing } from './http/guards/issuing.ts'
+import { openToAll, shareWithListed } from './http/answer/cors.ts'
 import { answerError } from './http/answer/problem.ts'
-import { pathBelow } from './http/request/base-path.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/mails.ts'
@@ -17,9 +17,7 @@ import { tokenRoutes } from './http/routes/tokens.ts'
 
 /** The app, to be given its services as Hono's environment: `app.fetch(request, services, ctx)`. */
 export function createApp() {
-  const app = factory.createApp({
-    getPath: (request, options) => pathBelow(options?.env?.settings.basePath ?? '', request),
-  })
+  const app = factory.createApp()
 
   // The methods of a path are looked up only where no route was found, so that other requests do not pay for it.
   app.notFound((c) => {
@@ -33,6 +31,7 @@ export function createApp() {
 
   // `/:guid` takes every path of one segment, so its routes come last.
   return app
+    .use('/.well-known/*', openToAll)
     .route('/', keyRoutes)
     .route('/', tokenRoutes)
     .route('/', sessionRoutes)
@@ -61,17 +60,22 @@ const NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 /** A year, without subdomains: one host does not know whether all hosts below it speak https (RFC 6797 section 6.1). */
 const HTTPS_ONLY = 'max-age=31536000'
 
-/** Sets the headers that every answer has: no cache keeps it, and no page of a browser can use it. `url` is that of its request. */
-export function setCommonHeaders(response: Response, url: string): Response {
+/** Sets the headers that every answer has: no cache keeps it, and no page of a browser can use it but those of `corsOrigins`. */
+export function setCommonHeaders(
+  answer: Response,
+  request: Request,
+  corsOrigins: ReadonlySet<string> = new Set(),
+): Response {
+  const response = shareWithListed(answer, request, corsOrigins)
   const { headers } = response
   // An answer that depends on a token must not be cached; the few that may be have set the header already.
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
   // A page has set a policy of its own.
   if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', NOTHING)
-  // The public keys are for every page.
+  // Public keys are for every page, and pages for none but their own.
   if (!headers.has('Cross-Origin-Resource-Policy')) headers.set('Cross-Origin-Resource-Policy', 'same-origin')
   headers.set('Referrer-Policy', 'no-referrer')
   headers.set('X-Content-Type-Options', 'nosniff')
-  if (url.startsWith('https:')) headers.set('Strict-Transport-Security', HTTPS_ONLY)
+  if (request.url.startsWith('https:')) headers.set('Strict-Transport-Security', HTTPS_ONLY)
   return response
 }

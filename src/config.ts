@@ -8,7 +8,6 @@ import * as z from 'zod/mini'
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
 import {
-  BasePath,
   CookieDomain,
   count,
   list,
@@ -27,7 +26,6 @@ const Config = z
     SERVICE_KEY: z.optional(Secret),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
     PUBLIC_URL: z.optional(PublicUrl),
-    BASE_PATH: z.optional(BasePath),
     AUDIENCE: z.optional(z.string()),
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
@@ -39,6 +37,7 @@ const Config = z
     COOKIE_DOMAIN: z.optional(CookieDomain),
     COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
     RETURN_ORIGINS: list(Origin),
+    CORS_ORIGINS: list(Origin),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(
@@ -68,6 +67,11 @@ const Config = z
       message:
         'must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars',
     }),
+    // Cookies go along with the requests of every site, and are of use to the listed ones alone.
+    z.refine((config) => config.COOKIE_SAMESITE !== 'none' || config.CORS_ORIGINS.length > 0, {
+      path: ['COOKIE_SAMESITE'],
+      message: 'must not be none without CORS_ORIGINS, the origins that it is for',
+    }),
     // A browser drops a cookie whose domain is not above the host that sets it, and nobody could sign in.
     z.refine(({ COOKIE_DOMAIN, PUBLIC_URL }) => COOKIE_DOMAIN === undefined || isBelow(PUBLIC_URL, COOKIE_DOMAIN), {
       path: ['COOKIE_DOMAIN'],
@@ -93,11 +97,6 @@ export function parseConfig(bindings: object): Config {
   if (result.success) return result.data
   const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, set)}`)
   throw new ConfigError(`Configuration: ${reasons.join('; ')}`)
-}
-
-/** What stands before every path, or `''`. Known also where nothing else of a configuration can be used, or its health would be lost. */
-export function basePathOf(bindings: object): string {
-  return BasePath.safeParse('BASE_PATH' in bindings ? bindings.BASE_PATH : undefined).data ?? ''
 }
 
 function reason(issue: z.core.$ZodIssue, set: object): string {

@@ -15,9 +15,16 @@ const DEAD_LETTER_SUFFIX = '-dead'
 
 export default {
   async fetch(request, env, ctx) {
-    const runtime = readyRuntime(env)
-    const answer = runtime === undefined ? await start(request, env, ctx) : serve(request, env, ctx, runtime)
-    return setCommonHeaders(await answer, request.url)
+    let runtime = readyRuntime(env)
+    if (runtime === undefined) {
+      try {
+        runtime = await runtimeFor(env)
+      } catch (error) {
+        return setCommonHeaders(await giveReason(request, env, error), request)
+      }
+    }
+    const answer = await serve(request, env, ctx, runtime)
+    return setCommonHeaders(answer, request, runtime.services.settings.corsOrigins)
   },
 
   async queue(batch, env) {
@@ -33,17 +40,6 @@ export default {
   },
 } satisfies ExportedHandler<Env>
 
-/** The first answer of an isolate, or every answer of a deployment that cannot start; the log says in one line why. */
-async function start(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  let runtime: Runtime
-  try {
-    runtime = await runtimeFor(env)
-  } catch (error) {
-    return giveReason(request, env, error)
-  }
-  return serve(request, env, ctx, runtime)
-}
-
 /** Answers under the address of this deployment alone. The host is checked before anything else of the request. */
 function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: Runtime): Response | Promise<Response> {
   const address = addressOf(request.url, services.settings.publicUrl)
@@ -52,6 +48,7 @@ function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: 
   return giveReason(request, env, new UnknownAddress())
 }
 
+/** Every answer of a deployment that cannot start; the log says in one line why. */
 function giveReason(request: Request, env: Env, reason: unknown): Promise<Response> {
   console.error(reason instanceof ConfigError ? reason.message : `Start-up failed: ${String(reason)}`)
   return answerUnconfigured(request, env, reason)

@@ -66,12 +66,15 @@ function splitList(text: string): string[] {
     .filter(Boolean)
 }
 
+/** A scheme, a host and perhaps a port. A URL's host may have other characters, such as the `*` of a pattern. */
+const ORIGIN = /^https?:\/\/([\w-]+(\.[\w-]+)*|\[[\da-f:]+\])(:\d+)?$/
+
 /** An origin to the letter, as browsers write it (RFC 6454 section 6.1): no path, no pattern, no `null`. */
 export const Origin = z
   .string()
   .check(
     z.refine(
-      (text) => isTrustworthyUrl(text) && new URL(text).origin === text && !text.includes('*'),
+      (text) => ORIGIN.test(text) && isTrustworthyUrl(text) && new URL(text).origin === text,
       'must be origins such as https://app.example.com',
     ),
   )
@@ -98,13 +101,6 @@ export const CookieDomain = z.pipe(
       abort: true,
     }),
   ),
-)
-
-/** A path that others stand below, without a slash at its end; `/` alone is none. */
-export const BasePath = z.string().check(
-  z.trim(),
-  z.refine((text) => /^(?:\/(?!\.\.?(?:\/|$))[\w.~-]+)+\/?$|^\/$/.test(text), 'must be a path such as /auth-service'),
-  z.overwrite((text) => text.replace(/\/$/, '')),
 )
 
 /** `https` anywhere; `http` on this machine only, since both carry secrets. */

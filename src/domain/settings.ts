@@ -4,10 +4,7 @@ import type { LocationPolicy } from './places/place.ts'
 
 export interface Settings {
   readonly issueAccess: 'service' | 'open' | 'off'
-  /** An origin. */
   readonly publicUrl: string | undefined
-  /** What stands before every path, such as `/auth-service`, or `''`. */
-  readonly basePath: string
   readonly audience: string | undefined
   readonly accessTtlSeconds: number
   readonly refreshTtlSeconds: number
@@ -20,4 +17,6 @@ export interface Settings {
   readonly cookieSameSite: 'strict' | 'lax' | 'none'
   /** Origins, beside the own one, to which a browser may be sent on. */
   readonly returnOrigins: readonly string[]
+  /** Origins whose pages may act for their users, as browsers write them. */
+  readonly corsOrigins: ReadonlySet<string>
 }

@@ -33,7 +33,6 @@ export const ELSEWHERE: Client = { ...HOME, address: '198.51.100.23', asn: 64_51
 export const DEFAULT_SETTINGS: Settings = {
   issueAccess: 'open',
   publicUrl: undefined,
-  basePath: '',
   audience: undefined,
   accessTtlSeconds: 300,
   refreshTtlSeconds: 864_000,
@@ -44,6 +43,7 @@ export const DEFAULT_SETTINGS: Settings = {
   cookieDomain: undefined,
   cookieSameSite: 'strict',
   returnOrigins: [],
+  corsOrigins: new Set(),
 }
 
 /** A row of the table: the session, whose it is, and how it was last seen. */

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { basePathOf, type Config, ConfigError, parseConfig } from '../../src/config.ts'
+import { type Config, ConfigError, parseConfig } from '../../src/config.ts'
 
 const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
 
@@ -36,6 +36,7 @@ describe('the configuration', () => {
     LOCATION_POLICY: 'address',
     COOKIE_SAMESITE: 'strict',
     RETURN_ORIGINS: [],
+    CORS_ORIGINS: [],
     MAIL_TRANSPORT: 'cloudflare',
     MAIL_FROM: 'Tessera <tessera@example.com>',
   }
@@ -44,7 +45,6 @@ describe('the configuration', () => {
     'SERVICE_KEY',
     'ISSUE_ACCESS',
     'PUBLIC_URL',
-    'BASE_PATH',
     'AUDIENCE',
     'ACCESS_TTL_SECONDS',
     'REFRESH_TTL_SECONDS',
@@ -55,6 +55,7 @@ describe('the configuration', () => {
     'COOKIE_DOMAIN',
     'COOKIE_SAMESITE',
     'RETURN_ORIGINS',
+    'CORS_ORIGINS',
     'MAIL_TRANSPORT',
     'MAIL_FROM',
     'MAIL_API_URL',
@@ -103,11 +104,6 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 'http://localhost:8787', 'http://localhost:8787'],
     ['PUBLIC_URL', 'http://127.0.0.1:8787', 'http://127.0.0.1:8787'],
     ['PUBLIC_URL', 'http://[::1]:8787', 'http://[::1]:8787'],
-    ['BASE_PATH', '/auth-service', '/auth-service'],
-    ['BASE_PATH', ' /auth-service/ ', '/auth-service'],
-    ['BASE_PATH', '/api/v1.0/~auth_', '/api/v1.0/~auth_'],
-    ['BASE_PATH', '/...', '/...'],
-    ['BASE_PATH', '/', ''],
     ['AUDIENCE', 'https://api.example.com', 'https://api.example.com'],
     ['ACCESS_TTL_SECONDS', '10', 10],
     ['ACCESS_TTL_SECONDS', '86400', 86_400],
@@ -126,6 +122,13 @@ describe('the configuration', () => {
     ['LOCATION_POLICY', 'off', 'off'],
     ['COOKIE_SAMESITE', 'strict', 'strict'],
     ['COOKIE_SAMESITE', 'lax', 'lax'],
+    ['CORS_ORIGINS', 'https://app.example.com', ['https://app.example.com']],
+    [
+      'CORS_ORIGINS',
+      ' https://app.example.com:8443 ,http://localhost:5173,https://xn--bcher-kva.example,',
+      ['https://app.example.com:8443', 'http://localhost:5173', 'https://xn--bcher-kva.example'],
+    ],
+    ['CORS_ORIGINS', 'http://[::1]:5173,http://127.0.0.1', ['http://[::1]:5173', 'http://127.0.0.1']],
     ['MAIL_TRANSPORT', 'cloudflare', 'cloudflare'],
     ['MAIL_FROM', 'auth@example.com', 'auth@example.com'],
     ['MAIL_FROM', 'Näme <auth@example.com>', 'Näme <auth@example.com>'],
@@ -175,7 +178,6 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 'auth.example.com, id.example.com', address],
     ['PUBLIC_URL', ' ', address],
     ['PUBLIC_URL', 7, 'Invalid input: expected string, received number'],
-    ['BASE_PATH', 7, 'Invalid input: expected string, received number'],
     ['AUDIENCE', 7, 'Invalid input: expected string, received number'],
     ['ACCESS_TTL_SECONDS', '9', 'must be at least 10'],
     ['ACCESS_TTL_SECONDS', '86401', 'must be at most 86400'],
@@ -273,6 +275,47 @@ describe('the configuration', () => {
     )
   })
 
+  test.each([
+    '*',
+    'null',
+    'app.example.com',
+    'https://*.example.com',
+    'https://app.example.*',
+    'https://*',
+    'https://app.example.com/',
+    'https://app.example.com/path',
+    'https://app.example.com?',
+    'https://app.example.com#',
+    'https://app.example.com:443',
+    'https://app.example.com.',
+    'https://APP.example.com',
+    'HTTPS://app.example.com',
+    'https://bücher.example',
+    'https://user@app.example.com',
+    'https://app.example.com https://other.example.com',
+    'https://app.example.com;https://other.example.com',
+    'http://app.example.com',
+    'http://localhost.example.com',
+    '//app.example.com',
+    'ws://localhost',
+    'file://',
+    '/^https:.*$/',
+  ])('CORS_ORIGINS refuses %j by its place: an origin is listed as browsers write it', (text) => {
+    expect(refusal({ AUTH_SECRET: SECRET, CORS_ORIGINS: `https://other.example.com,${text}` })).toBe(
+      'Configuration: CORS_ORIGINS.1 must be origins such as https://app.example.com',
+    )
+  })
+
+  test('COOKIE_SAMESITE takes none only beside a list of the origins that it is for', () => {
+    const bindings = { AUTH_SECRET: SECRET, COOKIE_SAMESITE: 'none' }
+    const message = 'Configuration: COOKIE_SAMESITE must not be none without CORS_ORIGINS, the origins that it is for'
+
+    for (const list of [{}, { CORS_ORIGINS: '' }, { CORS_ORIGINS: ' , ' }]) {
+      expect(refusal({ ...bindings, ...list })).toBe(message)
+    }
+    expect(parseConfig({ ...bindings, CORS_ORIGINS: 'https://app.example.com' }).COOKIE_SAMESITE).toBe('none')
+  })
+
   test.each([[{}], [{ AUTH_SECRET: '' }]])('without a secret, %j, says how to come by one', (bindings) => {
     expect(refusal(bindings)).toBe(
       'Configuration: AUTH_SECRET is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`',
@@ -351,55 +394,6 @@ describe('the configuration', () => {
     ['tessera.localhost', 'http://auth.tessera.localhost:8787', 'tessera.localhost'],
   ])('COOKIE_DOMAIN takes %j above %s', (text, PUBLIC_URL, value) => {
     expect(parseConfig({ AUTH_SECRET: SECRET, PUBLIC_URL, COOKIE_DOMAIN: text }).COOKIE_DOMAIN).toBe(value)
-  })
-
-  test.each([
-    'auth-service',
-    './auth',
-    '//',
-    '//auth',
-    '/auth//',
-    '/a//b',
-    '/.',
-    '/..',
-    '/a/./b',
-    '/a/../b',
-    '/a/..',
-    '/../',
-    '/a b',
-    '/%61',
-    '/a%2fb',
-    '/a?b',
-    '/a#b',
-    '/a;b',
-    '/a:b',
-    '/a*',
-    '/:guid',
-    '/a\\b',
-    '/\u00fc',
-    '/a\r\nb',
-    ' ',
-    'https://auth.example.com/auth',
-    '/a,/b',
-    '/a"b',
-    '/a=b',
-    '/a@b',
-    '/a/ /b',
-  ])('BASE_PATH refuses %j', (text) => {
-    expect(refusal({ AUTH_SECRET: SECRET, BASE_PATH: text })).toBe(
-      'Configuration: BASE_PATH must be a path such as /auth-service',
-    )
-  })
-
-  test.each([
-    [{ BASE_PATH: '/auth-service/' }, '/auth-service'],
-    [{ BASE_PATH: '/' }, ''],
-    [{ BASE_PATH: '' }, ''],
-    [{ BASE_PATH: 'x y' }, ''],
-    [{ BASE_PATH: 7 }, ''],
-    [{}, ''],
-  ])('BASE_PATH is known of %j, which cannot be used otherwise', (bindings, value) => {
-    expect(basePathOf(bindings)).toBe(value)
   })
 
   test('no refusal shows a value, whatever the values are', () => {

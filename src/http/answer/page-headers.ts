@@ -1,9 +1,14 @@
-/** Headers of every page, beside those of every answer: it loads nothing but its own style, and stands in no frame. */
+/**
+ * Headers of every page, beside those of every answer: it loads nothing but its own style, stands in no frame, and is read by no other
+ * origin.
+ */
 
 import { createMiddleware } from 'hono/factory'
 
 const HEADERS = Object.entries({
   'Cross-Origin-Opener-Policy': 'same-origin',
+  // Said by every page itself, since it opens none of them to `CORS_ORIGINS`: their buttons are for their owner to press.
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Origin-Agent-Cluster': '?1',
   'X-DNS-Prefetch-Control': 'off',
   'X-Download-Options': 'noopen',

@@ -7,7 +7,7 @@ import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
 import { type AppEnv, factory } from '../factory.ts'
-import { isNavigation, requireSameOrigin } from './same-origin.ts'
+import { isNavigation, requireTrustedOrigin } from './same-origin.ts'
 
 /** Every guard that `issuing` made. */
 const guards = new WeakSet<object>()
@@ -21,14 +21,14 @@ interface Issuing {
   readonly byLink?: (c: Context<AppEnv>) => boolean
 }
 
-/** Guards a route that hands out cookies: no HEAD, no request of another origin's page, no prefetch. */
+/** Guards a route that hands out cookies: no HEAD, no request of a foreign origin's page, no prefetch. */
 export function issuing({ allow, textOn, byLink }: Issuing) {
   const guard = factory.createMiddleware(async (c, next) => {
     c.set('errorsAsText', c.req.method === textOn)
     // `Vary`, since two requests that differ in these headers alone may be answered differently.
     c.header('Vary', 'Sec-Fetch-Site, Sec-Purpose')
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow })
-    if (!(byLink?.(c) === true && isNavigation(c))) requireSameOrigin(c)
+    if (!(byLink?.(c) === true && isNavigation(c))) requireTrustedOrigin(c)
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()

@@ -6,21 +6,46 @@ import { TesseraError } from '../../errors.ts'
 import { type AppEnv, factory } from '../factory.ts'
 
 /**
- * Guards a route that changes something on behalf of a cookie. `SameSite=Strict` keeps the cookies of a foreign site's
- * request away; this also refuses what such a site asks for without them, and what a sibling host asks for with them.
+ * Guards a route that changes something on behalf of a cookie. `SameSite` keeps the cookies of a foreign site's request away, unless
+ * it is `None`; this also refuses what such a site asks for without them, and what a sibling host asks for with them.
  */
 export const refuseCrossOrigin = factory.createMiddleware(async (c, next) => {
+  requireTrustedOrigin(c)
+  await next()
+})
+
+/** Guards the button of a page of ours, which no other page may press: not even one of `CORS_ORIGINS`. */
+export const refuseOtherPages = factory.createMiddleware(async (c, next) => {
   requireSameOrigin(c)
   await next()
 })
 
 /**
+ * Throws `forbidden` for a request that the page of another origin made, unless `CORS_ORIGINS` lists that origin. Beside a list, an
+ * `Origin` speaks for browsers that send no `Sec-Fetch-Site`. A request with neither is let in: back ends and tools send none.
+ */
+export function requireTrustedOrigin(c: Context<AppEnv>): void {
+  const { corsOrigins, publicUrl } = c.env.settings
+  const origin = c.req.header('Origin')
+  if (corsOrigins.size > 0 && origin !== undefined) {
+    if (corsOrigins.has(origin)) return
+    const isOwn = origin === publicUrl || origin === new URL(c.req.url).origin
+    if (!isOwn && c.req.header('Sec-Fetch-Site') === undefined) refuse()
+  }
+  requireSameOrigin(c)
+}
+
+/**
  * Throws `forbidden` for a request that the page of another origin made. `none` is an address that a person typed. Every browser
  * of today sends the header; for older ones, `SameSite` alone stands in between.
  */
-export function requireSameOrigin(c: Context<AppEnv>): void {
+function requireSameOrigin(c: Context<AppEnv>): void {
   const site = c.req.header('Sec-Fetch-Site') ?? 'none'
-  if (site !== 'same-origin' && site !== 'none') throw new TesseraError('forbidden', { cause: 'cross-origin' })
+  if (site !== 'same-origin' && site !== 'none') refuse()
+}
+
+function refuse(): never {
+  throw new TesseraError('forbidden', { cause: 'cross-origin' })
 }
 
 /**

@@ -7,6 +7,5 @@ const MAX_AGE_SECONDS = 300
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {
   c.header('Cache-Control', `public, max-age=${MAX_AGE_SECONDS}`)
-  c.header('Cross-Origin-Resource-Policy', 'cross-origin')
   return c.json(c.env.tokens.jwks)
 })

@@ -13,7 +13,7 @@ import type { LinkPage } from '../../pages/link-page.ts'
 import { factory } from '../factory.ts'
 import { pageHeaders } from '../answer/page-headers.ts'
 import { toTesseraError } from '../answer/problem.ts'
-import { refuseCrossOrigin } from '../guards/same-origin.ts'
+import { refuseOtherPages } from '../guards/same-origin.ts'
 import { readForm } from '../request/body.ts'
 
 /** A link that has no rule, or no page, is a type error here. */
@@ -40,7 +40,7 @@ function linkRoute<Offer, Choice, Outcome>(
       const details = describeNotice(notice.facts)
       return c.html(renderAskPage(page, { purpose, token, details, offer }, c.var.nonce))
     })
-    .post(path, refuseCrossOrigin, async (c) => {
+    .post(path, refuseOtherPages, async (c) => {
       // The page is loaded before the link is used up, so that a failure to load leaves the link usable.
       const [{ page }, { renderDonePage }] = await Promise.all([loadPage(), loadPages()])
       const { token, choice } = await readForm(c, page.Form)

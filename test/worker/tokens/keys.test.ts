@@ -28,6 +28,7 @@ describe('GET /.well-known/jwks.json', () => {
       'cache-control': 'public, max-age=300',
       'content-type': 'application/json',
       // Every page may read them.
+      'access-control-allow-origin': '*',
       'cross-origin-resource-policy': 'cross-origin',
     })
     const { keys, ...rest } = await response.json<JSONWebKeySet>()

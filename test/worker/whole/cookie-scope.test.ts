@@ -61,7 +61,7 @@ const shared = at('auth.example.com', { COOKIE_DOMAIN: 'example.com' })
 const own = at('auth.example.com', { COOKIE_DOMAIN: 'auth.example.com' })
 const deep = at('auth.eu.example.com', { COOKIE_DOMAIN: '.EU.example.com' })
 const lax = at('auth.example.com', { COOKIE_SAMESITE: 'lax' })
-const NONE = { COOKIE_SAMESITE: 'none' }
+const NONE = { COOKIE_SAMESITE: 'none', CORS_ORIGINS: 'https://app.example.org' }
 const none = at('auth.example.com', NONE)
 
 const STRICT = 'HttpOnly; Secure; SameSite=Strict'
