@@ -7,6 +7,7 @@ import { type AppEnv, factory } from './http/factory.ts'
 import { isIssuing } from './http/guards/issuing.ts'
 import { openToAll, shareWithListed } from './http/answer/cors.ts'
 import { answerError } from './http/answer/problem.ts'
+import { pathBelow } from './http/request/base-path.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/mails.ts'
@@ -17,7 +18,9 @@ import { tokenRoutes } from './http/routes/tokens.ts'
 
 /** The app, to be given its services as Hono's environment: `app.fetch(request, services, ctx)`. */
 export function createApp() {
-  const app = factory.createApp()
+  const app = factory.createApp({
+    getPath: (request, options) => pathBelow(options?.env?.settings.basePath ?? '', request),
+  })
 
   // The methods of a path are looked up only where no route was found, so that other requests do not pay for it.
   app.notFound((c) => {

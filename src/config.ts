@@ -8,6 +8,7 @@ import * as z from 'zod/mini'
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
 import {
+  BasePath,
   CookieDomain,
   count,
   list,
@@ -26,6 +27,7 @@ const Config = z
     SERVICE_KEY: z.optional(Secret),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
     PUBLIC_URL: z.optional(PublicUrl),
+    BASE_PATH: z.optional(BasePath),
     AUDIENCE: z.optional(z.string()),
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
@@ -97,6 +99,11 @@ export function parseConfig(bindings: object): Config {
   if (result.success) return result.data
   const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, set)}`)
   throw new ConfigError(`Configuration: ${reasons.join('; ')}`)
+}
+
+/** What stands before every path, or `''`. Known also where nothing else of a configuration can be used, or its health would be lost. */
+export function basePathOf(bindings: object): string {
+  return BasePath.safeParse('BASE_PATH' in bindings ? bindings.BASE_PATH : undefined).data ?? ''
 }
 
 function reason(issue: z.core.$ZodIssue, set: object): string {

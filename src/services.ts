@@ -84,11 +84,13 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const config = parseConfig(env)
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
   const tokens = createTokens(keys)
+  const basePath = config.BASE_PATH ?? ''
   const delivery: Runtime['delivery'] = {
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
-    signLink: (purpose, notice) => signLink({ tokens, settings: { publicUrl: config.PUBLIC_URL } }, purpose, notice),
+    signLink: (purpose, notice) =>
+      signLink({ tokens, settings: { publicUrl: config.PUBLIC_URL, basePath } }, purpose, notice),
     locationPolicy: config.LOCATION_POLICY,
     now,
     log,
@@ -97,6 +99,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     settings: {
       issueAccess: config.ISSUE_ACCESS,
       publicUrl: config.PUBLIC_URL,
+      basePath,
       audience: config.AUDIENCE,
       accessTtlSeconds: config.ACCESS_TTL_SECONDS,
       refreshTtlSeconds: config.REFRESH_TTL_SECONDS,

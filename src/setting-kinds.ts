@@ -103,6 +103,13 @@ export const CookieDomain = z.pipe(
   ),
 )
 
+/** A path that others stand below, without a slash at its end; `/` alone is none. */
+export const BasePath = z.string().check(
+  z.trim(),
+  z.refine((text) => /^(?:\/(?!\.\.?(?:\/|$))[\w.~-]+)+\/?$|^\/$/.test(text), 'must be a path such as /auth-service'),
+  z.overwrite((text) => text.replace(/\/$/, '')),
+)
+
 /** `https` anywhere; `http` on this machine only, since both carry secrets. */
 function isTrustworthyUrl(text: string): boolean {
   if (!URL.canParse(text)) return false

@@ -7,14 +7,16 @@
 import { HonoBase } from 'hono/hono-base'
 import { TrieRouter } from 'hono/router/trie-router'
 
-import { unsetSecrets } from './config.ts'
+import { basePathOf, unsetSecrets } from './config.ts'
 import type { Services } from './domain/services.ts'
 import { pageHeaders } from './http/answer/page-headers.ts'
+import { pathBelow } from './http/request/base-path.ts'
 import { answerHealth } from './http/routes/health.ts'
 import { UnknownAddress } from './own-address.ts'
 import { createBrokenHealthCheck } from './services.ts'
 
 interface Unconfigured {
+  readonly basePath: string
   readonly checkHealth: Services['checkHealth']
   /** The names of the secrets that were never set; none where something else is wrong. */
   readonly unset: readonly string[]
@@ -31,6 +33,7 @@ export async function answerUnconfigured(request: Request, env: Env, reason: unk
   checks.set(env, checkHealth)
   return createUnconfiguredApp().fetch(request, {
     checkHealth,
+    basePath: basePathOf(env),
     unset: unsetSecrets(env),
     isNameless: reason instanceof UnknownAddress,
   })
@@ -38,7 +41,10 @@ export async function answerUnconfigured(request: Request, env: Env, reason: unk
 
 /** The app of a deployment that cannot start. Built when it is needed, since no other deployment needs it. */
 function createUnconfiguredApp() {
-  return new HonoBase<{ Bindings: Unconfigured }>({ router: new TrieRouter() })
+  return new HonoBase<{ Bindings: Unconfigured }>({
+    router: new TrieRouter(),
+    getPath: (request, options) => pathBelow(options?.env?.basePath ?? '', request),
+  })
     .notFound((c) => c.body(null, 500))
     .get('/healthz', async (c) => answerHealth(await c.env.checkHealth()))
     .get(

@@ -4,7 +4,10 @@ import type { LocationPolicy } from './places/place.ts'
 
 export interface Settings {
   readonly issueAccess: 'service' | 'open' | 'off'
+  /** An origin. */
   readonly publicUrl: string | undefined
+  /** What stands before every path, such as `/auth-service`, or `''`. */
+  readonly basePath: string
   readonly audience: string | undefined
   readonly accessTtlSeconds: number
   readonly refreshTtlSeconds: number

@@ -1,7 +1,7 @@
 /** What every route and middleware of this app is made by, and typed by. */
 
 import { createMiddleware } from 'hono/factory'
-import { HonoBase } from 'hono/hono-base'
+import { HonoBase, type HonoOptions } from 'hono/hono-base'
 import { TrieRouter } from 'hono/router/trie-router'
 
 import type { Services } from '../domain/services.ts'
@@ -19,6 +19,7 @@ export interface AppEnv {
 
 export const factory = {
   /** Of Hono's routers it has the one that tells `/:guid` from `/refresh`. `Hono` itself would carry the other one along. */
-  createApp: () => new HonoBase<AppEnv>({ router: new TrieRouter() }),
+  createApp: (options: Pick<HonoOptions<AppEnv>, 'getPath'> = {}) =>
+    new HonoBase<AppEnv>({ router: new TrieRouter(), ...options }),
   createMiddleware: createMiddleware<AppEnv>,
 }

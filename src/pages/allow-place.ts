@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import * as z from 'zod/mini'
 
 import type { PlaceChoice, PlaceOffer } from '../domain/mails/allow-place.ts'
-import { ALLOWED_PLACE_DAYS } from '../domain/mails/offered-places.ts'
+import { ALLOWED_PLACE_DAYS } from '../domain/places/allowed-place.ts'
 import { breakable, type LinkPage } from './link-page.ts'
 
 /** `policy` is the one under which the page said what would be allowed; `former` is a box, sent only when it is ticked. */

@@ -33,6 +33,7 @@ export const ELSEWHERE: Client = { ...HOME, address: '198.51.100.23', asn: 64_51
 export const DEFAULT_SETTINGS: Settings = {
   issueAccess: 'open',
   publicUrl: undefined,
+  basePath: '',
   audience: undefined,
   accessTtlSeconds: 300,
   refreshTtlSeconds: 864_000,

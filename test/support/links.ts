@@ -58,7 +58,7 @@ export async function textOfMail(session: Cookies, publicUrl?: string): Promise<
   const row = (await readOutbox()).find((one) => String(one['dedupe_key']).endsWith(`:${String(sid)}`))
   if (row === undefined) throw new Error('no mail')
   const { text } = await renderMail(noticeOf(row), 'address', (purpose, notice) =>
-    signLink({ tokens, settings: { publicUrl } }, purpose, notice),
+    signLink({ tokens, settings: { publicUrl, basePath: '' } }, purpose, notice),
   )
   return text
 }

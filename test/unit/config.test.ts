@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { type Config, ConfigError, parseConfig } from '../../src/config.ts'
+import { basePathOf, type Config, ConfigError, parseConfig } from '../../src/config.ts'
 
 const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
 
@@ -45,6 +45,7 @@ describe('the configuration', () => {
     'SERVICE_KEY',
     'ISSUE_ACCESS',
     'PUBLIC_URL',
+    'BASE_PATH',
     'AUDIENCE',
     'ACCESS_TTL_SECONDS',
     'REFRESH_TTL_SECONDS',
@@ -104,6 +105,11 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 'http://localhost:8787', 'http://localhost:8787'],
     ['PUBLIC_URL', 'http://127.0.0.1:8787', 'http://127.0.0.1:8787'],
     ['PUBLIC_URL', 'http://[::1]:8787', 'http://[::1]:8787'],
+    ['BASE_PATH', '/auth-service', '/auth-service'],
+    ['BASE_PATH', ' /auth-service/ ', '/auth-service'],
+    ['BASE_PATH', '/api/v1.0/~auth_', '/api/v1.0/~auth_'],
+    ['BASE_PATH', '/...', '/...'],
+    ['BASE_PATH', '/', ''],
     ['AUDIENCE', 'https://api.example.com', 'https://api.example.com'],
     ['ACCESS_TTL_SECONDS', '10', 10],
     ['ACCESS_TTL_SECONDS', '86400', 86_400],
@@ -178,6 +184,7 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 'auth.example.com, id.example.com', address],
     ['PUBLIC_URL', ' ', address],
     ['PUBLIC_URL', 7, 'Invalid input: expected string, received number'],
+    ['BASE_PATH', 7, 'Invalid input: expected string, received number'],
     ['AUDIENCE', 7, 'Invalid input: expected string, received number'],
     ['ACCESS_TTL_SECONDS', '9', 'must be at least 10'],
     ['ACCESS_TTL_SECONDS', '86401', 'must be at most 86400'],
@@ -394,6 +401,55 @@ describe('the configuration', () => {
     ['tessera.localhost', 'http://auth.tessera.localhost:8787', 'tessera.localhost'],
   ])('COOKIE_DOMAIN takes %j above %s', (text, PUBLIC_URL, value) => {
     expect(parseConfig({ AUTH_SECRET: SECRET, PUBLIC_URL, COOKIE_DOMAIN: text }).COOKIE_DOMAIN).toBe(value)
+  })
+
+  test.each([
+    'auth-service',
+    './auth',
+    '//',
+    '//auth',
+    '/auth//',
+    '/a//b',
+    '/.',
+    '/..',
+    '/a/./b',
+    '/a/../b',
+    '/a/..',
+    '/../',
+    '/a b',
+    '/%61',
+    '/a%2fb',
+    '/a?b',
+    '/a#b',
+    '/a;b',
+    '/a:b',
+    '/a*',
+    '/:guid',
+    '/a\\b',
+    '/\u00fc',
+    '/a\r\nb',
+    ' ',
+    'https://auth.example.com/auth',
+    '/a,/b',
+    '/a"b',
+    '/a=b',
+    '/a@b',
+    '/a/ /b',
+  ])('BASE_PATH refuses %j', (text) => {
+    expect(refusal({ AUTH_SECRET: SECRET, BASE_PATH: text })).toBe(
+      'Configuration: BASE_PATH must be a path such as /auth-service',
+    )
+  })
+
+  test.each([
+    [{ BASE_PATH: '/auth-service/' }, '/auth-service'],
+    [{ BASE_PATH: '/' }, ''],
+    [{ BASE_PATH: '' }, ''],
+    [{ BASE_PATH: 'x y' }, ''],
+    [{ BASE_PATH: 7 }, ''],
+    [{}, ''],
+  ])('BASE_PATH is known of %j, which cannot be used otherwise', (bindings, value) => {
+    expect(basePathOf(bindings)).toBe(value)
   })
 
   test('no refusal shows a value, whatever the values are', () => {

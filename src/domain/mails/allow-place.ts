@@ -5,7 +5,8 @@ import type { Services } from '../services.ts'
 import type { Settings } from '../settings.ts'
 import { findUnused, type LinkRule } from './follow-link.ts'
 import type { Notice } from './notice.ts'
-import { ALLOWED_PLACE_DAYS, offerPlaces, type OfferedPlaces } from './offered-places.ts'
+import { ALLOWED_PLACE_DAYS } from '../places/allowed-place.ts'
+import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
 
 /** What the link would allow, and the policy that says how far that reaches. */
 export interface PlaceOffer extends OfferedPlaces {

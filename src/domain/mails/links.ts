@@ -7,13 +7,14 @@
  */
 
 import { isLoopback } from '../loopback.ts'
+import type { Settings } from '../settings.ts'
 import type { OfferedPlace } from './offered-places.ts'
 import type { Notice, StoredNotice } from './notice.ts'
 import type { MailRef } from './outbox.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 
 interface Link {
-  /** Where it leads, below the origin of the deployment. */
+  /** Where it leads, below the address of the deployment. */
   readonly path: `/links/${string}`
   /** What its button says, in the mail and on its page. */
   readonly label: string
@@ -71,17 +72,17 @@ export interface LinkStore {
 }
 
 /**
- * The URL of a link, below today's `PUBLIC_URL`, since the origin in a stored notice may be an earlier one. Throws where it is
+ * The URL of a link, below today's `PUBLIC_URL` and `BASE_PATH`, since those of a stored notice may be earlier ones. Throws where `PUBLIC_URL` is
  * not set, unless the notice is about this machine. The same notice gives the same URL, however often
  * its mail is rendered.
  */
 export async function signLink(
-  { tokens, settings }: { readonly tokens: Tokens; readonly settings: { readonly publicUrl: string | undefined } },
+  { tokens, settings }: { readonly tokens: Tokens; readonly settings: Pick<Settings, 'publicUrl' | 'basePath'> },
   purpose: LinkPurpose,
   { id, account, facts }: Pick<StoredNotice, 'id' | 'account' | 'facts'>,
 ): Promise<string> {
-  const origin = settings.publicUrl ?? facts.origin
-  if (settings.publicUrl === undefined && !isLoopback(new URL(origin).hostname)) {
+  const { origin, hostname } = new URL(settings.publicUrl ?? facts.origin)
+  if (settings.publicUrl === undefined && !isLoopback(hostname)) {
     throw new Error('PUBLIC_URL is missing, and a link must lead nowhere else')
   }
   const { path, lifetimeSeconds } = LINKS[purpose]
@@ -93,5 +94,5 @@ export async function signLink(
     iat: facts.at,
     exp: facts.at + lifetimeSeconds,
   })
-  return `${origin}${path}?token=${token}`
+  return `${origin}${settings.basePath}${path}?token=${token}`
 }

@@ -33,7 +33,7 @@ const Facts = z.object({
   /** Seconds since 1970. */
   at: z.int(),
   client: z.codec(z.extend(StoredPlace, { userAgent: TextOrNull }), z.custom<Client>(), renamed),
-  /** The origin under which the owner's pages are reached. */
+  /** The issuer, under whose origin the owner's pages are reached. */
   origin: Text,
 })
 

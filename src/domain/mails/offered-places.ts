@@ -6,9 +6,6 @@
 import type { NoticeFacts } from './notice.ts'
 import { type Client, describePlace, type LocationPolicy, placeKey } from '../places/place.ts'
 
-/** How long a place stays allowed. The mail and the page say so. */
-export const ALLOWED_PLACE_DAYS = 90
-
 export interface OfferedPlace {
   /** As `placeKey` names it. */
   readonly key: string

@@ -1,5 +1,8 @@
 /** Places that an owner allowed beside those of their sessions, and where they are kept. Times are whole seconds since 1970. */
 
+/** How long a place stays allowed. Mails and pages say so. */
+export const ALLOWED_PLACE_DAYS = 90
+
 /** A place that an account may refresh from beside those of its sessions. */
 export interface AllowedPlace {
   readonly id: number

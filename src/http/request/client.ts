@@ -43,9 +43,10 @@ export function readCaller(c: Context<AppEnv>): Caller {
 }
 
 /**
- * The origin under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
- * local development may do without `PUBLIC_URL`: its issuer is the origin of the request.
+ * The URL under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
+ * local development may do without `PUBLIC_URL`: its issuer is below the origin of the request.
  */
 export function readIssuer(c: Context<AppEnv>): string {
-  return c.env.settings.publicUrl ?? new URL(c.req.url).origin
+  const { publicUrl, basePath } = c.env.settings
+  return `${publicUrl ?? new URL(c.req.url).origin}${basePath}`
 }

@@ -13,6 +13,7 @@ import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
 const ACCESS = { name: 'access_token', path: '/' }
+/** Its path is below `BASE_PATH`. That of the access token is not: an application on the same host reads it. */
 const REFRESH = { name: 'refresh_token', path: '/refresh' }
 
 /** Both tokens of a request. Throws `token_missing`, or `wrong_data_structure` where one was sent twice. */
@@ -53,12 +54,16 @@ export function clearPair(c: Context<AppEnv>): void {
 }
 
 function setPair(c: Context<AppEnv>, { access, refresh }: Pick<Pair, 'access' | 'refresh'>, maxAge: number): void {
-  const { cookieDomain: domain } = c.env.settings
+  const { cookieDomain: domain, basePath } = c.env.settings
   const attributes = { ...attributesFor(c), maxAge }
   // They go first: a cookie jar that cannot tell two of one path apart then keeps the last, which is the right one.
   clearTwins(c)
   setCookie(c, ACCESS.name, access, { ...attributes, path: ACCESS.path, ...(domain !== undefined && { domain }) })
-  setCookie(c, REFRESH.name, refresh, { ...attributes, path: REFRESH.path, sameSite: refreshSameSite(c) })
+  setCookie(c, REFRESH.name, refresh, {
+    ...attributes,
+    path: `${basePath}${REFRESH.path}`,
+    sameSite: refreshSameSite(c),
+  })
 }
 
 /**

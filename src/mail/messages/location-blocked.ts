@@ -2,7 +2,8 @@
 
 import { describeLifetime } from '../../domain/mails/links.ts'
 import type { NoticeFacts } from '../../domain/mails/notice.ts'
-import { ALLOWED_PLACE_DAYS, offerPlaces } from '../../domain/mails/offered-places.ts'
+import { offerPlaces } from '../../domain/mails/offered-places.ts'
+import { ALLOWED_PLACE_DAYS } from '../../domain/places/allowed-place.ts'
 import type { LocationPolicy } from '../../domain/places/place.ts'
 import type { Wording } from './layout.ts'
 

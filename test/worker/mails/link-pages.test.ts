@@ -93,7 +93,7 @@ describe('a mail', () => {
     expect(text).toContain('the place cannot be allowed')
     const [row] = await readOutbox()
     if (row === undefined) throw new Error('no mail')
-    const services = { tokens, settings: { publicUrl: undefined } }
+    const services = { tokens, settings: { publicUrl: undefined, basePath: '' } }
     const made = (await signLink(services, 'allow_place', noticeOf(row))).split('token=')[1] ?? ''
     for (const answer of [await show('allow_place', made), await press('allow_place', made, { former: true })]) {
       expect(await read(answer)).toEqual(brokenPage(401))

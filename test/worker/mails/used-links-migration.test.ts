@@ -67,7 +67,7 @@ test('a used link stays used, an unused one works, and all that was stored of a 
     // *That was me* first: *end all my sessions* voids it.
     for (const purpose of PURPOSES.toReversed()) {
       const notice = { id, account, facts: { at: T0, origin: ORIGIN } } as Parameters<typeof signLink>[2]
-      const url = await signLink({ tokens, settings: { publicUrl: ORIGIN } }, purpose, notice)
+      const url = await signLink({ tokens, settings: { publicUrl: ORIGIN, basePath: '' } }, purpose, notice)
       pages[`${id} ${purpose}`] = await read(await press(purpose, url.split('token=')[1] ?? ''))
     }
   }
