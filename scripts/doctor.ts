@@ -11,7 +11,7 @@ import { type Finding, wrong } from './doctor/finding.ts'
 const HELP = `npm run doctor              looks at this machine
 npm run doctor -- --remote  and at the deployment
   --name NAME               of the deployment, where this checkout knows several
-  --url URL                 its address, where only the dashboard has it`
+  --url URL                 its address, BASE_PATH included, where only the dashboard has it`
 
 const WIDTH = 15
 

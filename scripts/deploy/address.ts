@@ -36,6 +36,26 @@ export async function checkDomain(
   domain: string,
   worker: string,
 ): Promise<DomainState> {
+  await checkZone(cloudflare, account, domain)
+  const Domains = z.array(z.object({ hostname: z.string(), service: z.string() }))
+  const path = `/accounts/${account}/workers/domains`
+  const domains = await cloudflare.ask(Domains, path, { query: { hostname: domain } })
+  const owner = domains.find(({ hostname }) => hostname === domain)?.service
+  if (owner === worker) return 'attached'
+  if (owner !== undefined) {
+    throw new DeployProblem(`${domain} belongs to the Worker ${owner}: take it away there, or choose another domain.`)
+  }
+  // Without a terminal of its own wrangler replaces the records of a domain, whatever they are for.
+  return (await resolves(domain)) ? 'points elsewhere' : 'free'
+}
+
+/** Whether DNS knows the host of an application that Tessera is to share. Throws `DeployProblem` when this account cannot route it. */
+export async function checkSharedDomain(cloudflare: Cloudflare, account: string, domain: string): Promise<boolean> {
+  await checkZone(cloudflare, account, domain)
+  return resolves(domain)
+}
+
+async function checkZone(cloudflare: Cloudflare, account: string, domain: string): Promise<void> {
   const zone = await findZone(cloudflare, account, domain)
   if (zone === null) {
     throw new DeployProblem(
@@ -47,16 +67,6 @@ export async function checkDomain(
       `${zone.name} is not active yet (${zone.status}): point its name servers to Cloudflare first.`,
     )
   }
-  const Domains = z.array(z.object({ hostname: z.string(), service: z.string() }))
-  const path = `/accounts/${account}/workers/domains`
-  const domains = await cloudflare.ask(Domains, path, { query: { hostname: domain } })
-  const owner = domains.find(({ hostname }) => hostname === domain)?.service
-  if (owner === worker) return 'attached'
-  if (owner !== undefined) {
-    throw new DeployProblem(`${domain} belongs to the Worker ${owner}: take it away there, or choose another domain.`)
-  }
-  // Without a terminal of its own wrangler replaces the records of a domain, whatever they are for.
-  return (await resolves(domain)) ? 'points elsewhere' : 'free'
 }
 
 /** Whether DNS has an address for a host. `false` also where no name server answers, since a deploy goes on then. */

@@ -37,8 +37,8 @@ export async function bringUp(plan: Plan): Promise<void> {
   })
 
   const config = join(folderOf(name), 'wrangler.json')
-  const { address, mailFrom } = plan
-  keepFile(config, configure(plan.template, { name, account, resources, databaseId, address, mailFrom }))
+  const { address, basePath, mailFrom } = plan
+  keepFile(config, configure(plan.template, { name, account, resources, databaseId, address, basePath, mailFrom }))
   await step('Schema', async () => {
     // The migrations are compared here, since wrangler takes seconds to find that none is missing.
     const missing = missingMigrations((await appliedMigrations(cloudflare, account, databaseId)) ?? [])

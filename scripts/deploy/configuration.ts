@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 import type { Unstable_RawConfig } from 'wrangler'
 
-import { parseConfig } from '../../src/config.ts'
+import { basePathOf, parseConfig } from '../../src/config.ts'
 import { root } from '../wrangler.ts'
 import { DeployProblem } from './problem.ts'
 import type { DeployedWorker } from './worker.ts'
@@ -60,13 +60,20 @@ export interface Deployment {
   readonly databaseId: string
   /** The address; `null` leaves it to wrangler.toml and to the dashboard. */
   readonly address: { readonly host: string; readonly isDomain: boolean } | null
+  /** Below which it shares the host of an application, or `''`. */
+  readonly basePath: string
   /** The sender of mails; `null` leaves it as the address. */
   readonly mailFrom: string | null
 }
 
+/** What stands before every path: wrangler.toml says it, or the dashboard, whose variables a deploy keeps. */
+export function deployedBasePath(template: Template, worker: Pick<DeployedWorker, 'vars'> | null): string {
+  return basePathOf({ ...worker?.vars, ...template.vars })
+}
+
 /** The whole configuration, as wrangler reads it from `.deploy/NAME`. */
 export function configure(template: Template, deployment: Deployment): object {
-  const { name, account, resources, databaseId, address } = deployment
+  const { name, account, resources, databaseId, address, basePath } = deployment
   const queueNames = new Map<string | undefined, string>([
     [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_QUEUE')?.queue, resources.queue],
     [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_DEAD_LETTERS')?.queue, resources.deadLetters],
@@ -93,11 +100,16 @@ export function configure(template: Template, deployment: Deployment): object {
       })),
     },
     ...(address && {
-      routes: address.isDomain ? [{ pattern: address.host, custom_domain: true }] : [],
+      routes: address.isDomain ? [routeOf(address.host, basePath)] : [],
       workers_dev: !address.isDomain,
       preview_urls: false,
     }),
   }
+}
+
+/** A whole host of its own, or one part of the host of an application, whose zone wrangler finds. */
+function routeOf(host: string, basePath: string): object | string {
+  return basePath === '' ? { pattern: host, custom_domain: true } : `${host}${basePath}/*`
 }
 
 function varsOf(template: Template, { address, mailFrom }: Pick<Deployment, 'address' | 'mailFrom'>): object {

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 
 import { type Cloudflare, createCloudflare, findCredential, wranglerEnvironment } from './cloudflare.ts'
-import { type ResourceNames, readTemplate, resourceNames, type Template } from './configuration.ts'
+import { deployedBasePath, type ResourceNames, readTemplate, resourceNames, type Template } from './configuration.ts'
 import { accountFile } from './first-account.ts'
 import type { Options } from './options.ts'
 import type { Prompt } from './prompt.ts'
@@ -24,6 +24,7 @@ export interface Plan {
   readonly worker: DeployedWorker | null
   readonly databaseId: string | null
   readonly location: Location | undefined
+  readonly basePath: string
   /** `null` leaves it to wrangler.toml and the dashboard. */
   readonly address: questions.Address | null
   readonly mailFrom: string | null
@@ -56,9 +57,12 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
     worker?.databaseId ?? (await findDatabase(cloudflare, account, resources.database, resources.databaseId))
   keep({ account })
 
+  const basePath = deployedBasePath(template, worker)
   const domain = settings.domain ?? domainOf(worker?.vars['PUBLIC_URL'])
   const isLeft = isBuild && options.domain === undefined && settings.domain === undefined
-  const address = isLeft ? null : await questions.askAddress(prompt, options, domain, { cloudflare, account, name })
+  const address = isLeft
+    ? null
+    : await questions.askAddress(prompt, options, domain, { cloudflare, account, name, basePath })
   if (address !== null) keep({ domain: address.isDomain ? address.host : WORKERS_DEV })
 
   const isElsewhere =
@@ -95,6 +99,7 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
     worker,
     databaseId,
     location,
+    basePath,
     address,
     mailFrom,
     firstAccount,

@@ -1,7 +1,7 @@
 /** What a deploy asks, in the order of its questions, and how an answer is read. */
 
 import { answer } from './answer.ts'
-import { checkDomain, parseDomain, workersDevHost } from './address.ts'
+import { checkDomain, checkSharedDomain, parseDomain, workersDevHost } from './address.ts'
 import { type Accounts, type Cloudflare, listAccounts } from './cloudflare.ts'
 import { MIN_PASSWORD_LENGTH, parseEmail } from './first-account.ts'
 import type { Options } from './options.ts'
@@ -79,12 +79,21 @@ export interface Address {
   readonly isNew: boolean
 }
 
+interface Where {
+  readonly cloudflare: Cloudflare
+  readonly account: string
+  /** Of the Worker. */
+  readonly name: string
+  /** Below which it shares the host of an application, or `''`. */
+  readonly basePath: string
+}
+
 /** The address of Tessera, checked against the account. */
 export function askAddress(
   prompt: Prompt | null,
   options: Options,
   kept: string | undefined,
-  { cloudflare, account, name }: { readonly cloudflare: Cloudflare; readonly account: string; readonly name: string },
+  { cloudflare, account, name, basePath }: Where,
 ): Promise<Address> {
   return answer(prompt, {
     flag: `--domain DOMAIN, or --domain ${WORKERS_DEV}`,
@@ -99,6 +108,11 @@ export function askAddress(
         if (kept === undefined)
           console.log(`  ${host}, for now: the firewall and rate limiting rules of a domain do not reach it.`)
         return { host, isDomain: false, isNew: kept === undefined }
+      }
+      if (basePath !== '') {
+        if (!(await checkSharedDomain(cloudflare, account, domain)))
+          console.log(`  ${domain} points nowhere yet: the application on it needs its record, proxied by Cloudflare.`)
+        return { host: domain, isDomain: true, isNew: false }
       }
       const state = await checkDomain(cloudflare, account, domain, name)
       if (state === 'points elsewhere' && options['replace-dns'] !== true) {

@@ -27,14 +27,14 @@ const REMEDIES: Readonly<Record<Part, string>> = {
     'MAIL_FROM is still the sample, or send_email is not bound: set MAIL_FROM to an address of a domain that is onboarded',
 }
 
-/** Asks the deployment called `name` at `publicUrl`. */
-export async function examineHealth(publicUrl: unknown, name: string): Promise<readonly Finding[]> {
+/** Asks the deployment called `name` at `publicUrl`, below its `basePath`. */
+export async function examineHealth(publicUrl: unknown, basePath: string, name: string): Promise<readonly Finding[]> {
   if (typeof publicUrl !== 'string' || publicUrl === '') {
     return [
       wrong('PUBLIC_URL', 'is not known here: say where it answers, `npm run doctor -- --remote --url https://…`'),
     ]
   }
-  const url = `${(publicUrl.includes('://') ? publicUrl : `https://${publicUrl}`).replace(/\/+$/, '')}/healthz`
+  const url = `${(publicUrl.includes('://') ? publicUrl : `https://${publicUrl}`).replace(/\/+$/, '')}${basePath}/healthz`
   let status: number
   let text: string
   try {

@@ -1,5 +1,6 @@
 /** What is wrong with a deployment: what Cloudflare knows of it, and what it says of itself. Names of secrets only; nobody can read them. */
 
+import { basePathOf } from '../../src/config.ts'
 import {
   type Cloudflare,
   CloudflareError,
@@ -17,9 +18,11 @@ import type { Deployment } from './deployment.ts'
 import { type Finding, ok, wrong } from './finding.ts'
 import { examineHealth } from './health.ts'
 
-/** Looks at the secrets, the database, the queues and `/healthz`, in that order. `url` replaces the PUBLIC_URL of the configuration. */
+/** Looks at the secrets, the database, the queues and `/healthz`, in that order. `url` replaces the PUBLIC_URL and the BASE_PATH of the configuration. */
 export async function examineRemote(deployment: Deployment, url?: string): Promise<readonly Finding[]> {
-  const health = examineHealth(url ?? deployment.vars['PUBLIC_URL'], deployment.name)
+  const { vars, name } = deployment
+  const health =
+    url === undefined ? examineHealth(vars['PUBLIC_URL'], basePathOf(vars), name) : examineHealth(url, '', name)
   return [...(await examineAccount(deployment)), ...(await health)]
 }
 

@@ -153,7 +153,7 @@ describe('a domain', () => {
 
   test('that points somewhere already is taken over only by somebody who says so', async () => {
     resolvable.add('www.example.com')
-    const where = { cloudflare, account: ACCOUNT, name: 'tessera' }
+    const where = { cloudflare, account: ACCOUNT, name: 'tessera', basePath: '' }
     const ask = (prompt: Prompt | null, replace: boolean) =>
       questions.askAddress(prompt, { domain: 'www.example.com', 'replace-dns': replace }, undefined, where)
     const refusal = 'www.example.com points somewhere already: remove its record, or give --replace-dns.'
@@ -161,6 +161,23 @@ describe('a domain', () => {
     expect(await lineOf(ask(typist(''), false))).toBe(refusal)
     expect(await ask(typist('y'), false)).toEqual({ host: 'www.example.com', isDomain: true, isNew: true })
     expect(await ask(null, true)).toMatchObject({ host: 'www.example.com' })
+  })
+
+  test('of an application is shared below a prefix: its record stays, whoever has it', async () => {
+    const where = { cloudflare, account: ACCOUNT, name: 'tessera', basePath: '/auth-service' }
+    const ask = () => questions.askAddress(null, { domain: 'app.example.com' }, undefined, where)
+    const shared = { host: 'app.example.com', isDomain: true, isNew: false }
+    resolvable.add('app.example.com')
+    api.domains.set('app.example.com', 'shop')
+    expect(await ask()).toEqual(shared)
+    expect(console.log).not.toHaveBeenCalled()
+    resolvable.delete('app.example.com')
+    expect(await ask()).toEqual(shared)
+    expect(vi.mocked(console.log).mock.calls.flat()).toEqual([
+      '  app.example.com points nowhere yet: the application on it needs its record, proxied by Cloudflare.',
+    ])
+    api.zones.splice(0)
+    expect(await lineOf(ask())).toMatch(/^app\.example\.com is on no domain of this account/)
   })
 
   test('can wait: Cloudflare has an address for every Worker, once its account chose a name', async () => {
@@ -268,6 +285,7 @@ describe('the address', () => {
       cloudflare,
       template: { name: 'tessera' },
       worker: { secrets: [], databaseId: 'uuid', queues: {}, vars: {} },
+      basePath: '/auth-service',
       address: { host: 'auth.example.com', isDomain: true, isNew: false },
       mailFrom: null,
       firstAccount: null,
@@ -284,10 +302,11 @@ describe('the address', () => {
     })
     await close(plan as Plan)
     vi.useRealTimers()
-    expect(written.mock.lastCall).toEqual(['https://auth.example.com does not answer yet\n'])
+    expect(fetched.mock.lastCall?.[0]).toBe('https://auth.example.com/auth-service/healthz')
+    expect(written.mock.lastCall).toEqual(['https://auth.example.com/auth-service does not answer yet\n'])
     expect(vi.mocked(console.log).mock.calls.flat()).toEqual([
       'Mails      have no sender yet, so each is refused and parked: npm run deploy -- --mail-from SENDER',
-      "\n  curl -w '\\n' https://auth.example.com/healthz\n",
+      "\n  curl -w '\\n' https://auth.example.com/auth-service/healthz\n",
     ])
   })
 
@@ -297,6 +316,7 @@ describe('the address', () => {
       name: 'never-deployed',
       template: { name: 'tessera', vars: { MAIL_TRANSPORT: 'api' } },
       worker: null,
+      basePath: '',
       address: { host: 'auth.example.com', isDomain: true, isNew: false },
       firstAccount,
       password: null,

@@ -6,7 +6,13 @@ import { dirname, join } from 'node:path'
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
-import { checkConfiguration, configure, resourceNames, type Template } from '../../../scripts/deploy/configuration.ts'
+import {
+  checkConfiguration,
+  configure,
+  deployedBasePath,
+  resourceNames,
+  type Template,
+} from '../../../scripts/deploy/configuration.ts'
 import { keepFile, readKept } from '../../../scripts/deploy/kept-file.ts'
 import { findSecrets, fingerprint, secretsFile } from '../../../scripts/deploy/secrets.ts'
 import type { Settings } from '../../../scripts/deploy/settings.ts'
@@ -31,7 +37,7 @@ describe('the configuration of a deployment', () => {
     workers_dev: false,
   }
   const worker = { secrets: [], databaseId: 'd', vars: {} }
-  const base = { name: 'live', account: ACCOUNT, databaseId: 'uuid', mailFrom: null }
+  const base = { name: 'live', account: ACCOUNT, databaseId: 'uuid', basePath: '', mailFrom: null }
 
   test('is named after it all through, and lies where wrangler finds everything', () => {
     const resources = resourceNames(template, 'live', null)
@@ -54,6 +60,20 @@ describe('the configuration of a deployment', () => {
       workers_dev: false,
       preview_urls: false,
     })
+  })
+
+  test('takes a route of a host that an application has, and no host, where it is below a prefix', () => {
+    const resources = resourceNames(template, 'live', null)
+    const address = { host: 'app.example.com', isDomain: true }
+    const basePath = deployedBasePath(template, { vars: { BASE_PATH: '/auth-service/' } })
+    expect(configure(template, { ...base, resources, address, basePath })).toMatchObject({
+      vars: { PUBLIC_URL: 'https://app.example.com' },
+      routes: ['app.example.com/auth-service/*'],
+      workers_dev: false,
+    })
+    const written = { ...template, vars: { BASE_PATH: '/auth' } }
+    expect(deployedBasePath(written, { vars: { BASE_PATH: '/auth-service' } })).toBe('/auth')
+    expect(deployedBasePath(template, null)).toBe('')
   })
 
   test('is reachable on workers.dev only where it has no domain, and left alone where nobody says', () => {

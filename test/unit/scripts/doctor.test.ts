@@ -144,6 +144,12 @@ test('what stops every question is said once, and the deployment asked all the s
   expect(rest).toEqual([answers])
 })
 
+test('a deployment below a prefix is asked there; an address that is given is whole', async () => {
+  const vars = { PUBLIC_URL: `${origin}/`, BASE_PATH: '/auth-service/' }
+  expect((await examine({ url: undefined, vars })).at(-1)).toContain(` ${origin}/auth-service/healthz`)
+  expect((await examine({ url: `${origin}/auth`, vars })).at(-1)).toContain(` ${origin}/auth/healthz`)
+})
+
 test('several accounts, of which none is named', async () => {
   vi.stubEnv('CLOUDFLARE_ACCOUNT_ID', undefined)
   api.accounts.push({ id: 'another', name: 'Other' })
