@@ -7,6 +7,7 @@ import { relative, resolve } from 'node:path'
 
 import { unstable_getVarsForDev, unstable_readConfig } from 'wrangler'
 
+import { basePathOf } from '../src/config.ts'
 import { findProblem, findStrangers, type Sources } from './configuration-problems.ts'
 import { valueOf, valuesOf } from './dev-options.ts'
 import { root } from './wrangler.ts'
@@ -19,6 +20,8 @@ export interface CheckedConfiguration {
   readonly problem: string | undefined
   /** A line for each unknown key, with the one that was probably meant. */
   readonly hints: readonly string[]
+  /** What stands before every path, or `''`. */
+  readonly basePath: string
   /** The port that is served unless it is taken. */
   readonly port: number
 }
@@ -32,12 +35,13 @@ export function checkConfiguration(args: readonly string[]): CheckedConfiguratio
     return {
       problem: findProblem(sources),
       hints: findStrangers(sources),
+      basePath: basePathOf(Object.assign({}, ...Object.values(sources)) as object),
       port: Number(port ?? configuredPort ?? DEFAULT_PORT),
     }
   } catch (error) {
     // wrangler throws for a file that it cannot read, and its message has the reason.
     if (!(error instanceof Error)) throw error
-    return { problem: `${config}: ${error.message}`, hints: [], port: DEFAULT_PORT }
+    return { problem: `${config}: ${error.message}`, hints: [], basePath: '', port: DEFAULT_PORT }
   }
 }
 

@@ -1,13 +1,13 @@
 /** The introduction that `npm start` prints once it serves: the address, the accounts, a line to paste, and what to read. */
 
+import type { CheckedConfiguration } from './configuration.ts'
 import { type DemoAccounts, KINDS } from './demo-accounts.ts'
 
-/** The introduction, of a dozen lines. `wantedPort` is the one that should have been served; hints about the configuration go last. */
+/** The introduction, of a dozen lines. `port` is the one that should have been served; hints about the configuration go last. */
 export function introduction(
   origin: string,
   accounts: DemoAccounts,
-  wantedPort: number,
-  hints: readonly string[],
+  { port: wantedPort, basePath, hints }: Pick<CheckedConfiguration, 'port' | 'basePath' | 'hints'>,
 ): string {
   const { primary_email, password } = accounts.confirmed
   const { port, protocol } = new URL(origin)
@@ -15,12 +15,12 @@ export function introduction(
   // The certificate of a local https is self-signed, which curl refuses without `-k`.
   const curl = protocol === 'https:' ? 'curl -k' : 'curl'
   return `
-Tessera runs at ${origin}${isMoved ? ` (${wantedPort} is taken, so this one is on ${port})` : ''}
+Tessera runs at ${origin}${basePath}${isMoved ? ` (${wantedPort} is taken, so this one is on ${port})` : ''}
 
 ${KINDS.map((kind) => accountLine(accounts[kind])).join('\n')}
 
 Sign in, in another terminal:
-${curl} -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '${JSON.stringify({ primary_email, password })}'
+${curl} -w '\\n' ${origin}${basePath}/auth/token -H 'Content-Type: application/json' -d '${JSON.stringify({ primary_email, password })}'
 
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: docs/api.md. How it works: docs/architecture.md

@@ -48,7 +48,7 @@ async function start(): Promise<number> {
   // The playground signs in with the passwords of these accounts.
   const playground = ['src/dev/index.ts', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
   return runDevServer([...playground, ...args], (origin) => {
-    void checking.then(({ hints, port }) => console.log(introduction(origin, accounts, port, hints)))
+    void checking.then((checked) => console.log(introduction(origin, accounts, checked)))
   })
 }
 

@@ -19,7 +19,7 @@ import { writeDown } from './exchange.ts'
 import { isSameOrigin } from './local.ts'
 import { comeFrom, type IncomingRequest, PlaceId, type Where } from './places.ts'
 import type { CookiePair } from './run.ts'
-import type { PlaygroundContext, PlaygroundEnv } from './workbench.ts'
+import { basePathOf, type PlaygroundContext, type PlaygroundEnv } from './workbench.ts'
 
 const SignIn = z.object({ primary_email: z.string(), password: z.string() })
 const Open = z.object({ guid: Guid })
@@ -122,7 +122,7 @@ async function ask(c: PlaygroundContext, { title, method, path, cookie, body, wh
   if (body !== undefined) headers.set('Content-Type', 'application/json')
   if (cookie) headers.set('Cookie', cookie)
   const init = { method, headers, ...(raw.cf && { cf: raw.cf }), ...(body !== undefined && { body }) }
-  const request = comeFrom(where ?? run.place, new Request(new URL(path, raw.url), init))
+  const request = comeFrom(where ?? run.place, new Request(new URL(`${basePathOf(c.env)}${path}`, raw.url), init))
   const newest = run.events.at(-1)
   const response = await answer(request)
   const exchange = writeDown(request, body ?? '', response, await response.text())

@@ -27,8 +27,8 @@ export default {
   async fetch(request, env, ctx) {
     const runtime = await start(env)
     // The page of a Worker that cannot start shows the reason and no account, so that `PUBLIC_URL` need not be known.
-    const publicUrl = runtime instanceof Error ? undefined : runtime.services.settings.publicUrl
-    if (!isForPlayground(request, publicUrl)) return answer(comeFrom(run.place, request))
+    const settings = runtime instanceof Error ? { publicUrl: undefined, basePath: '' } : runtime.services.settings
+    if (!isForPlayground(request, settings)) return answer(comeFrom(run.place, request))
     return playground.fetch(request, {
       run,
       runtime,

@@ -5,15 +5,19 @@
  */
 
 import { isLoopback } from '../domain/loopback.ts'
+import type { Settings } from '../domain/settings.ts'
 
 /**
  * Whether a request is for the playground and came from this machine. The `Host` is checked, since a foreign name may be
  * made to resolve to this machine (DNS rebinding); a `CF-Ray` is what every request through Cloudflare's network has, so
  * this entry would show nothing even if it were deployed or reached by a tunnel.
  */
-export function isForPlayground({ url, headers }: Request, publicUrl: string | undefined): boolean {
+export function isForPlayground(
+  { url, headers }: Request,
+  { publicUrl, basePath }: Pick<Settings, 'publicUrl' | 'basePath'>,
+): boolean {
   const { pathname, hostname } = new URL(url)
-  const isPath = /^\/dev(\/|$)/.test(pathname) || pathname === '/refresh/dev'
+  const isPath = /^\/dev(\/|$)/.test(pathname) || pathname === `${basePath}/refresh/dev`
   const host = headers.get('Host')
   return (
     isPath &&

@@ -11,6 +11,7 @@ import { Hono } from 'hono'
 import { html } from 'hono/html'
 import { NONCE, secureHeaders } from 'hono/secure-headers'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { getPathNoStrict } from 'hono/utils/url'
 
 import { describeError } from '../domain/describe-error.ts'
 import { TesseraError } from '../errors.ts'
@@ -21,7 +22,7 @@ import { MailPage } from './views/mail-page.tsx'
 import { PlaygroundPage } from './views/playground-page.tsx'
 import { TroublePage } from './views/trouble-page.tsx'
 import { findVisitor } from './visitor.ts'
-import type { PlaygroundContext, PlaygroundEnv } from './workbench.ts'
+import { basePathOf, type PlaygroundContext, type PlaygroundEnv } from './workbench.ts'
 
 const NO_RECORDS: Records = { accounts: [], sessions: [], mails: [] }
 
@@ -51,7 +52,14 @@ const MAIL_HEADERS = {
 }
 
 export function createPlayground() {
-  const app = new Hono<PlaygroundEnv>({ strict: false })
+  const app = new Hono<PlaygroundEnv>({
+    getPath(request, options) {
+      const path = getPathNoStrict(request)
+      // The refresh cookie goes below `BASE_PATH` only, and so does the form that needs it.
+      const basePath = options?.env === undefined ? '' : basePathOf(options.env)
+      return path === `${basePath}/refresh/dev` ? '/refresh/dev' : path
+    },
+  })
 
   app.get('/dev/mails/:id/body', async (c) => {
     const mail = await findMail(c)

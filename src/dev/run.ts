@@ -53,7 +53,8 @@ export function noteEvent({ events }: Run, at: number, event: LogEvent): void {
 export function notePair({ pairs }: Run, answer: Response): void {
   const lines = answer.headers.getSetCookie()
   const [access, refresh] = ['access_token', 'refresh_token'].map((name) => {
-    const line = lines.find((text) => text.startsWith(`${name}=`))
+    // The last one counts: those before it delete cookies of a former `COOKIE_DOMAIN`.
+    const line = lines.findLast((text) => text.startsWith(`${name}=`))
     return line?.slice(name.length + 1).split(';', 1)[0]
   })
   // An empty value deletes the cookie.

@@ -20,6 +20,11 @@ export interface Workbench {
   readonly runCron: () => Promise<void>
 }
 
+/** What stands before every path of the Worker, or `''`. The playground itself stays at `/dev`. */
+export function basePathOf({ runtime }: Pick<Workbench, 'runtime'>): string {
+  return runtime instanceof Error ? '' : runtime.services.settings.basePath
+}
+
 export interface PlaygroundEnv {
   Bindings: Workbench
   Variables: SecureHeadersVariables

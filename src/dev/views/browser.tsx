@@ -13,9 +13,11 @@ interface BrowserProps {
   readonly run: Pick<Run, 'last' | 'place' | 'aheadSeconds'>
   readonly now: number
   readonly refreshTtlSeconds: number
+  /** What stands before every path of the Worker, or `''`. */
+  readonly basePath: string
 }
 
-export function Browser({ visitor, hasPrevious, run, now, refreshTtlSeconds }: BrowserProps) {
+export function Browser({ visitor, hasPrevious, run, now, refreshTtlSeconds, basePath }: BrowserProps) {
   const { last, place, aheadSeconds } = run
   const pretended = [
     ...(place === 'home' ? [] : [describePlace(place).name]),
@@ -32,7 +34,7 @@ export function Browser({ visitor, hasPrevious, run, now, refreshTtlSeconds }: B
         ) : (
           <>
             <Holder visitor={visitor} now={now} refreshTtlSeconds={refreshTtlSeconds} />
-            <Moves hasPrevious={hasPrevious} />
+            <Moves hasPrevious={hasPrevious} basePath={basePath} />
           </>
         )}
       </div>
@@ -90,21 +92,21 @@ function hintFor(issuedAt: number, expiresAt: number, now: number) {
   return hint !== null && <p class="notice warn">{hint}</p>
 }
 
-function Moves({ hasPrevious }: { readonly hasPrevious: boolean }) {
+function Moves({ hasPrevious, basePath }: Pick<BrowserProps, 'hasPrevious' | 'basePath'>) {
   return (
     <div>
       <div class="buttons">
-        <form method="post" action="/refresh/dev">
+        <form method="post" action={`${basePath}/refresh/dev`}>
           <button type="submit" name="how" value="refresh" class="primary">
             Refresh
           </button>
         </form>
-        <form method="post" action="/refresh/dev">
+        <form method="post" action={`${basePath}/refresh/dev`}>
           <button type="submit" name="how" value="again" disabled={!hasPrevious}>
             Previous pair again
           </button>
         </form>
-        <form method="post" action="/refresh/dev">
+        <form method="post" action={`${basePath}/refresh/dev`}>
           <button type="submit" name="how" value="steal">
             Use from elsewhere
           </button>

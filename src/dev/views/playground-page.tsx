@@ -49,6 +49,7 @@ export function PlaygroundPage(props: PlaygroundProps) {
             run={run}
             now={now}
             refreshTtlSeconds={services.settings.refreshTtlSeconds}
+            basePath={services.settings.basePath}
           />
         </div>
         <div class="column">

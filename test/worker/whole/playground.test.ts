@@ -352,3 +352,23 @@ describe('the page', () => {
     expect(await page()).toContain('aria-label="Open a session for demo@example.com"')
   })
 })
+
+describe('below a prefix, with a cookie of a domain', () => {
+  const HERE = 'http://auth.tessera.localhost:8787'
+  const prefixed = start({ BASE_PATH: '/auth-service', PUBLIC_URL: HERE, COOKIE_DOMAIN: 'tessera.localhost' })
+  const pressBelow = (path: string, fields: Readonly<Record<string, string>>, options: CallOptions = {}) =>
+    prefixed.call(path, { method: 'POST', body: new URLSearchParams(fields), origin: HERE, ...options })
+
+  test('the playground asks there, and its refresh is where the cookie goes', async () => {
+    const { guid } = await createAccount(env.DB)
+    const first = pairOf(await pressBelow('/dev/open', { guid }))
+    const cookies = pairOf(await pressBelow('/auth-service/refresh/dev', { how: 'refresh' }, { cookies: first }))
+    await pressBelow('/auth-service/refresh/dev', { how: 'again' }, { cookies })
+    const text = await (await prefixed.call('/dev', { cookies, origin: HERE })).text()
+
+    expect(text).toContain('action="/auth-service/refresh/dev"')
+    expect(text).toContain('GET /auth-service/refresh')
+    expect(text).toContain('Token used before')
+    expect((await pressBelow('/refresh/dev', { how: 'refresh' }, { cookies })).status).toBe(404)
+  })
+})
