@@ -8,6 +8,7 @@ import { isIssuing } from './http/guards/issuing.ts'
 import { openToAll, shareWithListed } from './http/answer/cors.ts'
 import { answerError } from './http/answer/problem.ts'
 import { pathBelow } from './http/request/base-path.ts'
+import { discoveryRoutes } from './http/routes/discovery.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/mails.ts'
@@ -36,6 +37,7 @@ export function createApp() {
   return app
     .use('/.well-known/*', openToAll)
     .route('/', keyRoutes)
+    .route('/', discoveryRoutes)
     .route('/', tokenRoutes)
     .route('/', sessionRoutes)
     .route('/', placeRoutes)

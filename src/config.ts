@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
+import { ACCESS_ALGORITHMS, ACCESS_TOKEN_TYPES } from './domain/tokens/token-key.ts'
 import {
   BasePath,
   CookieDomain,
@@ -14,6 +15,7 @@ import {
   list,
   Origin,
   PublicUrl,
+  RsaKey,
   SAMPLE_PREFIX,
   seconds,
   Secret,
@@ -29,6 +31,10 @@ const Config = z
     PUBLIC_URL: z.optional(PublicUrl),
     BASE_PATH: z.optional(BasePath),
     AUDIENCE: z.optional(z.string()),
+    ACCESS_TOKEN_TYP: z.prefault(z.enum(ACCESS_TOKEN_TYPES), 'JWT'),
+    ACCESS_TOKEN_ALG: z.prefault(z.enum(ACCESS_ALGORITHMS), 'ES256'),
+    ACCESS_TOKEN_RSA_KEY: z.optional(RsaKey),
+    ACCESS_TOKEN_RSA_KEY_PREVIOUS: list(RsaKey),
     ACCESS_TTL_SECONDS: seconds(10, 86_400, '300'),
     REFRESH_TTL_SECONDS: seconds(60, 34_560_000, '864000'),
     SESSION_MAX_SECONDS: seconds(60, 315_360_000, '7776000'),
@@ -58,6 +64,10 @@ const Config = z
     z.refine((config) => config.MAIL_TRANSPORT !== 'api' || config.MAIL_API_URL !== undefined, {
       path: ['MAIL_API_URL'],
       message: 'is needed by MAIL_TRANSPORT=api',
+    }),
+    z.refine((config) => config.ACCESS_TOKEN_ALG !== 'RS256' || config.ACCESS_TOKEN_RSA_KEY !== undefined, {
+      path: ['ACCESS_TOKEN_RSA_KEY'],
+      message: 'is needed by ACCESS_TOKEN_ALG=RS256',
     }),
     // Equal to a secret, the key of the back ends could sign tokens.
     z.refine((config) => ![config.AUTH_SECRET, ...config.AUTH_SECRET_PREVIOUS].includes(config.SERVICE_KEY ?? ''), {

@@ -17,6 +17,8 @@ import { createSessionStore } from './db/sessions/store.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
 import { equalBytes } from './domain/equal-bytes.ts'
 import { deriveKeys } from './domain/tokens/keys.ts'
+import { importRsaKey, type Pkcs8 } from './domain/tokens/rsa-key.ts'
+import type { AccessKey } from './domain/tokens/token-key.ts'
 import { signLink } from './domain/mails/links.ts'
 import type { PasswordPrimitives } from './domain/accounts/password-engines.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
@@ -82,8 +84,9 @@ export function createBrokenHealthCheck(env: Env, error: unknown): Services['che
 
 async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runtime> {
   const config = parseConfig(env)
-  const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS)
-  const tokens = createTokens(keys)
+  const signing = { alg: config.ACCESS_TOKEN_ALG, rsa: await importRsaKeys(config) }
+  const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS, signing)
+  const tokens = createTokens(keys, config.ACCESS_TOKEN_TYP)
   const basePath = config.BASE_PATH ?? ''
   const delivery: Runtime['delivery'] = {
     outbox: createOutbox(env.DB),
@@ -127,6 +130,23 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     log,
   }
   return { services, delivery, purge: createPurge(env.DB, log) }
+}
+
+/** The RSA keys that are set, the current one first. Only their import shows whether the numbers of each belong together. */
+function importRsaKeys(config: Config): Promise<readonly AccessKey[]> {
+  const { ACCESS_TOKEN_RSA_KEY: current, ACCESS_TOKEN_RSA_KEY_PREVIOUS: previous } = config
+  return Promise.all([
+    ...(current === undefined ? [] : [importOf('ACCESS_TOKEN_RSA_KEY', current)]),
+    ...previous.map((key, i) => importOf(`ACCESS_TOKEN_RSA_KEY_PREVIOUS.${i}`, key)),
+  ])
+}
+
+async function importOf(setting: string, key: Pkcs8): Promise<AccessKey> {
+  try {
+    return await importRsaKey(key)
+  } catch {
+    throw new ConfigError(`Configuration: ${setting} is damaged: it cannot be imported`)
+  }
 }
 
 function newId(): string {

@@ -7,6 +7,7 @@ import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
+import { NOT_PKCS8, type Pkcs8, readPkcs8, WRONG_SIZE } from './domain/tokens/rsa-key.ts'
 
 // zod/mini has no messages until it is given a language.
 z.config(en())
@@ -22,6 +23,15 @@ export const Secret = z.string().check(
   z.refine((text) => !text.startsWith(SAMPLE_PREFIX), 'is still the sample'),
   // A repeated character or word is long without being random, and has few different characters.
   z.refine((text) => new Set(text).size >= 12, 'is not random'),
+)
+
+/** An RSA private key for signatures; what it becomes is its DER. */
+export const RsaKey = z.pipe(
+  z.pipe(z.string(), z.transform(readPkcs8)),
+  z.custom<Pkcs8>().check(
+    z.refine((key: unknown) => key !== NOT_PKCS8, { message: NOT_PKCS8, abort: true }),
+    z.refine((key: unknown) => key !== WRONG_SIZE, WRONG_SIZE),
+  ),
 )
 
 /** Whole seconds between two bounds. */

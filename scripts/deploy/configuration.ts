@@ -129,8 +129,10 @@ export function checkConfiguration(
 ): void {
   // A random secret stands in for one that this machine does not know.
   const known = { AUTH_SECRET: randomBytes(32).toString('base64'), ...secrets }
+  const isKeyUnknown = worker?.secrets.includes('ACCESS_TOKEN_RSA_KEY') === true && !('ACCESS_TOKEN_RSA_KEY' in known)
+  const taken = isKeyUnknown ? { ACCESS_TOKEN_ALG: 'ES256' } : {}
   try {
-    parseConfig({ ...worker?.vars, ...varsOf(template, deployment), ...known })
+    parseConfig({ ...worker?.vars, ...varsOf(template, deployment), ...known, ...taken })
   } catch (error) {
     throw new DeployProblem(error instanceof Error ? error.message : String(error))
   }

@@ -20,6 +20,8 @@ const Secrets = z.strictObject({
   AUTH_SECRET: z.optional(z.string()),
   AUTH_SECRET_PREVIOUS: z.optional(z.string()),
   SERVICE_KEY: z.optional(z.string()),
+  ACCESS_TOKEN_RSA_KEY: z.optional(z.string()),
+  ACCESS_TOKEN_RSA_KEY_PREVIOUS: z.optional(z.string()),
   MAIL_API_KEY: z.optional(z.string()),
 })
 export type Secrets = z.infer<typeof Secrets>
@@ -35,7 +37,7 @@ export function readSecrets(name: string): Secrets | null {
   const result = Secrets.safeParse(kept)
   if (result.success) return result.data
   throw new DeployProblem(
-    `${secretsFile(name)} may hold AUTH_SECRET, AUTH_SECRET_PREVIOUS, SERVICE_KEY and MAIL_API_KEY, as text.`,
+    `${secretsFile(name)} may hold nothing but these, as text: ${Object.keys(Secrets.shape).join(', ')}.`,
   )
 }
 
@@ -83,12 +85,12 @@ const UNSET = 'until AUTH_SECRET is set, Tessera answers 500'
 
 /**
  * The secrets in the environment of a CI. A secret that is not set there comes as an empty variable, which counts as none; but an
- * empty AUTH_SECRET_PREVIOUS deletes one that is `known`.
+ * empty AUTH_SECRET_PREVIOUS or ACCESS_TOKEN_RSA_KEY_PREVIOUS deletes one that is `known`.
  */
 function secretsOfEnvironment(env: NodeJS.ProcessEnv, known: readonly string[]): Secrets {
   const names = Object.keys(Secrets.shape).filter((name) => {
     const value = env[name]
-    return value === '' ? name === 'AUTH_SECRET_PREVIOUS' && known.includes(name) : value !== undefined
+    return value === '' ? name.endsWith('_PREVIOUS') && known.includes(name) : value !== undefined
   })
   return Object.fromEntries(names.map((name) => [name, env[name]]))
 }

@@ -1,12 +1,19 @@
 /** Tokens that Tessera would never sign, some of them with its own keys. */
 
-import { deriveKeys } from '../../src/domain/tokens/keys.ts'
+import { deriveKeys, type Keys } from '../../src/domain/tokens/keys.ts'
 import { TEST_BINDINGS } from './bindings.ts'
 
 export const testKeys = await deriveKeys(TEST_BINDINGS.AUTH_SECRET, [TEST_BINDINGS.AUTH_SECRET_PREVIOUS])
 
 /** Keys of another deployment: as good as ours, and none of ours. */
 export const strangerKeys = await deriveKeys('Str4ng3rVvV8LUJ8FIYywIcLxutmFOw4l3MFW9WXg99Kac=', [])
+
+/** The current public key of access tokens, where it is one of P-256. */
+export function ecJwk({ jwks: { keys } }: Keys) {
+  const [jwk] = keys
+  if (jwk?.kty !== 'EC') throw new Error('not an EC key')
+  return jwk
+}
 
 /** Base64url without padding, of bytes or of the JSON of anything else. */
 export function encodePart(part: unknown): string {
@@ -20,7 +27,8 @@ export function encodePart(part: unknown): string {
 /** Any header over any payload, under any key: a good signature says nothing about what it covers. */
 export async function forge(header: unknown, payload: unknown, key: CryptoKey): Promise<string> {
   const signed = `${encodePart(header)}.${encodePart(payload)}`
-  const algorithm = key.algorithm.name === 'HMAC' ? 'HMAC' : { name: 'ECDSA', hash: 'SHA-256' }
+  const { name } = key.algorithm
+  const algorithm = name === 'ECDSA' ? { name, hash: 'SHA-256' } : { name, saltLength: 32 }
   const signature = await crypto.subtle.sign(algorithm, key, new TextEncoder().encode(signed))
   return `${signed}.${encodePart(new Uint8Array(signature))}`
 }

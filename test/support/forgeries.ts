@@ -6,7 +6,7 @@ import { answer, asText, COMMON, problem } from './answers.ts'
 import { counted, reset, roundTrips } from './counted-worker.ts'
 import { decodeToken, forge, strangerKeys, testKeys } from './forge.ts'
 import { keepLog } from './log.ts'
-import { pairOf } from './worker.ts'
+import { pairOf, type TestWorker } from './worker.ts'
 
 /** What the tests of a file that imports this one logged: no token may show in it. */
 const logged = keepLog('warn')
@@ -23,8 +23,8 @@ export interface Genuine {
   readonly claims: Readonly<Record<TokenType, Claims>>
 }
 
-export async function openGenuine(): Promise<Genuine> {
-  const { access_token: access, refresh_token: refresh } = pairOf(await counted.call(`/${crypto.randomUUID()}`))
+export async function openGenuine(by: TestWorker = counted): Promise<Genuine> {
+  const { access_token: access, refresh_token: refresh } = pairOf(await by.call(`/${crypto.randomUUID()}`))
   const claims = { access: decodeToken(access).payload, refresh: decodeToken(refresh).payload }
   return { access, refresh, claims }
 }
@@ -50,27 +50,33 @@ export function everywhere(refusal: typeof MALFORMED): Expected {
   return { cookie: refusal.text, json: refusal.problem, verify: refusal.problem }
 }
 
-export function refreshWith(cookies: Readonly<Record<string, string>>, ip?: string) {
-  return counted.call('/refresh', { cookies, ...(ip !== undefined && { ip }) })
+export function refreshWith(cookies: Readonly<Record<string, string>>, ip?: string, by: TestWorker = counted) {
+  return by.call('/refresh', { cookies, ...(ip !== undefined && { ip }) })
 }
 
-export function postToken(path: 'refresh' | 'verify', token: string, ip?: string) {
+export function postToken(path: 'refresh' | 'verify', token: string, ip?: string, by: TestWorker = counted) {
   const json = path === 'refresh' ? { refresh: token } : { token }
-  return counted.call(`/auth/token/${path}`, { method: 'POST', json, ...(ip !== undefined && { ip }) })
+  return by.call(`/auth/token/${path}`, { method: 'POST', json, ...(ip !== undefined && { ip }) })
 }
 
 /** Presents a token in the place of one of a genuine pair, on every route that takes it. */
-export async function present(type: TokenType, forged: string, genuine: Genuine, ip?: string) {
+export async function present(
+  type: TokenType,
+  forged: string,
+  genuine: Genuine,
+  ip?: string,
+  by: TestWorker = counted,
+) {
   const cookies = { access_token: genuine.access, refresh_token: genuine.refresh, [`${type}_token`]: forged }
   return {
-    cookie: await answer(await refreshWith(cookies, ip)),
-    json: await answer(await postToken('refresh', forged, ip)),
-    verify: await answer(await postToken('verify', forged, ip)),
+    cookie: await answer(await refreshWith(cookies, ip, by)),
+    json: await answer(await postToken('refresh', forged, ip, by)),
+    verify: await answer(await postToken('verify', forged, ip, by)),
   }
 }
 
-export async function expectAlive({ access, refresh }: Genuine): Promise<void> {
-  const response = await refreshWith({ access_token: access, refresh_token: refresh })
+export async function expectAlive({ access, refresh }: Genuine, by: TestWorker = counted): Promise<void> {
+  const response = await refreshWith({ access_token: access, refresh_token: refresh }, undefined, by)
   expect(response.status).toBe(200)
 }
 
@@ -84,15 +90,16 @@ export async function expectRefused(
   type: TokenType,
   make: (genuine: Genuine, type: TokenType) => string | Promise<string>,
   expected: Expected,
+  by: TestWorker = counted,
 ): Promise<void> {
-  const genuine = await openGenuine()
+  const genuine = await openGenuine(by)
   const forged = await make(genuine, type)
   reset()
 
-  expect(await present(type, forged, genuine)).toEqual(expected)
+  expect(await present(type, forged, genuine, undefined, by)).toEqual(expected)
   expect(roundTrips()).toBe(0)
   expectNotLogged(forged)
-  await expectAlive(genuine)
+  await expectAlive(genuine, by)
 }
 
 /** A token under our own key, with our own header unless the row has another. */

@@ -4,12 +4,19 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { basePathOf, type Config, ConfigError, parseConfig } from '../../src/config.ts'
+import { newRsaKey, toPem } from '../support/rsa.ts'
 
 const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
 
 const OTHER_SECRET = 'Old7w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
 
 const HEX_SECRET = '00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210'
+
+const [RSA_KEY, OTHER_RSA_KEY, SHORT_RSA_KEY] = await Promise.all([newRsaKey(), newRsaKey(), newRsaKey(1024)])
+
+function der(base64: string): Uint8Array {
+  return new Uint8Array(Buffer.from(base64, 'base64'))
+}
 
 /** The message of the refusal. */
 function refusal(bindings: object): string {
@@ -27,6 +34,9 @@ describe('the configuration', () => {
   const DEFAULTS: Partial<Config> = {
     AUTH_SECRET: SECRET,
     AUTH_SECRET_PREVIOUS: [],
+    ACCESS_TOKEN_TYP: 'JWT',
+    ACCESS_TOKEN_ALG: 'ES256',
+    ACCESS_TOKEN_RSA_KEY_PREVIOUS: [],
     ISSUE_ACCESS: 'service',
     ACCESS_TTL_SECONDS: 300,
     REFRESH_TTL_SECONDS: 864_000,
@@ -47,6 +57,10 @@ describe('the configuration', () => {
     'PUBLIC_URL',
     'BASE_PATH',
     'AUDIENCE',
+    'ACCESS_TOKEN_TYP',
+    'ACCESS_TOKEN_ALG',
+    'ACCESS_TOKEN_RSA_KEY',
+    'ACCESS_TOKEN_RSA_KEY_PREVIOUS',
     'ACCESS_TTL_SECONDS',
     'REFRESH_TTL_SECONDS',
     'SESSION_MAX_SECONDS',
@@ -111,6 +125,12 @@ describe('the configuration', () => {
     ['BASE_PATH', '/...', '/...'],
     ['BASE_PATH', '/', ''],
     ['AUDIENCE', 'https://api.example.com', 'https://api.example.com'],
+    ['ACCESS_TOKEN_TYP', 'at+jwt', 'at+jwt'],
+    ['ACCESS_TOKEN_ALG', 'ES256', 'ES256'],
+    ['ACCESS_TOKEN_RSA_KEY', RSA_KEY, der(RSA_KEY)],
+    ['ACCESS_TOKEN_RSA_KEY', toPem(RSA_KEY), der(RSA_KEY)],
+    ['ACCESS_TOKEN_RSA_KEY_PREVIOUS', RSA_KEY, [der(RSA_KEY)]],
+    ['ACCESS_TOKEN_RSA_KEY_PREVIOUS', `${toPem(OTHER_RSA_KEY)}, ${RSA_KEY}`, [der(OTHER_RSA_KEY), der(RSA_KEY)]],
     ['ACCESS_TTL_SECONDS', '10', 10],
     ['ACCESS_TTL_SECONDS', '86400', 86_400],
     ['REFRESH_TTL_SECONDS', '300', 300],
@@ -145,6 +165,7 @@ describe('the configuration', () => {
     expect(parseConfig({ AUTH_SECRET: SECRET, [key]: text })).toEqual({ ...DEFAULTS, [key]: value })
   })
 
+  const pkcs8 = 'must be an RSA private key in PKCS#8, as PEM (BEGIN PRIVATE KEY) or its base64 alone'
   const short = 'needs at least 43 characters: 32 random bytes, base64 or hex'
   const url = 'must be an https URL'
   const address = 'must be a host or an https URL'
@@ -186,6 +207,12 @@ describe('the configuration', () => {
     ['PUBLIC_URL', 7, 'Invalid input: expected string, received number'],
     ['BASE_PATH', 7, 'Invalid input: expected string, received number'],
     ['AUDIENCE', 7, 'Invalid input: expected string, received number'],
+    ['ACCESS_TOKEN_TYP', 'jwt', 'Invalid option: expected one of "JWT"|"at+jwt"'],
+    ['ACCESS_TOKEN_ALG', 'HS256', 'Invalid option: expected one of "ES256"|"RS256"'],
+    ['ACCESS_TOKEN_RSA_KEY', SECRET, pkcs8],
+    ['ACCESS_TOKEN_RSA_KEY', RSA_KEY.slice(0, -8), pkcs8],
+    ['ACCESS_TOKEN_RSA_KEY', SHORT_RSA_KEY, 'must be a key of 2048 to 4096 bits'],
+    ['ACCESS_TOKEN_RSA_KEY', 7, 'Invalid input: expected string, received number'],
     ['ACCESS_TTL_SECONDS', '9', 'must be at least 10'],
     ['ACCESS_TTL_SECONDS', '86401', 'must be at most 86400'],
     ['ACCESS_TTL_SECONDS', '5m', wholeSeconds],
@@ -323,6 +350,12 @@ describe('the configuration', () => {
     expect(parseConfig({ ...bindings, CORS_ORIGINS: 'https://app.example.com' }).COOKIE_SAMESITE).toBe('none')
   })
 
+  test('ACCESS_TOKEN_RSA_KEY_PREVIOUS refuses one that cannot be used by its place', () => {
+    expect(refusal({ AUTH_SECRET: SECRET, ACCESS_TOKEN_RSA_KEY_PREVIOUS: `${RSA_KEY},x,${SHORT_RSA_KEY}` })).toBe(
+      `Configuration: ACCESS_TOKEN_RSA_KEY_PREVIOUS.1 ${pkcs8}; ACCESS_TOKEN_RSA_KEY_PREVIOUS.2 must be a key of 2048 to 4096 bits`,
+    )
+  })
+
   test.each([[{}], [{ AUTH_SECRET: '' }]])('without a secret, %j, says how to come by one', (bindings) => {
     expect(refusal(bindings)).toBe(
       'Configuration: AUTH_SECRET is missing. Locally, run `npm start` once: it writes .dev.vars; deployed, run `npx wrangler secret put AUTH_SECRET`',
@@ -359,6 +392,11 @@ describe('the configuration', () => {
     [{ COOKIE_DOMAIN: 'www.auth.example.com', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
     [{ COOKIE_DOMAIN: 'app.example.com', PUBLIC_URL: 'auth.example.com' }, NOT_ABOVE],
     [{ COOKIE_DOMAIN: 'tessera.localhost', PUBLIC_URL: '127.0.0.1:8787' }, NOT_ABOVE],
+    [{ ACCESS_TOKEN_ALG: 'RS256' }, 'ACCESS_TOKEN_RSA_KEY is needed by ACCESS_TOKEN_ALG=RS256'],
+    [
+      { ACCESS_TOKEN_ALG: 'RS256', ACCESS_TOKEN_RSA_KEY_PREVIOUS: RSA_KEY },
+      'ACCESS_TOKEN_RSA_KEY is needed by ACCESS_TOKEN_ALG=RS256',
+    ],
     [{ MAIL_TRANSPORT: 'api' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
     [{ MAIL_TRANSPORT: 'api', MAIL_API_URL: '' }, 'MAIL_API_URL is needed by MAIL_TRANSPORT=api'],
   ])('refuses %j', (bindings, reason) => {
@@ -381,6 +419,10 @@ describe('the configuration', () => {
     [
       { RETURN_ORIGINS: ' https://app.example.com,http://localhost:3000 ,, https://xn--bcher-kva.example:8443' },
       { RETURN_ORIGINS: ['https://app.example.com', 'http://localhost:3000', 'https://xn--bcher-kva.example:8443'] },
+    ],
+    [
+      { ACCESS_TOKEN_ALG: 'RS256', ACCESS_TOKEN_RSA_KEY: RSA_KEY },
+      { ACCESS_TOKEN_ALG: 'RS256', ACCESS_TOKEN_RSA_KEY: der(RSA_KEY) },
     ],
     // Halfway through a rotation, when secrets are put one after the other.
     [{ AUTH_SECRET_PREVIOUS: `${OTHER_SECRET},${SECRET}` }, { AUTH_SECRET_PREVIOUS: [OTHER_SECRET, SECRET] }],

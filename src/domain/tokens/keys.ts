@@ -1,28 +1,23 @@
 /**
- * All keys, from one secret. HKDF gives each purpose a key of its own, so that a deployment pastes one random
- * string and no key can ever stand in for another. Derived and imported once per isolate.
+ * All keys. HKDF gives each purpose a key of its own out of one secret, so that a deployment pastes one random string and no
+ * key can ever stand in for another; RSA keys alone come beside it. Derived and imported once per isolate.
  */
 
-/** `alg` and `kid` on the key object itself make hono/jwt put them into the header of what it signs. */
-export type SigningKey = CryptoKey & { readonly alg: TokenAlgorithm; readonly kid: string }
-export type TokenAlgorithm = 'ES256' | 'HS256'
+import { toBase64url } from './base64url.ts'
+import {
+  type AccessAlgorithm,
+  type AccessKey,
+  type PublicJwk,
+  type SigningKey,
+  thumbprint,
+  type TokenKey,
+  type VerifyingKey,
+} from './token-key.ts'
 
-/** Signs with the current secret; verifies with it and with those before it, by `kid`. */
+/** Signs with the current key; verifies with it and with the others, by `kid`. */
 export interface KeyRing {
-  readonly alg: TokenAlgorithm
   readonly signing: SigningKey
-  readonly verifying: ReadonlyMap<string, CryptoKey>
-}
-
-/** RFC 7517, for a public P-256 key. */
-export interface PublicJwk {
-  readonly kty: 'EC'
-  readonly crv: 'P-256'
-  readonly x: string
-  readonly y: string
-  readonly alg: 'ES256'
-  readonly use: 'sig'
-  readonly kid: string
+  readonly verifying: ReadonlyMap<string, VerifyingKey>
 }
 
 export interface Keys {
@@ -34,6 +29,12 @@ export interface Keys {
   readonly jwks: { readonly keys: readonly PublicJwk[] }
 }
 
+/** What access tokens are signed with, and the RSA keys that verify them in any case, newest first. */
+export interface AccessSigning {
+  readonly alg: AccessAlgorithm
+  readonly rsa: readonly AccessKey[]
+}
+
 /** Order of the P-256 group (NIST SP 800-186, 3.2.1.3). */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
@@ -43,40 +44,52 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
   0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01, 0x01, 0x04, 0x20,
 ])
 
-/** Derives every key from the current secret and the previous ones, newest first. */
-export async function deriveKeys(secret: string, previous: readonly string[]): Promise<Keys> {
+/**
+ * Derives every key from the current secret and the previous ones, newest first. Keys of both algorithms verify access tokens, whatever
+ * signs them, so that a change of the algorithm ends no session. Throws `RangeError` for RS256 without an RSA key.
+ */
+export async function deriveKeys(
+  secret: string,
+  previous: readonly string[],
+  { alg, rsa }: AccessSigning = { alg: 'ES256', rsa: [] },
+): Promise<Keys> {
   // Each secret counts once: halfway through a rotation the current one often stands among the previous ones, too.
   const masters = await Promise.all([...new Set([secret, ...previous])].map(importMaster))
-  const access = await Promise.all(masters.map(deriveAccessKey))
+  const elliptic = await Promise.all(masters.map(deriveAccessKey))
+  const access = once(alg === 'RS256' ? [...rsa, ...elliptic] : [...elliptic, ...rsa])
+  if (access[0]?.jwk.alg !== alg) throw new RangeError(`no key for ${alg}`)
   const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
   const link = await Promise.all(masters.map((master) => deriveHmacKey(master, 'mail link')))
   return {
-    access: ring('ES256', access),
-    refresh: ring('HS256', refresh),
-    link: ring('HS256', link),
-    jwks: { keys: access.map((key) => key.jwk) },
+    access: ring(access),
+    refresh: ring(refresh),
+    link: ring(link),
+    jwks: { keys: access.map(({ jwk }) => jwk) },
   }
 }
 
-interface DerivedKey {
-  readonly signing: SigningKey
-  readonly verifying: CryptoKey
+/** Each key once, in its first place: a key may stand among its predecessors as a secret may, and verifiers refuse two of one `kid`. */
+function once(keys: readonly AccessKey[]): readonly AccessKey[] {
+  return keys.filter(({ jwk }, i) => keys.findIndex((key) => key.jwk.kid === jwk.kid) === i)
 }
 
-function ring(alg: TokenAlgorithm, derived: readonly DerivedKey[]): KeyRing {
-  const [current] = derived
+function ring(keys: readonly TokenKey[]): KeyRing {
+  const [current] = keys
   if (current === undefined) throw new RangeError('a key ring needs a key')
-  return { alg, signing: current.signing, verifying: new Map(derived.map((key) => [key.signing.kid, key.verifying])) }
+  return {
+    signing: current.signing,
+    verifying: new Map(keys.map(({ signing: { kid, alg }, verifying }) => [kid, { alg, key: verifying }])),
+  }
 }
 
 /** P-256 by the method of FIPS 186-5 A.2.1: 128 bits more than the order has make the bias negligible. */
-async function deriveAccessKey(master: CryptoKey): Promise<DerivedKey & { readonly jwk: PublicJwk }> {
+async function deriveAccessKey(master: CryptoKey): Promise<AccessKey> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
   const scalar = (toBigInt(await expand(master, 'access token ES256', 48)) % (P256_ORDER - 1n)) + 1n
   const pkcs8 = new Uint8Array([...PKCS8_P256_PREFIX, ...toBytes32(scalar)])
   const exportable = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])
   const { x, y } = await exportCoordinates(exportable)
-  const kid = await thumbprint(x, y)
+  const kid = await thumbprint({ crv: 'P-256', kty: 'EC', x, y })
   const jwk: PublicJwk = { kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid }
   const [privateKey, publicKey] = await Promise.all([
     crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']),
@@ -92,11 +105,11 @@ async function exportCoordinates(key: CryptoKey): Promise<{ readonly x: string; 
   return { x: jwk.x, y: jwk.y }
 }
 
-async function deriveHmacKey(master: CryptoKey, purpose: string): Promise<DerivedKey> {
+async function deriveHmacKey(master: CryptoKey, purpose: string): Promise<TokenKey> {
   const bytes = await expand(master, `${purpose} HS256`, 32)
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
   // The `kid` of a secret key is derived beside it: a thumbprint would be a hash of the key.
-  const kid = base64url(await expand(master, `${purpose} kid`, 16))
+  const kid = toBase64url(await expand(master, `${purpose} kid`, 16))
   return { signing: Object.assign(key, { alg: 'HS256', kid } as const), verifying: key }
 }
 
@@ -111,23 +124,10 @@ async function expand(master: CryptoKey, label: string, bytes: number): Promise<
   return new Uint8Array(await crypto.subtle.deriveBits(algorithm, master, bytes * 8))
 }
 
-/** RFC 7638: SHA-256 over the required members in alphabetical order. */
-async function thumbprint(x: string, y: string): Promise<string> {
-  const members = new TextEncoder().encode(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }))
-  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', members)))
-}
-
 function toBigInt(bytes: Uint8Array): bigint {
   return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
 }
 
 function toBytes32(number: bigint): Uint8Array {
   return Uint8Array.from({ length: 32 }, (_, i) => Number((number >> BigInt(8 * (31 - i))) & 0xffn))
-}
-
-function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
 }

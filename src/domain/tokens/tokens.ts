@@ -11,8 +11,9 @@ import { sign } from 'hono/utils/jwt/jwt'
 
 import { TesseraError } from '../../errors.ts'
 import { type AccessClaims, CLAIMS, type ClaimsOf, type RefreshClaims, type TokenType } from './claims.ts'
-import { decodeJson, verifyCompact } from './compact-jws.ts'
+import { decodeJson, signCompact, verifyCompact } from './compact-jws.ts'
 import type { KeyRing, Keys } from './keys.ts'
+import type { AccessTokenTyp } from './token-key.ts'
 
 /** A token of this deployment has some 700 characters; a much longer text is refused before it is decoded. */
 const MAX_TOKEN_LENGTH = 4096
@@ -42,10 +43,16 @@ export interface PresentedPair {
 }
 
 /** Signing and verifying over these keys. */
-export function createTokens(keys: Keys): Tokens {
+export function createTokens(keys: Keys, accessTokenTyp: AccessTokenTyp = 'JWT'): Tokens {
   return {
     jwks: keys.jwks,
-    sign: (claims) => sign({ ...claims }, keys[claims.token_type].signing),
+    sign: (claims) => {
+      const { signing } = keys[claims.token_type]
+      // hono/jwt writes no other type than `JWT`.
+      return claims.token_type === 'access' && accessTokenTyp !== 'JWT'
+        ? signCompact(accessTokenTyp, claims, signing)
+        : sign({ ...claims }, signing)
+    },
     verifySignature: (type, token) => verifySignature(type, keys[type], token),
   }
 }
@@ -160,18 +167,23 @@ async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToke
   const key = typeof header['kid'] === 'string' ? keys.verifying.get(header['kid']) : undefined
   if (key === undefined) throw new TesseraError('token_not_valid', { cause: 'kid' })
   // We know no extension that another could make critical (RFC 7515 section 4.1.11).
-  if (header['alg'] !== keys.alg || !isJwt(header['typ']) || 'crit' in header) {
+  if (header['alg'] !== key.alg || !hasTypOf(type, header['typ']) || 'crit' in header) {
     throw new TesseraError('token_not_valid', { cause: 'header' })
   }
-  if (!(await verifyCompact(keys.alg, key, text))) throw new TesseraError('token_not_valid', { cause: 'signature' })
+  if (!(await verifyCompact(key, text))) throw new TesseraError('token_not_valid', { cause: 'signature' })
   const signedType = payload['token_type']
   if (typeof signedType === 'string' && signedType !== type)
     throw new TesseraError('token_not_valid', { cause: 'type' })
 }
 
-/** RFC 7519 section 5.1: other kinds of token have other names. */
-function isJwt(typ: unknown): boolean {
-  return typ === 'JWT' || typ === undefined || (typeof typ === 'string' && /^(?:application\/)?jwt$/i.test(typ))
+/**
+ * Whether a header's `typ` is one of this type of token. RFC 7519 section 5.1: other kinds of token have other names. That of RFC 9068
+ * is for access tokens alone, and good whatever they are signed with today.
+ */
+function hasTypOf(type: TokenType, typ: unknown): boolean {
+  if (typ === 'JWT' || typ === undefined) return true
+  const names = type === 'access' ? /^(?:application\/)?(?:at\+)?jwt$/i : /^(?:application\/)?jwt$/i
+  return typeof typ === 'string' && names.test(typ)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -129,6 +129,20 @@ describe('the configuration of a deployment', () => {
       checkConfiguration(template, { address, mailFrom: null }, null, { AUTH_SECRET: 'short' })
     }).toThrow(/^Configuration: AUTH_SECRET needs at least 43 characters/)
   })
+
+  test('may sign with an RSA key that only the Worker has, and with none that nobody has', () => {
+    const address = { host: 'auth.example.com', isDomain: true }
+    const signing = { ...template, vars: { ...template.vars, ACCESS_TOKEN_ALG: 'RS256' } }
+    const check = (secrets: readonly string[], known: object | null) => () => {
+      checkConfiguration(signing, { address, mailFrom: null }, { ...worker, secrets, queues: {} }, known)
+    }
+
+    expect(check(['AUTH_SECRET', 'ACCESS_TOKEN_RSA_KEY'], null)).not.toThrow()
+    expect(check(['AUTH_SECRET'], null)).toThrow(/^Configuration: ACCESS_TOKEN_RSA_KEY is needed by/)
+    expect(check(['ACCESS_TOKEN_RSA_KEY'], { ACCESS_TOKEN_RSA_KEY: 'x' })).toThrow(
+      /ACCESS_TOKEN_RSA_KEY must be an RSA/,
+    )
+  })
 })
 
 describe('the secrets of a deployment', () => {
@@ -198,6 +212,11 @@ describe('the secrets of a deployment', () => {
       said: 'none: until AUTH_SECRET is set, Tessera answers 500',
     })
     expect(find([...BOTH, 'AUTH_SECRET_PREVIOUS'], empty).secrets).toEqual({ AUTH_SECRET_PREVIOUS: '' })
+    rmSync(file)
+    const noRsaKey = { ...CI, ACCESS_TOKEN_RSA_KEY: '', ACCESS_TOKEN_RSA_KEY_PREVIOUS: '' }
+    expect(find([...BOTH, 'ACCESS_TOKEN_RSA_KEY', 'ACCESS_TOKEN_RSA_KEY_PREVIOUS'], noRsaKey).secrets).toEqual({
+      ACCESS_TOKEN_RSA_KEY_PREVIOUS: '',
+    })
     rmSync(file)
     expect(find(BOTH, { ...CI, AUTH_SECRET_PREVIOUS: `${B},${A}` }).secrets).toEqual({
       AUTH_SECRET_PREVIOUS: `${B},${A}`,

@@ -60,7 +60,7 @@ describe('keys', () => {
     // `afterRotation` repeats both keys of SECRET, and nothing else is there twice.
     expect(ids).toHaveLength(10)
     expect(new Set(ids).size).toBe(8)
-    expect(new Set([testKeys, strangerKeys, afterRotation].map((keys) => keys.jwks.keys[0]?.x)).size).toBe(3)
+    expect(new Set([testKeys, strangerKeys, afterRotation].map((keys) => keys.jwks.keys[0]?.kid)).size).toBe(3)
   })
 
   test('the refresh token is signed with HMAC-SHA-256 under a label of its own', async () => {

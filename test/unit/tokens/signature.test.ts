@@ -58,7 +58,8 @@ describe('a signature', () => {
     ['access', { ...access, kid: testKeys.jwks.keys[1]?.kid }, accessClaims, 'access', 'signature'],
     // nothing critical is understood (RFC 7515 section 4.1.11), and another type of token is none of ours
     ['access', { ...access, crit: ['exp'] }, accessClaims, 'access', 'header'],
-    ['access', { ...access, typ: 'at+jwt' }, accessClaims, 'access', 'header'],
+    ['access', { ...access, typ: 'rt+jwt' }, accessClaims, 'access', 'header'],
+    ['refresh', { ...refresh, typ: 'at+jwt' }, refreshClaims, 'refresh', 'header'],
     // one type does not pass for the other, even under the other's key
     ['access', refresh, refreshClaims, 'refresh', 'kid'],
     ['refresh', access, accessClaims, 'access', 'kid'],

@@ -30,7 +30,7 @@ describe('verification of one token', () => {
     'tells a %s token with several faults about the first one',
     async (type) => {
       const good = type === 'access' ? accessClaims : refreshClaims
-      const header = { alg: testKeys[type].alg, kid: testKeys[type].signing.kid }
+      const header = { alg: testKeys[type].signing.alg, kid: testKeys[type].signing.kid }
       const expired = { ...good, exp: NOW }
       const malformed = without(expired, 'sid')
       const own = testKeys[type].signing

@@ -213,7 +213,7 @@ describe('a link that is none', () => {
     const token = links[purpose]
     const { header, payload } = decodeToken(token)
     const { signing } = testKeys.link
-    const previous = [...testKeys.refresh.verifying.values()].at(-1) ?? signing
+    const previous = [...testKeys.refresh.verifying.values()].at(-1)?.key ?? signing
     const cases: Readonly<Record<string, readonly [string, number]>> = {
       'for the other purpose': [links[purpose === 'end_sessions' ? 'allow_place' : 'end_sessions'], 401],
       'of another deployment': [

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { answer } from '../../support/answers.ts'
 import { stopClock, T0 } from '../../support/clock.ts'
 import { counted, reset, roundTrips } from '../../support/counted-worker.ts'
-import { encodePart, forge, hmacKey, strangerKeys, testKeys } from '../../support/forge.ts'
+import { ecJwk, encodePart, forge, hmacKey, strangerKeys, testKeys } from '../../support/forge.ts'
 import {
   bytes,
   type Claims,
@@ -61,7 +61,7 @@ function edit(change: (header: string, payload: string, signature: string) => st
   return (genuine, type) => change(...parts(genuine[type]))
 }
 
-const PUBLIC_JWK = testKeys.jwks.keys[0]
+const PUBLIC_JWK = ecJwk(testKeys)
 
 const STRANGER_JWK = strangerKeys.jwks.keys[0]
 
@@ -213,9 +213,9 @@ const BAD_SIGNATURES: readonly Row[] = [
   ],
   ...(
     [
-      ['the public x', PUBLIC_JWK?.x],
-      ['the public y', PUBLIC_JWK?.y],
-      ['the thumbprint', PUBLIC_JWK?.kid],
+      ['the public x', PUBLIC_JWK.x],
+      ['the public y', PUBLIC_JWK.y],
+      ['the thumbprint', PUBLIC_JWK.kid],
       ['the public JWK', JSON.stringify(PUBLIC_JWK)],
       ['the JWKS', JSON.stringify(testKeys.jwks)],
       ['the public key in PEM', await publicPem()],
@@ -227,7 +227,7 @@ const BAD_SIGNATURES: readonly Row[] = [
       const header = { alg: 'HS256', typ: 'JWT', kid: testKeys[named].signing.kid }
       return [
         `HMAC with ${name}, under the kid of the ${named} key`,
-        async (g, type) => forge(header, g.claims[type], await hmacKey(String(secret))),
+        async (g, type) => forge(header, g.claims[type], await hmacKey(secret)),
       ]
     }),
   ),
@@ -276,7 +276,7 @@ const BAD_SIGNATURES: readonly Row[] = [
       return forge(bytes(header), g.claims[type], strangerKeys[type].signing)
     },
   ],
-  ...['at+jwt', 'JWE', 'application/json', '', 5, null].map((typ): Row => [
+  ...['rt+jwt', 'JWE', 'application/json', '', 5, null].map((typ): Row => [
     `typ ${JSON.stringify(typ)} over a good signature`,
     (g, type) => sign(type, g.claims[type], { ...ownHeader(type), typ }),
   ]),
@@ -340,7 +340,7 @@ function other(type: TokenType): TokenType {
 
 async function publicPem(): Promise<string> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
-  const { kty = '', crv = '', x = '', y = '' } = testKeys.jwks.keys[0] ?? {}
+  const { kty, crv, x, y } = PUBLIC_JWK
   const key = await crypto.subtle.importKey('jwk', { kty, crv, x, y }, algorithm, true, ['verify'])
   const spki = new Uint8Array((await crypto.subtle.exportKey('spki', key)) as ArrayBuffer)
   const lines = btoa(String.fromCharCode(...spki)).match(/.{1,64}/g) ?? []

@@ -32,8 +32,10 @@ describe('round trips to D1', () => {
     expect(await cost(() => verify(`${access}x`, counted))).toEqual({ status: 401, roundTrips: 0 })
   })
 
-  test('0 for the public keys', async () => {
-    expect(await cost(() => counted.call('/.well-known/jwks.json'))).toEqual({ status: 200, roundTrips: 0 })
+  test('0 for the public keys and for discovery', async () => {
+    for (const name of ['jwks.json', 'openid-configuration', 'oauth-authorization-server']) {
+      expect(await cost(() => counted.call(`/.well-known/${name}`))).toEqual({ status: 200, roundTrips: 0 })
+    }
   })
 
   test('1 for GET /{guid}, known or new', async () => {

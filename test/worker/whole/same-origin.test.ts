@@ -38,6 +38,8 @@ const GUARDED: readonly (readonly [route: string, request: CallOptions & { reado
  */
 const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly path?: string }])[] = [
   ['GET /.well-known/jwks.json', {}],
+  ['GET /.well-known/openid-configuration', {}],
+  ['GET /.well-known/oauth-authorization-server', {}],
   ['GET /healthz', {}],
   ['POST /auth/token', { json: CREDENTIALS }],
   ['POST /auth/token/refresh', { json: { refresh: 'x' } }],

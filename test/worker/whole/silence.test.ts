@@ -81,6 +81,8 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'GET /links/allow-place', path: `/links/allow-place?${allow}`, roundTrips: 1 },
     { route: 'POST /links/allow-place', options: { headers: FORM, body: allow }, roundTrips: 2 },
     { route: 'GET /.well-known/jwks.json', roundTrips: 0, status: 200 },
+    { route: 'GET /.well-known/openid-configuration', roundTrips: 0, status: 200 },
+    { route: 'GET /.well-known/oauth-authorization-server', roundTrips: 0, status: 200 },
     { route: 'GET /healthz', roundTrips: 0, status: 503 },
   ]
 }

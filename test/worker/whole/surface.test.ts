@@ -76,6 +76,8 @@ describe('a method that a route does not have', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']
   const ROUTES = [
     ['/.well-known/jwks.json', '/.well-known/jwks.json', 'GET, HEAD'],
+    ['/.well-known/openid-configuration', '/.well-known/openid-configuration', 'GET, HEAD'],
+    ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server', 'GET, HEAD'],
     ['/healthz', '/healthz', 'GET, HEAD'],
     ['/auth/token', '/auth/token', 'POST'],
     ['/auth/token/refresh', '/auth/token/refresh', 'POST'],
