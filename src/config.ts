@@ -19,6 +19,7 @@ import {
   SAMPLE_PREFIX,
   seconds,
   Secret,
+  SignInUrl,
   TrustworthyUrl,
 } from './setting-kinds.ts'
 
@@ -46,6 +47,7 @@ const Config = z
     COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
     RETURN_ORIGINS: list(Origin),
     CORS_ORIGINS: list(Origin),
+    SIGN_IN_URL: z.optional(SignInUrl),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(

@@ -29,6 +29,8 @@ export const CAUSES = {
   place: 'a link that would allow another place than its page said',
   JSON: 'a body that is not JSON',
   guid: 'a path that is not a guid',
+  'return address': 'a `to` that leads nowhere, or to an origin that `RETURN_ORIGINS` does not list',
+  'return loop': 'an application sent a browser back at once, again and again: it does not see its access token',
   'cookie sent twice': 'two cookies of one name: another site of the domain planted one',
   'CF-Connecting-IP': 'a client address that is none',
   'CF-Connecting-IP is missing': 'the request did not come through Cloudflare',

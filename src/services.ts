@@ -114,6 +114,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
       cookieSameSite: config.COOKIE_SAMESITE,
       returnOrigins: config.RETURN_ORIGINS,
       corsOrigins: new Set(config.CORS_ORIGINS),
+      signInUrl: config.SIGN_IN_URL,
     },
     tokens,
     passwords: createPasswords(passwordPrimitives),

@@ -8,6 +8,7 @@ import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
 import { NOT_PKCS8, type Pkcs8, readPkcs8, WRONG_SIZE } from './domain/tokens/rsa-key.ts'
+import { readReturnAddress } from './domain/return-address.ts'
 
 // zod/mini has no messages until it is given a language.
 z.config(en())
@@ -119,6 +120,14 @@ export const BasePath = z.string().check(
   z.refine((text) => /^(?:\/(?!\.\.?(?:\/|$))[\w.~-]+)+\/?$|^\/$/.test(text), 'must be a path such as /auth-service'),
   z.overwrite((text) => text.replace(/\/$/, '')),
 )
+
+/** A path of this host, or a URL, as browsers write either. */
+export const SignInUrl = z.string().check(z.refine(isSignInUrl, 'must be a path, or an https URL'))
+
+function isSignInUrl(text: string): boolean {
+  if (text.startsWith('/')) return readReturnAddress(text, { origin: 'https://localhost', returnOrigins: [] }) !== null
+  return !/\s/.test(text) && isPublicUrl(text)
+}
 
 /** `https` anywhere; `http` on this machine only, since both carry secrets. */
 function isTrustworthyUrl(text: string): boolean {

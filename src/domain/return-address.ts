@@ -44,3 +44,14 @@ function readUrl(text: string, origins: readonly string[]): string | null {
   const url = URL.parse(text)
   return url?.origin === origin ? url.href : null
 }
+
+/**
+ * Where a browser signs in that is to be sent on to `to` afterwards. `signInUrl` is a URL, or a path of this deployment's host; on
+ * another host, a path in `to` would be one of that host, so that it becomes a URL.
+ */
+export function signInAddress(signInUrl: string, to: string, origin: string): string {
+  const url = new URL(signInUrl, origin)
+  const target = url.origin === origin ? to : new URL(to, origin).href
+  url.search += `${url.search === '' ? '?' : '&'}to=${encodeURIComponent(target)}`
+  return isPath(signInUrl) ? `${url.pathname}${url.search}${url.hash}` : url.href
+}

@@ -22,4 +22,6 @@ export interface Settings {
   readonly returnOrigins: readonly string[]
   /** Origins whose pages may act for their users, as browsers write them. */
   readonly corsOrigins: ReadonlySet<string>
+  /** Where people sign in: a URL, or a path of this host. */
+  readonly signInUrl: string | undefined
 }

@@ -24,6 +24,7 @@ export const TEST_BINDINGS = {
   COOKIE_SAMESITE: 'strict',
   RETURN_ORIGINS: '',
   CORS_ORIGINS: '',
+  SIGN_IN_URL: '',
   MAIL_TRANSPORT: 'cloudflare',
   MAIL_FROM: 'Tessera <tessera@example.com>',
   MAIL_API_URL: '',

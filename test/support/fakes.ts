@@ -45,6 +45,7 @@ export const DEFAULT_SETTINGS: Settings = {
   cookieSameSite: 'strict',
   returnOrigins: [],
   corsOrigins: new Set(),
+  signInUrl: undefined,
 }
 
 /** A row of the table: the session, whose it is, and how it was last seen. */

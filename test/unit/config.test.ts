@@ -71,6 +71,7 @@ describe('the configuration', () => {
     'COOKIE_SAMESITE',
     'RETURN_ORIGINS',
     'CORS_ORIGINS',
+    'SIGN_IN_URL',
     'MAIL_TRANSPORT',
     'MAIL_FROM',
     'MAIL_API_URL',
@@ -297,6 +298,31 @@ describe('the configuration', () => {
     expect(refusal({ AUTH_SECRET: SECRET, RETURN_ORIGINS: `https://app.example.com, ${origin}` })).toBe(
       'Configuration: RETURN_ORIGINS.1 must be origins such as https://app.example.com',
     )
+  })
+
+  test.each([
+    'sign-in',
+    'app.example.com/sign-in',
+    '//app.example.com/sign-in',
+    '/\\app.example.com',
+    '/sign in',
+    'http://app.example.com/sign-in',
+    'https://user:pw@app.example.com/sign-in',
+    'https://app.example.com/sign in',
+    'javascript:alert(1)',
+  ])('SIGN_IN_URL refuses %j', (place) => {
+    expect(refusal({ AUTH_SECRET: SECRET, SIGN_IN_URL: place })).toBe(
+      'Configuration: SIGN_IN_URL must be a path, or an https URL',
+    )
+  })
+
+  test.each([
+    '/sign-in',
+    '/sign-in?from=tessera#form',
+    'https://app.example.com/sign-in?a=b',
+    'http://localhost:3000/sign-in',
+  ])('SIGN_IN_URL takes %j', (place) => {
+    expect(parseConfig({ AUTH_SECRET: SECRET, SIGN_IN_URL: place }).SIGN_IN_URL).toBe(place)
   })
 
   test.each([

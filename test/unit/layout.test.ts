@@ -232,9 +232,15 @@ describe('the five nouns', () => {
     expect([...new Set(stores)].filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(PLUMBING)
   })
 
-  test('name the routes, but for the pair, which is matched last, and for discovery, health and keys, which are of the deployment', () => {
+  test('name the routes, but for the pair and its returns, which are matched last, and for discovery, health and keys, which are of the deployment', () => {
     const routes = files.flatMap(({ path }) => /^http\/routes\/(.+)\.ts$/.exec(path)?.[1] ?? [])
-    expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(['discovery', 'health', 'keys', 'pair'])
+    expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual([
+      'discovery',
+      'health',
+      'keys',
+      'pair',
+      'return',
+    ])
   })
 })
 

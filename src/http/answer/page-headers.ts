@@ -17,14 +17,24 @@ const HEADERS = Object.entries({
   'X-XSS-Protection': '0',
 })
 
-/** Sets them, and `c.var.nonce`: 128 random bits, which the page's own style carries. */
+/** Sets them, and `c.var.nonce`, which the page's own style carries. */
 export const pageHeaders = createMiddleware<{ Variables: { nonce: string } }>(async (c, next) => {
-  const nonce = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+  const nonce = createNonce()
   c.set('nonce', nonce)
   await next()
-  for (const [name, value] of HEADERS) c.res.headers.set(name, value)
-  c.res.headers.set(
+  setPageHeaders(c.res.headers, nonce)
+})
+
+/** 128 random bits, for one page. */
+export function createNonce(): string {
+  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+}
+
+/** Sets them on a page whose style carries this nonce: for a route that answers with a page only now and then. */
+export function setPageHeaders(headers: Headers, nonce: string): void {
+  for (const [name, value] of HEADERS) headers.set(name, value)
+  headers.set(
     'Content-Security-Policy',
     `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
   )
-})
+}

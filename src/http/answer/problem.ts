@@ -50,12 +50,18 @@ export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraErro
   return error
 }
 
+/** Whether a person would read the answer: browsers ask for HTML when they open an address. */
+export function wantsPage(c: Context<AppEnv>): boolean {
+  return /\btext\/html\b/i.test(c.req.header('Accept') ?? '')
+}
+
 function wantsText(c: Context<AppEnv>): boolean {
   const accept = c.req.header('Accept') ?? ''
   return c.get('errorsAsText') === true && !/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
 }
 
-function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
+/** Writes why a request was refused into the log; nothing where the error says all there is to say. */
+export function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
   const { code, status, cause, sid } = error
   if (cause === undefined) return
   const ray = c.req.header('CF-Ray')

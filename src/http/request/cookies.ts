@@ -54,16 +54,12 @@ export function clearPair(c: Context<AppEnv>): void {
 }
 
 function setPair(c: Context<AppEnv>, { access, refresh }: Pick<Pair, 'access' | 'refresh'>, maxAge: number): void {
-  const { cookieDomain: domain, basePath } = c.env.settings
+  const { cookieDomain: domain } = c.env.settings
   const attributes = { ...attributesFor(c), maxAge }
   // They go first: a cookie jar that cannot tell two of one path apart then keeps the last, which is the right one.
   clearTwins(c)
   setCookie(c, ACCESS.name, access, { ...attributes, path: ACCESS.path, ...(domain !== undefined && { domain }) })
-  setCookie(c, REFRESH.name, refresh, {
-    ...attributes,
-    path: `${basePath}${REFRESH.path}`,
-    sameSite: refreshSameSite(c),
-  })
+  setCookie(c, REFRESH.name, refresh, { ...refreshAttributes(c), maxAge, sameSite: refreshSameSite(c) })
 }
 
 /**
@@ -97,6 +93,11 @@ function attributesFor(c: Context<AppEnv>) {
   const { cookieSameSite } = c.env.settings
   const secure = cookieSameSite === 'none' || !(url.startsWith('http:') && isLoopback(new URL(url).hostname))
   return { httpOnly: true, secure, sameSite: SAME_SITE[cookieSameSite] } as const
+}
+
+/** The attributes of a cookie that no other host gets, and only a refresh. */
+export function refreshAttributes(c: Context<AppEnv>) {
+  return { ...attributesFor(c), path: `${c.env.settings.basePath}${REFRESH.path}` }
 }
 
 /** Under `lax` the refresh token stays Strict: a link shows pages, for which the access token is enough, and refreshes nothing. */

@@ -1,7 +1,7 @@
 /**
  * The cookie transport, for browsers: a token never appears in a body.
  *
- * - GET, POST /refresh   the next pair for the pair in the cookies
+ * - GET, POST /refresh   the next pair for the pair in the cookies; `GET /refresh?to=…` stands in return.ts
  * - GET /{guid}          opens a session for a user and hands out its first pair
  */
 
@@ -14,15 +14,22 @@ import { readAllAccessCookies, readPairCookies, writePair } from '../request/coo
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
 import { requireIssueAccess } from '../guards/service-key.ts'
+import { asksToReturn, refreshAndReturn } from './return.ts'
 
 // `/refresh` stays above `/:guid`: Hono runs the first route that matches.
 export const pairRoutes = factory
   .createApp()
-  .on(['GET', 'POST'], '/refresh', issuing({ allow: ['GET', 'POST'], textOn: 'GET' }), async (c) => {
-    const pair = await refreshPair(c.env, readPairCookies(c), readCaller(c))
-    writePair(c, pair)
-    return c.body(null, 200)
-  })
+  .on(
+    ['GET', 'POST'],
+    '/refresh',
+    issuing({ allow: ['GET', 'POST'], textOn: 'GET', byLink: asksToReturn }),
+    refreshAndReturn,
+    async (c) => {
+      const pair = await refreshPair(c.env, readPairCookies(c), readCaller(c))
+      writePair(c, pair)
+      return c.body(null, 200)
+    },
+  )
   .get('/:guid', issuing({ allow: ['GET'], textOn: 'GET' }), async (c) => {
     const guid = Guid.safeParse(c.req.param('guid'))
     if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })

@@ -1,0 +1,154 @@
+/**
+ * GET /refresh?to=…: the next pair in cookies, and on to `to` by 303, so that a server that renders pages never has to write a
+ * cookie: it redirects where the access token is over. Pages are loaded with the first of them, as few isolates ever show one.
+ */
+
+import type { Context } from 'hono'
+
+import { readReturnAddress, signInAddress } from '../../domain/return-address.ts'
+import { refreshPair } from '../../domain/sessions/refresh.ts'
+import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
+import { TesseraError } from '../../errors.ts'
+import type { Html } from '../../pages/layout.ts'
+import type * as Pages from '../../pages/return-pages.ts'
+import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
+import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
+import { type AppEnv, factory } from '../factory.ts'
+import { readCaller } from '../request/client.ts'
+import { readPairCookies, writePair } from '../request/cookies.ts'
+import { readReturns, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
+
+/** The parameter of a request that our own page made out of one that came from another site. */
+const RELOADED = 'again'
+/** The return at which a browser is not sent on any more. */
+const RETURNS_MAX = 3
+/** The same for reloaded requests: several tabs with one deep link look like a loop, and rotate once all together. */
+const RELOADED_MAX = 6
+
+/** Whether a request asks to be sent on. `POST` never does. */
+export function asksToReturn(c: Context<AppEnv>): boolean {
+  return c.req.method === 'GET' && c.req.query('to') !== undefined
+}
+
+/**
+ * Answers a refresh that asks to be sent on; leaves every other one to the next handler. Throws `wrong_data_structure` for an
+ * address that `readReturnAddress` does not take, before anything else is looked at, and as `refreshPair` does.
+ */
+export const refreshAndReturn = factory.createMiddleware(async (c, next) => {
+  if (!asksToReturn(c)) return next()
+  c.header('Vary', 'Sec-Fetch-Mode, Sec-Fetch-Dest', { append: true })
+  const to = readTo(c)
+  try {
+    return await returnTo(c, to)
+  } catch (thrown) {
+    return refuse(c, to, thrown)
+  }
+})
+
+async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
+  const isReloaded = c.req.query(RELOADED) !== undefined
+  const presented = readPairOrNull(c, isReloaded)
+  if (presented === null) return showWaitPage(c, 0, `?to=${encodeURIComponent(to)}&${RELOADED}=1`)
+  const caller = readCaller(c)
+
+  const before = readReturns(c, to)
+  const isJustIssued = (isReloaded || before > 0) && (await wasJustIssued(c, presented.access))
+  const count = isJustIssued ? before + 1 : 1
+  if (isJustIssued && count >= (isReloaded ? RELOADED_MAX : RETURNS_MAX)) return showLoopPage(c, to)
+  // Another tab that was opened by the same link has rotated meanwhile, and its pair is in the cookies.
+  if (isJustIssued && isReloaded) return sendOn(c, to, count)
+
+  try {
+    writePair(c, await refreshPair(c.env, presented, caller))
+  } catch (error) {
+    // Another tab has just rotated, and its answer brings the cookies. Where it got lost, waiting again does not help.
+    if (!(error instanceof TesseraError && error.cause === 'race' && before < RETURNS_MAX - 1)) throw error
+    logRefusal(error, c)
+    writeReturns(c, to, before + 1)
+    return showWaitPage(c, 1, to)
+  }
+  return sendOn(c, to, count)
+}
+
+/** The address to return to. Throws `wrong_data_structure` where it is not allowed, or there are two. */
+function readTo(c: Context<AppEnv>): string {
+  const [text = '', ...others] = c.req.queries('to') ?? []
+  const { returnOrigins } = c.env.settings
+  const to = others.length === 0 ? readReturnAddress(text, { origin: originOf(c), returnOrigins }) : null
+  if (to === null) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
+  return to
+}
+
+/** `null` where another site led here, with whose requests Strict cookies are not sent. Throws as `readPairCookies` does. */
+function readPairOrNull(c: Context<AppEnv>, isReloaded: boolean): PresentedPair | null {
+  try {
+    return readPairCookies(c)
+  } catch (error) {
+    const isMissing = error instanceof TesseraError && error.code === 'token_missing'
+    if (isMissing && !isReloaded && c.req.header('Sec-Fetch-Site') === 'cross-site') return null
+    throw error
+  }
+}
+
+/** Whether an access token is good, and some seconds old at most. */
+async function wasJustIssued(c: Context<AppEnv>, access: string): Promise<boolean> {
+  const now = c.env.now()
+  try {
+    const { iat } = await readToken(c.env.tokens, 'access', access, now)
+    return now - iat < RETURN_SECONDS
+  } catch (error) {
+    if (error instanceof TesseraError) return false
+    throw error
+  }
+}
+
+function sendOn(c: Context<AppEnv>, to: string, count: number): Response {
+  writeReturns(c, to, count)
+  return c.redirect(to, 303)
+}
+
+/**
+ * Sends a browser whose cookies are no good to where it can sign in, if there is such a place; trouble of ours is no reason to sign
+ * in, and is a page for people. Throws every other refusal on, to be answered as it is without `to`.
+ */
+async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<Response> {
+  const { signInUrl } = c.env.settings
+  const isTrouble = !(thrown instanceof TesseraError) || thrown.status >= 500
+  if (isTrouble && wantsPage(c)) {
+    const { status } = toTesseraError(thrown, c)
+    return showPage(c, status, (pages, nonce) => pages.renderTroublePage(`?to=${encodeURIComponent(to)}`, nonce))
+  }
+  // A client address that cannot be read is a 400, too, and no sign-in would help.
+  const isOfCookies = !isTrouble && [400, 401].includes(thrown.status) && thrown.cause !== 'CF-Connecting-IP'
+  if (!isOfCookies || signInUrl === undefined) throw thrown
+  logRefusal(thrown, c)
+  return c.redirect(signInAddress(signInUrl, to, originOf(c)), 303)
+}
+
+function originOf(c: Context<AppEnv>): string {
+  return new URL(c.env.settings.publicUrl ?? c.req.url).origin
+}
+
+function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promise<Response> {
+  return showPage(c, 200, (pages, nonce) => pages.renderWaitPage({ seconds, href }, nonce))
+}
+
+/** Waiting helps: ten seconds later, the next return is the first one. */
+function showLoopPage(c: Context<AppEnv>, to: string): Promise<Response> {
+  const loop = new TesseraError('too_many_requests', { cause: 'return loop', retryAfterSeconds: RETURN_SECONDS })
+  const { status } = toTesseraError(loop, c)
+  const hosts = { own: new URL(originOf(c)).host, other: new URL(to, originOf(c)).host }
+  return showPage(c, status, (pages, nonce) => pages.renderLoopPage(to, hosts, nonce))
+}
+
+async function showPage(
+  c: Context<AppEnv>,
+  status: 200 | TesseraError['status'],
+  render: (pages: typeof Pages, nonce: string) => Html,
+): Promise<Response> {
+  const pages = await import('../../pages/return-pages.ts')
+  const nonce = createNonce()
+  const page = await c.html(render(pages, nonce), status)
+  setPageHeaders(page.headers, nonce)
+  return page
+}
