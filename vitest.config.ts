@@ -12,6 +12,9 @@ import { TEST_BINDINGS } from './test/support/bindings.ts'
 
 const root = new URL('.', import.meta.url).pathname
 
+/** How long a test may take. Most take milliseconds; on a busy machine some need longer than the 5 s of vitest. */
+const PATIENCE_MS = 20_000
+
 export default defineConfig({
   test: {
     // Refusals are logged; only those of a failed test are worth reading.
@@ -31,7 +34,7 @@ export default defineConfig({
       {
         root,
         // Rules keep nothing between tests, so that each module is evaluated once for all files. Whoever mocks restores.
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: PATIENCE_MS },
       },
       {
         root,
@@ -55,6 +58,7 @@ export default defineConfig({
         ],
         test: {
           name: 'worker',
+          testTimeout: PATIENCE_MS,
           include: ['test/worker/**/*.test.ts'],
           setupFiles: ['test/support/migrate.ts'],
         },
