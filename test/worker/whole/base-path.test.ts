@@ -78,6 +78,15 @@ describe('a route', () => {
     }
   })
 
+  test('may begin as the prefix does', async () => {
+    const auth = below('/auth')
+    expect((await auth.call('/auth/auth/me')).status).toBe(401)
+    expect((await auth.call('/auth/me')).status).toBe(400)
+    expect(await answer(await auth.call('/else/auth/me'))).toEqual(NOT_FOUND)
+    expect(await answer(await auth.call('/else/auth/auth/me'))).toEqual(NOT_FOUND)
+    expect(await answer(await auth.call('/xxxx/auth/me'))).toEqual(NOT_FOUND)
+  })
+
   test('has the methods that it has', async () => {
     expect(await answer(await prefixed.call(`${PREFIX}/auth/token`, { method: 'PUT' }))).toEqual(notAllowed('POST'))
     expect(await answer(await prefixed.call(`${PREFIX}/refresh`, { method: 'DELETE' }))).toEqual(
