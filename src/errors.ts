@@ -18,6 +18,17 @@ export const ERRORS = {
     details: ['Wrong data structure'],
     when: 'not a JWT at all, a good signature over claims of another shape, guid or body malformed',
   },
+  client_not_valid: {
+    status: 400,
+    details: [
+      'Tessera-Client-IP is missing',
+      'Tessera-Client-IP is not valid',
+      'Tessera-Client-Country is not valid',
+      'Tessera-Client-ASN is not valid',
+      'Tessera-Client-City is not valid',
+    ],
+    when: 'a back end has to name its client, or names one in a way that cannot be read',
+  },
   token_missing: {
     status: 401,
     details: ['Access token is missing', 'Refresh token is missing'],

@@ -27,6 +27,8 @@ export const CAUSES = {
   link: 'a link that was used, or of a mail that is not there any more',
   purpose: 'a link that is for something else',
   place: 'a link that would allow another place than its page said',
+  ticket: 'a ticket for another account than its path names',
+  'used ticket': 'a ticket that opened its session before',
   JSON: 'a body that is not JSON',
   guid: 'a path that is not a guid',
   'return address': 'a `to` that leads nowhere, or to an origin that `RETURN_ORIGINS` does not list',

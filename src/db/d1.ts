@@ -76,6 +76,12 @@ export function lacksTable(error: unknown): boolean {
   return error instanceof Error && error.message.includes('no such table')
 }
 
+/** Whether a transaction was rolled back because a row with its key is there already. `column` is that of the key. */
+export function isTaken(error: unknown, column: string): boolean {
+  const cause = error instanceof TesseraError ? error.cause : null
+  return cause instanceof Error && cause.message.includes(`UNIQUE constraint failed: ${column}`)
+}
+
 function isOverloaded(cause: unknown): boolean {
   return cause instanceof Error && /overloaded|Too many requests queued/.test(cause.message)
 }

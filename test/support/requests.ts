@@ -11,6 +11,11 @@ import { type CallOptions, pairOf, type TestWorker, worker } from './worker.ts'
 
 export const SERVICE = bearer(TEST_BINDINGS.SERVICE_KEY)
 
+/** What a back end sends for its client. */
+export function onBehalfOf(address: string, more: Readonly<Record<string, string>> = {}) {
+  return { ...SERVICE, 'Tessera-Client-IP': address, ...more }
+}
+
 export function bearer(token: string) {
   return { Authorization: `Bearer ${token}` }
 }

@@ -16,6 +16,14 @@ describe('the errors', () => {
   /** The texts to the letter, since applications compare them. */
   const TABLE: Readonly<Record<ErrorCode, readonly [status: number, ...details: readonly string[]]>> = {
     wrong_data_structure: [400, 'Wrong data structure'],
+    client_not_valid: [
+      400,
+      'Tessera-Client-IP is missing',
+      'Tessera-Client-IP is not valid',
+      'Tessera-Client-Country is not valid',
+      'Tessera-Client-ASN is not valid',
+      'Tessera-Client-City is not valid',
+    ],
     token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
     token_not_valid: [401, 'Not valid token'],
     token_pair_not_valid: [401, 'Not valid token pair'],

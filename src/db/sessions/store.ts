@@ -17,7 +17,7 @@ import { prepareSessionNotices } from './notices.ts'
 import { prepareOwnedSessionStatements } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
 import { prepareSignInStatements } from './sign-in.ts'
-import { run, runBatch, untilAnswered } from '../d1.ts'
+import { isTaken, run, runBatch, untilAnswered } from '../d1.ts'
 import type { Value } from '../statement.ts'
 
 /** The session store over a D1 database. Build it once per isolate. */
@@ -52,12 +52,17 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
   return {
     async openForGuid(guid, { client, ...session }) {
       const { replaced: _replaced, ...values } = session
-      const [, opened] = await runBatch(d1, [
+      const batch = [
         signIns.createAccount.bind({ guid, now: session.now }),
         signIns.openForGuid.bind({ guid, ...values, ...clientValues(client) }),
         ...endsOf(session),
-      ])
-      return signIns.openForGuid.rows(opened)[0] ?? null
+      ]
+      const results = await runBatch(d1, batch).catch((error: unknown) => {
+        if (isTaken(error, 'sessions.sid')) return null
+        throw error
+      })
+      if (results === null) return 'taken'
+      return signIns.openForGuid.rows(results[1])[0] ?? 'inactive'
     },
 
     async openForPassword({ id, passwordHash }, rehash, { client, ...session }) {

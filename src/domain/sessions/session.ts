@@ -112,8 +112,11 @@ export interface Ended {
 }
 
 export interface SessionStore {
-  /** Opens a session for the account of `guid`, which is created when it is not known. `null`: it is inactive. */
-  readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | null>
+  /**
+   * Opens a session for the account of `guid`, which is created when it is not known. `inactive`: it was deactivated. `taken`: there
+   * was a session with this `sid` before. Then nothing was written.
+   */
+  readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | 'inactive' | 'taken'>
   /**
    * Opens a session for an account whose password was just verified, and replaces the hash by `rehash` where given.
    * `false`: meanwhile the account was deactivated or its password changed, and nothing was written.

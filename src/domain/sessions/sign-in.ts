@@ -16,7 +16,7 @@ import type { Services } from '../services.ts'
 import { readSessions } from './end.ts'
 import { firstExpiry } from './lifetime.ts'
 
-type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'newId'>
+export type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'newId'>
 
 /** Who signs in. */
 export interface SignInCaller extends Caller {
@@ -30,9 +30,20 @@ export interface SignInCaller extends Caller {
 /** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
 export async function signInByGuid(services: SignInServices, guid: string, caller: SignInCaller): Promise<Pair> {
   const session = await newSession(services, caller)
+  return openForGuid(services, guid, session, caller.issuer)
+}
+
+/** Opens this session. Throws `no_active_account` for an inactive account, and `token_used` where there was such a session before. */
+export async function openForGuid(
+  services: SignInServices,
+  guid: string,
+  session: NewSession,
+  issuer: string,
+): Promise<Pair> {
   const account = await services.sessions.openForGuid(guid, session)
-  if (account === null) throw new TesseraError('no_active_account', { cause: 'inactive' })
-  return firstPair(services, session, account, caller.issuer)
+  if (account === 'inactive') throw new TesseraError('no_active_account', { cause: 'inactive' })
+  if (account === 'taken') throw new TesseraError('token_used', { cause: 'used ticket', sid: session.sid })
+  return firstPair(services, session, account, issuer)
 }
 
 /** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
@@ -74,12 +85,17 @@ function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, ma
   return account.isConfirmed ? undefined : 'unconfirmed'
 }
 
-async function newSession(services: SignInServices, { client, cookies }: SignInCaller): Promise<NewSession> {
+/** A session for a caller, as it will be opened now. */
+export async function newSession(
+  services: SignInServices,
+  { client, cookies }: SignInCaller,
+  sid = services.newId(),
+): Promise<NewSession> {
   const { settings, tokens, newId } = services
   const replaced = cookies.length === 0 ? [] : await readSessions(tokens, cookies)
   const now = services.now()
   const expiresAt = firstExpiry(now, settings)
-  return { sid: newId(), jti: newId(), now, expiresAt, client, replaced, sessionsMax: settings.sessionsMax }
+  return { sid, jti: newId(), now, expiresAt, client, replaced, sessionsMax: settings.sessionsMax }
 }
 
 function firstPair(

@@ -10,6 +10,8 @@ export const Guid = z.guid().check(z.toLowerCase())
 const Seconds = z.int().check(z.minimum(0))
 const Id = z.string().check(z.minLength(1), z.maxLength(64))
 
+const Address = z.string().check(z.refine((text) => canonicalAddress(text) === text))
+
 const Times = z.object({
   iat: Seconds,
   exp: Seconds,
@@ -42,7 +44,7 @@ const RefreshClaims = z
   .extend(PairClaims, {
     token_type: z.literal('refresh'),
     /** The canonical address of the client that the token was issued to. */
-    ip: z.string().check(z.refine((text) => canonicalAddress(text) === text)),
+    ip: Address,
   })
   .check(namesOneAccount)
 
@@ -56,8 +58,19 @@ const LinkClaims = z.extend(Times, {
   account: z.exactOptional(z.int()),
 })
 
+/** A ticket: whose session a browser may open with it, once, and where it goes on to. */
+const TicketClaims = z.extend(Times, {
+  token_type: z.literal('ticket'),
+  guid: Guid,
+  /** The session that it opens. A ticket works once, since no two sessions have one key. */
+  sid: Id,
+  to: z.exactOptional(z.string()),
+  /** The client that it was made for, where that was named: it opens nothing from another place. */
+  client: z.exactOptional(z.object({ address: Address, asn: z.nullable(z.int()), country: z.nullable(z.string()) })),
+})
+
 /** The claims of every type of token. A type that is not here can be neither signed nor read. */
-export const CLAIMS = { access: AccessClaims, refresh: RefreshClaims, link: LinkClaims } as const
+export const CLAIMS = { access: AccessClaims, refresh: RefreshClaims, link: LinkClaims, ticket: TicketClaims } as const
 
 export type TokenType = keyof typeof CLAIMS
 export type ClaimsOf<Type extends TokenType> = z.output<(typeof CLAIMS)[Type]>

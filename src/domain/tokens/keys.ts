@@ -25,6 +25,8 @@ export interface Keys {
   readonly refresh: KeyRing
   /** For the links in mails. */
   readonly link: KeyRing
+  /** For the tickets with which browsers open sessions. */
+  readonly ticket: KeyRing
   /** What other services verify access tokens with; the current key first. */
   readonly jwks: { readonly keys: readonly PublicJwk[] }
 }
@@ -60,10 +62,12 @@ export async function deriveKeys(
   if (access[0]?.jwk.alg !== alg) throw new RangeError(`no key for ${alg}`)
   const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
   const link = await Promise.all(masters.map((master) => deriveHmacKey(master, 'mail link')))
+  const ticket = await Promise.all(masters.map((master) => deriveHmacKey(master, 'ticket')))
   return {
     access: ring(access),
     refresh: ring(refresh),
     link: ring(link),
+    ticket: ring(ticket),
     jwks: { keys: access.map(({ jwk }) => jwk) },
   }
 }

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
-import { readBearer } from '../request/access-token.ts'
+import { readBearer } from '../request/bearer.ts'
 
 /** Throws `not_authenticated` without a key, `forbidden` for a wrong one and where none is configured. */
 export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
@@ -13,18 +13,13 @@ export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
   if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
 }
 
-/**
- * Lets the callers through that `ISSUE_ACCESS` names. Throws as `requireServiceKey` does where a key is needed, and `forbidden`
- * where issuing is off.
- */
+/** Throws `forbidden` where no session may be opened by a guid. */
+export function requireIssuing(c: Context<AppEnv>): void {
+  if (c.env.settings.issueAccess === 'off') throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
+}
+
+/** Lets the callers through that `ISSUE_ACCESS` names. Throws as `requireIssuing` does, and as `requireServiceKey` where a key is needed. */
 export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
-  const { issueAccess } = c.env.settings
-  switch (issueAccess) {
-    case 'open':
-      return
-    case 'off':
-      throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
-    case 'service':
-      return requireServiceKey(c)
-  }
+  requireIssuing(c)
+  if (c.env.settings.issueAccess === 'service') await requireServiceKey(c)
 }

@@ -4,8 +4,10 @@ import type { Context } from 'hono'
 
 import { type Authenticated, authenticateInPlace } from '../../domain/sessions/authenticate.ts'
 import { TesseraError } from '../../errors.ts'
+import { readBearer } from './bearer.ts'
 import { readClient } from './client.ts'
 import { readAccessCookie } from './cookies.ts'
+import { readNamedClientOrNull } from './named-client.ts'
 import type { AppEnv } from '../factory.ts'
 
 /** The token that a caller presents; the header goes before the cookie. Throws `not_authenticated` without either. */
@@ -15,12 +17,14 @@ export function readAccessToken(c: Context<AppEnv>): string {
   return token
 }
 
-/** Whose account a caller may govern: see `authenticateInPlace`. Throws as it does, and `not_authenticated`. */
-export function authenticateOwner(c: Context<AppEnv>): Promise<Authenticated> {
-  return authenticateInPlace(c.env, readAccessToken(c), readClient(c))
-}
-
-/** What stands in `Authorization: Bearer`, or `null`. */
-export function readBearer(c: Context<AppEnv>): string | null {
-  return /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? null
+/**
+ * Whose account a caller may govern: see `authenticateInPlace`. A back end that names its client has its own key as the bearer token, and
+ * hands on that client's cookie. Throws as it does, `not_authenticated` and `client_not_valid`.
+ */
+export async function authenticateOwner(c: Context<AppEnv>): Promise<Authenticated> {
+  const named = await readNamedClientOrNull(c)
+  if (named === null) return authenticateInPlace(c.env, readAccessToken(c), readClient(c))
+  const cookie = readAccessCookie(c)
+  if (cookie === null) throw new TesseraError('not_authenticated')
+  return authenticateInPlace(c.env, cookie, named)
 }

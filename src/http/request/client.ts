@@ -6,12 +6,11 @@
 import type { Context } from 'hono'
 
 import { canonicalAddress } from '../../domain/places/address.ts'
-import type { Caller } from '../../domain/caller.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
-const MAX_USER_AGENT_LENGTH = 256
+export const MAX_USER_AGENT_LENGTH = 256
 /** Cloudflare's code for an unknown country. Taken for a country, it would put all such clients into one place. */
 const UNKNOWN_COUNTRY: string = 'XX'
 
@@ -30,23 +29,14 @@ export function readClient(c: Context<AppEnv>): Client {
   return {
     address,
     asn: typeof cf?.asn === 'number' ? cf.asn : null,
-    country: cf?.country === UNKNOWN_COUNTRY ? null : cf?.country || null,
+    country: knownCountry(cf?.country ?? null),
     city: cf?.city || null,
     provider: cf?.asOrganization || null,
     userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) || null,
   }
 }
 
-/** Who asks. Throws as `readClient` does. */
-export function readCaller(c: Context<AppEnv>): Caller {
-  return { client: readClient(c), issuer: readIssuer(c) }
-}
-
-/**
- * The URL under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
- * local development may do without `PUBLIC_URL`: its issuer is below the origin of the request.
- */
-export function readIssuer(c: Context<AppEnv>): string {
-  const { publicUrl, basePath } = c.env.settings
-  return `${publicUrl ?? new URL(c.req.url).origin}${basePath}`
+/** A country code, or `null` where it says that the country is not known. */
+export function knownCountry(code: string | null): string | null {
+  return code === UNKNOWN_COUNTRY ? null : code || null
 }

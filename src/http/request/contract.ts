@@ -4,6 +4,7 @@ import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
 import { MAX_PASSWORD_LENGTH } from '../../domain/accounts/passwords.ts'
+import { Guid } from '../../domain/tokens/claims.ts'
 
 // zod/mini has no messages until it is given a language.
 z.config(en())
@@ -18,6 +19,9 @@ export const Credentials = z.object({
   /** Taken whole: never trimmed or cut. */
   password: z.string().check(z.minLength(1), z.maxLength(MAX_PASSWORD_LENGTH)),
 })
+
+/** Whose session a ticket opens, and where its browser goes on to. */
+export const TicketOrder = z.object({ guid: Guid, to: z.optional(z.string()) })
 
 export const RefreshRequest = z.object({ refresh: Text })
 

@@ -1,19 +1,26 @@
 /**
  * The cookie transport, for browsers: a token never appears in a body.
  *
- * - GET, POST /refresh   the next pair for the pair in the cookies; `GET /refresh?to=…` stands in return.ts
- * - GET /{guid}          opens a session for a user and hands out its first pair
+ * - GET, POST /refresh          the next pair for the pair in the cookies; `GET /refresh?to=…` stands in return.ts
+ * - POST /auth/tickets          a URL that opens a session in the browser that follows it; for back ends
+ * - GET /{guid}?ticket=…        opens the session of a ticket
+ * - GET /{guid}                 opens a session for a user and hands out its first pair
  */
 
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { signInByGuid } from '../../domain/sessions/sign-in.ts'
+import { readTicket, signInByTicket, signTicket, TICKET_SECONDS } from '../../domain/sessions/ticket.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
 import { TesseraError } from '../../errors.ts'
-import { readCaller } from '../request/client.ts'
+import { readJson } from '../request/body.ts'
+import { readCaller, readIssuedCaller, readIssuer } from '../request/caller.ts'
+import { TicketOrder } from '../request/contract.ts'
 import { readAllAccessCookies, readPairCookies, writePair } from '../request/cookies.ts'
+import { requireReturnAddress } from '../request/return-address.ts'
+import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
-import { requireIssueAccess } from '../guards/service-key.ts'
+import { requireIssueAccess, requireServiceKey, requireIssuing } from '../guards/service-key.ts'
 import { asksToReturn, refreshAndReturn } from './return.ts'
 
 // `/refresh` stays above `/:guid`: Hono runs the first route that matches.
@@ -25,16 +32,38 @@ export const pairRoutes = factory
     issuing({ allow: ['GET', 'POST'], textOn: 'GET', byLink: asksToReturn }),
     refreshAndReturn,
     async (c) => {
-      const pair = await refreshPair(c.env, readPairCookies(c), readCaller(c))
-      writePair(c, pair)
+      writePair(c, await refreshPair(c.env, readPairCookies(c), await readCaller(c)))
       return c.body(null, 200)
     },
   )
-  .get('/:guid', issuing({ allow: ['GET'], textOn: 'GET' }), async (c) => {
-    const guid = Guid.safeParse(c.req.param('guid'))
-    if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
-    await requireIssueAccess(c)
-    const pair = await signInByGuid(c.env, guid.data, { ...readCaller(c), cookies: readAllAccessCookies(c) })
-    writePair(c, pair)
-    return c.body(null, 200)
+  .post('/auth/tickets', async (c) => {
+    requireIssuing(c)
+    await requireServiceKey(c)
+    const { guid, to } = await readJson(c, TicketOrder)
+    if (to !== undefined) requireReturnAddress(c, to)
+    const ticket = await signTicket(c.env, { guid, to, client: await readNamedClient(c) })
+    return c.json({ url: `${readIssuer(c)}/${guid}?ticket=${ticket}`, expires_in: TICKET_SECONDS })
   })
+  // The ticket is what a page of another site was given: its link may lead here, as it may with nothing else.
+  .get(
+    '/:guid',
+    issuing({ allow: ['GET'], textOn: 'GET', byLink: (c) => c.req.query('ticket') !== undefined }),
+    async (c) => {
+      const guid = Guid.safeParse(c.req.param('guid'))
+      if (!guid.success) throw new TesseraError('wrong_data_structure', { cause: 'guid' })
+      const presented = c.req.query('ticket')
+      if (presented === undefined) {
+        await requireIssueAccess(c)
+        const caller = { ...(await readIssuedCaller(c)), cookies: readAllAccessCookies(c) }
+        writePair(c, await signInByGuid(c.env, guid.data, caller))
+        return c.body(null, 200)
+      }
+      requireIssuing(c)
+      const ticket = await readTicket(c.env, guid.data, presented)
+      // Where it leads was allowed when it was signed, and may not be any more.
+      const to = ticket.to === undefined ? null : requireReturnAddress(c, ticket.to)
+      const caller = { ...(await readCaller(c)), cookies: readAllAccessCookies(c) }
+      writePair(c, await signInByTicket(c.env, ticket, caller))
+      return to === null ? c.body(null, 200) : c.redirect(to, 303)
+    },
+  )

@@ -5,7 +5,7 @@
 
 import type { Context } from 'hono'
 
-import { readReturnAddress, signInAddress } from '../../domain/return-address.ts'
+import { signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
@@ -14,8 +14,9 @@ import type * as Pages from '../../pages/return-pages.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
 import { type AppEnv, factory } from '../factory.ts'
-import { readCaller } from '../request/client.ts'
+import { readCaller } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
+import { ownOrigin, requireReturnAddress } from '../request/return-address.ts'
 import { readReturns, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
 
 /** The parameter of a request that our own page made out of one that came from another site. */
@@ -49,7 +50,7 @@ async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
   const isReloaded = c.req.query(RELOADED) !== undefined
   const presented = readPairOrNull(c, isReloaded)
   if (presented === null) return showWaitPage(c, 0, `?to=${encodeURIComponent(to)}&${RELOADED}=1`)
-  const caller = readCaller(c)
+  const caller = await readCaller(c)
 
   const before = readReturns(c, to)
   const isJustIssued = (isReloaded || before > 0) && (await wasJustIssued(c, presented.access))
@@ -73,10 +74,8 @@ async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
 /** The address to return to. Throws `wrong_data_structure` where it is not allowed, or there are two. */
 function readTo(c: Context<AppEnv>): string {
   const [text = '', ...others] = c.req.queries('to') ?? []
-  const { returnOrigins } = c.env.settings
-  const to = others.length === 0 ? readReturnAddress(text, { origin: originOf(c), returnOrigins }) : null
-  if (to === null) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
-  return to
+  if (others.length > 0) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
+  return requireReturnAddress(c, text)
 }
 
 /** `null` where another site led here, with whose requests Strict cookies are not sent. Throws as `readPairCookies` does. */
@@ -118,15 +117,12 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
     const { status } = toTesseraError(thrown, c)
     return showPage(c, status, (pages, nonce) => pages.renderTroublePage(`?to=${encodeURIComponent(to)}`, nonce))
   }
-  // A client address that cannot be read is a 400, too, and no sign-in would help.
-  const isOfCookies = !isTrouble && [400, 401].includes(thrown.status) && thrown.cause !== 'CF-Connecting-IP'
+  // A client that cannot be read is a 400, too, and no sign-in would help.
+  const isOfClient = !isTrouble && (thrown.code === 'client_not_valid' || thrown.cause === 'CF-Connecting-IP')
+  const isOfCookies = !isTrouble && [400, 401].includes(thrown.status) && !isOfClient
   if (!isOfCookies || signInUrl === undefined) throw thrown
   logRefusal(thrown, c)
-  return c.redirect(signInAddress(signInUrl, to, originOf(c)), 303)
-}
-
-function originOf(c: Context<AppEnv>): string {
-  return new URL(c.env.settings.publicUrl ?? c.req.url).origin
+  return c.redirect(signInAddress(signInUrl, to, ownOrigin(c)), 303)
 }
 
 function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promise<Response> {
@@ -137,7 +133,7 @@ function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promis
 function showLoopPage(c: Context<AppEnv>, to: string): Promise<Response> {
   const loop = new TesseraError('too_many_requests', { cause: 'return loop', retryAfterSeconds: RETURN_SECONDS })
   const { status } = toTesseraError(loop, c)
-  const hosts = { own: new URL(originOf(c)).host, other: new URL(to, originOf(c)).host }
+  const hosts = { own: new URL(ownOrigin(c)).host, other: new URL(to, ownOrigin(c)).host }
   return showPage(c, status, (pages, nonce) => pages.renderLoopPage(to, hosts, nonce))
 }
 

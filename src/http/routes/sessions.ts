@@ -13,9 +13,10 @@ import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { describeAccount, describeSession } from '../answer/describe.ts'
 import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readCaller } from '../request/client.ts'
+import { readCaller } from '../request/caller.ts'
 import { Credentials } from '../request/contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
+import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
@@ -25,13 +26,14 @@ export const sessionRoutes = factory
   .basePath('/auth')
   .post('/session', issuing({ allow: ['POST', 'DELETE'] }), async (c) => {
     const credentials = await readJson(c, Credentials)
-    const caller = { ...readCaller(c), cookies: readAllAccessCookies(c) }
+    const caller = { ...(await readCaller(c)), cookies: readAllAccessCookies(c) }
     const pair = await signInByPassword(c.env, credentials, caller)
     writePair(c, pair)
     return c.json(describeAccount(pair.account))
   })
   .delete('/session', refuseCrossOrigin, async (c) => {
     // A sign-out takes any access token, expired or unknown ones too, and always deletes the cookies.
+    await readNamedClient(c)
     await signOut(c.env, readAllAccessCookies(c))
     clearPair(c)
     return c.body(null, 204)

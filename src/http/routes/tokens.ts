@@ -15,8 +15,9 @@ import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { verifyToken } from '../../domain/tokens/verify.ts'
 import { describePair } from '../answer/describe.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
-import { readCaller } from '../request/client.ts'
+import { readCaller } from '../request/caller.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
+import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { requireServiceKey } from '../guards/service-key.ts'
 
@@ -25,11 +26,11 @@ export const tokenRoutes = factory
   .basePath('/auth/token')
   .post('/', async (c) => {
     const credentials = await readJson(c, Credentials)
-    return c.json(describePair(await signInByPassword(c.env, credentials, { ...readCaller(c), cookies: [] })))
+    return c.json(describePair(await signInByPassword(c.env, credentials, { ...(await readCaller(c)), cookies: [] })))
   })
   .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)
-    return c.json(describePair(await refreshToken(c.env, refresh, readCaller(c))))
+    return c.json(describePair(await refreshToken(c.env, refresh, await readCaller(c))))
   })
   .post('/verify', async (c) => {
     const { token } = await readJson(c, TokenRequest)
@@ -37,7 +38,9 @@ export const tokenRoutes = factory
     return c.body(null, 200)
   })
   .post('/revoke', async (c) => {
-    await endByToken(c.env, await readJsonOrForm(c, RevokeRequest))
+    const token = await readJsonOrForm(c, RevokeRequest)
+    await readNamedClient(c)
+    await endByToken(c.env, token)
     return c.body(null, 204)
   })
   .post('/introspect', async (c) => {

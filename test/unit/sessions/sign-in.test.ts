@@ -191,7 +191,7 @@ describe('signing in with a guid', () => {
 
   test('refuses an inactive account', async () => {
     const services = fakeServices()
-    const closed = { ...services, sessions: { ...services.sessions, openForGuid: async () => null } }
+    const closed = { ...services, sessions: { ...services.sessions, openForGuid: async () => 'inactive' as const } }
     await expect(signInByGuid(closed, GUID, REQUEST)).rejects.toMatchObject({
       code: 'no_active_account',
       message: 'No active account found with the given credentials',

@@ -8,7 +8,7 @@ import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { decodeToken, testKeys, UUID } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
-import { bearer, refreshByCookies } from '../../support/requests.ts'
+import { bearer, onBehalfOf, refreshByCookies } from '../../support/requests.ts'
 import { jtiOf, openByGuid } from '../../support/sessions.ts'
 import {
   TEXT_FORBIDDEN,
@@ -68,7 +68,7 @@ describe('GET /{guid}', () => {
 
   test('names PUBLIC_URL as the issuer and AUDIENCE as the audience of the access token', async () => {
     const configured = startWorker({ ...DEPLOYED, PUBLIC_URL: 'https://id.example.org', AUDIENCE: 'api' })
-    const own = { origin: 'https://id.example.org', headers: bearer(TEST_BINDINGS.SERVICE_KEY) }
+    const own = { origin: 'https://id.example.org', headers: onBehalfOf(HOME) }
     const { cookies } = await openByGuid(undefined, own, configured)
 
     expect(decodeToken(cookies.access_token).payload).toMatchObject({ iss: 'https://id.example.org', aud: 'api' })
@@ -205,8 +205,8 @@ describe('ISSUE_ACCESS', () => {
   })
 
   test.each([
-    ['service', 'the key', bearer(SERVICE_KEY)],
-    ['service', 'the key, its scheme in lower case', { Authorization: `bearer ${SERVICE_KEY}` }],
+    ['service', 'the key', onBehalfOf(HOME)],
+    ['service', 'the key, its scheme in lower case', onBehalfOf(HOME, { Authorization: `bearer ${SERVICE_KEY}` })],
     ['open', 'anyone', {}],
     ['open', 'a wrong key', bearer('wrong')],
   ])('%s lets %s through', async (access, _name, headers) => {
@@ -301,7 +301,7 @@ describe('Secure', () => {
   ])('on %s: %s', async (origin, secure) => {
     const { host } = new URL(origin)
     const by = startWorker({ ...DEPLOYED, PUBLIC_URL: host })
-    const headers = bearer(TEST_BINDINGS.SERVICE_KEY)
+    const headers = onBehalfOf(HOME)
     const opened = await by.call(`/${crypto.randomUUID()}`, { origin, headers })
     const refreshed = await refreshByCookies(pairOf(opened), { origin }, by)
 

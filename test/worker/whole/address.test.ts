@@ -11,14 +11,15 @@ import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
 import { COMMON, OVER_HTTP, problem, answer } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { decodeToken } from '../../support/forge.ts'
-import { ELSEWHERE, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
+import { onBehalfOf } from '../../support/requests.ts'
+import { ELSEWHERE, HOME, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
 import { keepLog } from '../../support/log.ts'
 
 const MISDIRECTED = problem(421, 'Misdirected Request', 'Misdirected request', 'misdirected')
 const UNCONFIGURED = { status: 500, headers: COMMON, body: '' }
 const MISSING =
   'Configuration: PUBLIC_URL is missing. Set it to the address of this deployment, such as https://auth.example.com, in the dashboard or in wrangler.toml'
-const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+const KEY = onBehalfOf(HOME)
 const counting = countRoundTrips(env.DB)
 const deployed = startWorker({ ISSUE_ACCESS: 'service', PUBLIC_URL: 'auth.example.com', DB: counting.database })
 const nameless = startWorker({ ISSUE_ACCESS: 'service', DB: counting.database })

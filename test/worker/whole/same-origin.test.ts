@@ -46,6 +46,7 @@ const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly
   ['POST /auth/token/verify', { json: { token: 'x' } }],
   ['POST /auth/token/revoke', { headers: FORM, body: 'token=x' }],
   ['POST /auth/token/introspect', { headers: FORM, body: 'token=x' }],
+  ['POST /auth/tickets', { json: { guid: GUID } }],
   ['GET /auth/me', {}],
   ['GET /auth/sessions', {}],
   ['GET /auth/places', {}],

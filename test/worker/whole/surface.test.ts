@@ -84,6 +84,7 @@ describe('a method that a route does not have', () => {
     ['/auth/token/verify', '/auth/token/verify', 'POST'],
     ['/auth/token/revoke', '/auth/token/revoke', 'POST'],
     ['/auth/token/introspect', '/auth/token/introspect', 'POST'],
+    ['/auth/tickets', '/auth/tickets', 'POST'],
     ['/auth/session', '/auth/session', 'POST, DELETE'],
     ['/auth/me', '/auth/me', 'GET, HEAD'],
     ['/auth/sessions', '/auth/sessions', 'GET, HEAD, DELETE'],

@@ -13,7 +13,7 @@ import { keepLog } from '../../support/log.ts'
 import { callWithoutDatabase, counted, countedDatabase } from '../../support/counted-worker.ts'
 import { forge, strangerKeys } from '../../support/forge.ts'
 import { callWithoutTrace } from '../../support/requests.ts'
-import { ELSEWHERE, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
+import { ELSEWHERE, HOME, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const GUID = '6f9619ff-8b86-4011-b42d-00c04fc964ff'
 
@@ -311,7 +311,7 @@ describe('the log', () => {
       }),
     )
     const key = TEST_BINDINGS.SERVICE_KEY
-    await step(guarded.call(`/${guid}`, { headers: { Authorization: `Bearer ${key}` } }))
+    await step(guarded.call(`/${guid}`, { headers: { Authorization: `Bearer ${key}`, 'Tessera-Client-IP': HOME } }))
     await step(guarded.call(`/${guid}`, { headers: { Authorization: 'Bearer wrong-service-key' } }))
     const first = await stepPair(counted.call(`/${guid}`))
     const second = await stepPair(counted.call('/refresh', { cookies: first }))

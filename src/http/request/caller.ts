@@ -1,0 +1,37 @@
+/** Who asks, and under which address: by the connection of the request, or as a back end names its client. */
+
+import type { Context } from 'hono'
+
+import type { Caller } from '../../domain/caller.ts'
+import type { AppEnv } from '../factory.ts'
+import { readBearer } from './bearer.ts'
+import { readClient } from './client.ts'
+import { readNamedClient, requireNamedClient } from './named-client.ts'
+
+/** Who asks. Throws as `readClient` and `readNamedClient` do. */
+export async function readCaller(c: Context<AppEnv>): Promise<Caller> {
+  return { client: (await readNamedClient(c)) ?? readClient(c), issuer: readIssuer(c) }
+}
+
+/**
+ * For whom a session is opened by its guid. Whoever has the service key is a server, and has to name its client: in a session of the
+ * server's own place, the policy would block that client's first refresh. Throws as `readCaller` does.
+ */
+export async function readIssuedCaller(c: Context<AppEnv>): Promise<Caller> {
+  if (c.env.settings.locationPolicy === 'off' || !(await hasServiceKey(c))) return readCaller(c)
+  return { client: requireNamedClient(c), issuer: readIssuer(c) }
+}
+
+async function hasServiceKey(c: Context<AppEnv>): Promise<boolean> {
+  const key = readBearer(c)
+  return key !== null && c.env.isServiceKey(key)
+}
+
+/**
+ * The URL under which this deployment is reached: the issuer of its tokens (RFC 7519 section 4.1.1). Only
+ * local development may do without `PUBLIC_URL`: its issuer is below the origin of the request.
+ */
+export function readIssuer(c: Context<AppEnv>): string {
+  const { publicUrl, basePath } = c.env.settings
+  return `${publicUrl ?? new URL(c.req.url).origin}${basePath}`
+}
