@@ -19,12 +19,15 @@ const REST_MILLISECONDS = 2000
 /** Longer than any answer takes, a queue of hashes included. */
 const SILENCE_MILLISECONDS = 20_000
 
+/** The address of every client. */
+export const CLIENT = '203.0.113.7'
+
 /** The text of a request, as `ask` takes it. */
 export function request(method: string, path: string, headers: string = '', body: string = ''): string {
   const length = body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
   return (
     `${method} ${path} HTTP/1.1\r\nHost: auth.example.com\r\nUser-Agent: tessera-bench\r\n` +
-    `CF-Connecting-IP: 203.0.113.7\r\n${headers}${length}\r\n${body}`
+    `CF-Connecting-IP: ${CLIENT}\r\n${headers}${length}\r\n${body}`
   )
 }
 

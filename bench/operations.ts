@@ -3,7 +3,7 @@
  * a refresh exchanges the token that the answer before gave it.
  */
 
-import { type Answer, request } from './connection.ts'
+import { type Answer, CLIENT, request } from './connection.ts'
 
 /** What an operation needs, prepared by the harness. Plain data: it crosses a process border. */
 export type Work =
@@ -77,7 +77,8 @@ export function createOperation(work: Work, index: number, connections: number):
         (chain, answer) => acceptCookies(answer, chain.refresh),
       )
     case 'issue': {
-      const authorization = work.serviceKey === null ? '' : `Authorization: Bearer ${work.serviceKey}\r\n`
+      const authorization =
+        work.serviceKey === null ? '' : `Authorization: Bearer ${work.serviceKey}\r\nTessera-Client-IP: ${CLIENT}\r\n`
       const guids = share(work.guids, index, connections)
       return chained(
         guids.map((guid) => ({ guid, access: '', refresh: '' })),

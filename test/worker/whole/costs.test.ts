@@ -9,8 +9,10 @@ import * as z from 'zod/mini'
 
 import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../../support/counting-database.ts'
-import { ELSEWHERE, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
+import { onBehalfOf } from '../../support/requests.ts'
+import { ELSEWHERE, HOME, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
+const BACK_END = onBehalfOf(HOME)
 const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
 
 afterEach(() => {
@@ -27,8 +29,8 @@ async function everyOperation(
   const post = (path: string, json: unknown, headers: HeadersInit = {}) =>
     worker.call(path, { method: 'POST', json, headers })
 
-  await measure('GET /{guid}, a new one', () => worker.call(`/${crypto.randomUUID()}`, { headers: KEY }))
-  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`, { headers: KEY })))
+  await measure('GET /{guid}, a new one', () => worker.call(`/${crypto.randomUUID()}`, { headers: BACK_END }))
+  let cookies = pairOf(await measure('GET /{guid}', () => worker.call(`/${account.guid}`, { headers: BACK_END })))
   const old = cookies
   cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
   await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
