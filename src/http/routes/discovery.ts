@@ -6,7 +6,7 @@
 import type { Context } from 'hono'
 
 import { type AppEnv, factory } from '../factory.ts'
-import { readIssuer } from '../request/client.ts'
+import { readIssuer } from '../request/caller.ts'
 
 /** As long as the keys: both change by a deploy alone. */
 const MAX_AGE_SECONDS = 300
