@@ -255,6 +255,15 @@ describe('beside a list', () => {
   })
 })
 
+test('below BASE_PATH all of it moves along', async () => {
+  const below = startWorker({ CORS_ORIGINS: APP, BASE_PATH: '/id' })
+  const preflight = (path: string, origin: string) => below.call(path, { method: 'OPTIONS', headers: asks(origin) })
+
+  expect((await preflight('/id/refresh', APP)).headers.get('Access-Control-Allow-Methods')).toBe('GET, POST')
+  expect(corsHeaders(await below.call('/id/links/end-sessions', { headers: from(APP) }))).toEqual({})
+  expect((await preflight('/id/.well-known/jwks.json', EVIL)).status).toBe(204)
+})
+
 describe.each([
   ['without a list', worker],
   ['with one', listing],
