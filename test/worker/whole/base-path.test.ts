@@ -14,11 +14,11 @@ import { decodeToken } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
 import { openMailbox, readOutbox } from '../../support/mailbox.ts'
 import { form, refreshByCookies } from '../../support/requests.ts'
-import { ELSEWHERE, pairOf, setCookies, startWorker, type TestWorker, worker } from '../../support/worker.ts'
+import { ELSEWHERE, HOME, pairOf, setCookies, startWorker, type TestWorker, worker } from '../../support/worker.ts'
 
 const HOST = 'https://app.example.com'
 const PREFIX = '/auth-service'
-const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}`, 'Tessera-Client-IP': HOME }
 
 /** A Worker that is asked at the host of the application. */
 function below(BASE_PATH: string, overrides = {}): TestWorker {

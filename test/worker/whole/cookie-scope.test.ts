@@ -11,11 +11,11 @@ import { stopClock } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'
 import { form, post, refreshByCookies, refreshByJson, signInByJson } from '../../support/requests.ts'
 import type { Cookies, Tokens } from '../../support/sessions.ts'
-import { type Overrides, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
+import { HOME, type Overrides, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const DAYS = 'Max-Age=864000'
 const GONE = 'Max-Age=0'
-const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}` }
+const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}`, 'Tessera-Client-IP': HOME }
 
 keepLog('warn')
 
