@@ -14,7 +14,11 @@ export const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, 
  * of this repository are a Worker's, which knows no document.
  */
 const LOWEST_CONTRAST = `(() => {
-  const channels = (color) => color.match(/[\\d.]+/g).map(Number)
+  const channels = (color) => {
+    const [r, g, b, alpha] = color.match(/[\\d.]+/g).map(Number)
+    // A mixed color counts from 0 to 1, any other one from 0 to 255.
+    return color.startsWith('color(') ? [r * 255, g * 255, b * 255, alpha] : [r, g, b, alpha]
+  }
   const luminance = (color) => {
     const [r, g, b] = channels(color).slice(0, 3).map((channel) => {
       const c = channel / 255

@@ -55,7 +55,7 @@ export async function startTessera(variables: Readonly<Record<string, string>> =
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
