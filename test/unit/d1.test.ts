@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { runBatch, untilAnswered } from '../../src/db/d1.ts'
+import { createPurge } from '../../src/db/purge.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -82,4 +83,16 @@ describe('a batch that may run twice', () => {
     )
     expect(new Set(askedAt).size).toBeGreaterThan(1)
   })
+})
+
+test('a chunk of the purge may take five seconds, since nobody waits for it', async () => {
+  const silent = { prepare: () => ({ bind: () => ({ run: () => new Promise(() => {}) }) }) }
+  const thrown: unknown[] = []
+  const purge = createPurge(silent as unknown as D1Database, () => {})
+  void purge(0, 0).catch((error: unknown) => thrown.push(error))
+
+  await vi.advanceTimersByTimeAsync(4999)
+  expect(thrown).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(thrown).toMatchObject([{ code: 'unavailable', cause: 'D1 is silent' }])
 })
