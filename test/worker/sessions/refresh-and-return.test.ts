@@ -296,6 +296,9 @@ describe('three tabs with one link of another site', () => {
     const browser = new Browser(cookies)
     await browser.go(to('/inbox'))
     expect(browser.jar.get('refresh_token')).not.toBe(cookies.refresh_token)
+    const second = browser.jar.get('refresh_token')
+    await browser.go(to('/inbox'))
+    expect(browser.jar.get('refresh_token')).not.toBe(second)
   })
 
   test.each([
