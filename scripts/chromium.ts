@@ -1,6 +1,9 @@
 /** The Chromium of this machine, for pictures and for the browser's tests. It goes nowhere by itself. */
 
-import { type Browser, chromium } from 'playwright-core'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { type Browser, type BrowserContext, chromium } from 'playwright-core'
 
 const FLAGS = [
   '--headless=new',
@@ -14,5 +17,34 @@ const FLAGS = [
 
 /** Starts it. `CHROMIUM` says where it is, if not where Debian puts it. */
 export function startChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env['CHROMIUM'] || '/usr/bin/chromium', args: FLAGS })
+  return chromium.launch({ executablePath: executablePath(), args: FLAGS })
+}
+
+interface Profile {
+  /** Where it is kept; an empty folder. */
+  readonly folder: string
+  /** Whether pages of another site may have cookies: builds of Chromium differ in what they do by default. */
+  readonly hasThirdPartyCookies: boolean
+  /** The URL of the proxy through which everything goes. */
+  readonly proxy: string
+}
+
+/** Starts it for one person, who chose their settings. Certificates are not checked. */
+export function startChromiumProfile({ folder, hasThirdPartyCookies, proxy }: Profile): Promise<BrowserContext> {
+  const cookies = {
+    cookie_controls_mode: hasThirdPartyCookies ? 0 : 1,
+    block_third_party_cookies: !hasThirdPartyCookies,
+  }
+  mkdirSync(join(folder, 'Default'), { recursive: true })
+  writeFileSync(join(folder, 'Default/Preferences'), JSON.stringify({ profile: cookies }))
+  return chromium.launchPersistentContext(folder, {
+    executablePath: executablePath(),
+    args: FLAGS,
+    proxy: { server: proxy },
+    ignoreHTTPSErrors: true,
+  })
+}
+
+function executablePath(): string {
+  return process.env['CHROMIUM'] || '/usr/bin/chromium'
 }

@@ -15,14 +15,11 @@ import type * as AxiosJwt from 'axios-jwt'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 
-import { deriveKeys } from '../../src/domain/tokens/keys.ts'
-import type { AccessClaims } from '../../src/domain/tokens/claims.ts'
-import { createTokens } from '../../src/domain/tokens/tokens.ts'
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
+import { expired } from '../support/expired.ts'
 
 const root = join(import.meta.dirname, '../..')
-const tokens = createTokens(await deriveKeys(TEST_BINDINGS.AUTH_SECRET, []))
 const TABS = 3
 const REQUESTS = 8
 const ROUNDS = 3
@@ -271,12 +268,6 @@ function failureOf(error: unknown): unknown {
 async function listSessions(origin: string, access: string): Promise<readonly { sid: string }[]> {
   const headers = { Authorization: `Bearer ${access}` }
   return (await axios.get<readonly { sid: string }[]>(`${origin}/auth/sessions`, { headers })).data
-}
-
-/** The same access token, as it will be in a while: five minutes would be long to wait. */
-async function expired(access: string): Promise<string> {
-  const claims = JSON.parse(Buffer.from(access.split('.')[1] ?? '', 'base64url').toString()) as AccessClaims
-  return tokens.sign({ ...claims, exp: claims.iat - 1 })
 }
 
 /**
