@@ -78,15 +78,17 @@ function readTo(c: Context<AppEnv>): string {
   return requireReturnAddress(c, text)
 }
 
-/** `null` where another site led here, with whose requests Strict cookies are not sent. Throws as `readPairCookies` does. */
+/**
+ * The pair of a request that may rotate it, or `null` where another site led here: with its requests Strict cookies are not sent, and
+ * where they are None, its page could close the window before the answer is in, and so burn the pair. Our own page, which that window
+ * gets first, takes it out of reach. Throws as `readPairCookies` does, and `forbidden` where another site pretends to be that page.
+ */
 function readPairOrNull(c: Context<AppEnv>, isReloaded: boolean): PresentedPair | null {
-  try {
-    return readPairCookies(c)
-  } catch (error) {
-    const isMissing = error instanceof TesseraError && error.code === 'token_missing'
-    if (isMissing && !isReloaded && c.req.header('Sec-Fetch-Site') === 'cross-site') return null
-    throw error
-  }
+  const isCrossSite = c.req.header('Sec-Fetch-Site') === 'cross-site'
+  if (isCrossSite && !isReloaded) return null
+  const presented = readPairCookies(c)
+  if (isCrossSite) throw new TesseraError('forbidden', { cause: 'cross-origin' })
+  return presented
 }
 
 /** Whether an access token is good, and some seconds old at most. */

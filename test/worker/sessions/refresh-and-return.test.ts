@@ -256,10 +256,18 @@ describe('another site', () => {
     )
   })
 
-  test('with cookies that come along rotates at once', async () => {
-    const { cookies } = await openByGuid()
-    const response = await plain.call(to('/inbox'), { cookies, headers: navigation('cross-site') })
-    expect(await sentTo(response)).toBe('/inbox')
+  test('that leads here with cookies gets the page, too, which takes its window out of reach before anything is rotated', async () => {
+    const { sid, jti, cookies } = await openByGuid()
+    const path = to('/inbox')
+    const page = await plain.call(path, { cookies, headers: navigation('cross-site') })
+
+    expect(page.headers.get('Cross-Origin-Opener-Policy')).toBe('same-origin')
+    expect((await pageOf(page)).url).toBe('?to=%2Finbox&again=1')
+    const pretended = await signingIn.call(`${path}&again=1`, { cookies, headers: navigation('cross-site') })
+    expect(await textAnswer(pretended)).toMatchObject({ status: 403, body: 'Forbidden', cookies: [] })
+    expect(await sessionRow(sid)).toMatchObject({ jti })
+    const reloaded = await plain.call(`${path}&again=1`, { cookies, headers: navigation('same-origin') })
+    expect(await sentTo(reloaded)).toBe('/inbox')
   })
 })
 
