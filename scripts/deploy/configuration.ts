@@ -100,16 +100,20 @@ export function configure(template: Template, deployment: Deployment): object {
       })),
     },
     ...(address && {
-      routes: address.isDomain ? [routeOf(address.host, basePath)] : [],
+      routes: address.isDomain ? routesOf(address.host, basePath) : [],
       workers_dev: !address.isDomain,
       preview_urls: false,
     }),
   }
 }
 
-/** A whole host of its own, or one part of the host of an application, whose zone wrangler finds. */
-function routeOf(host: string, basePath: string): object | string {
-  return basePath === '' ? { pattern: host, custom_domain: true } : `${host}${basePath}/*`
+/**
+ * A whole host of its own, or one part of the host of an application, whose zone wrangler finds: what is below the prefix, and where
+ * RFC 8414 section 3.1 looks for the metadata of an issuer that has a path.
+ */
+function routesOf(host: string, basePath: string): readonly (object | string)[] {
+  if (basePath === '') return [{ pattern: host, custom_domain: true }]
+  return [`${host}${basePath}/*`, `${host}/.well-known/oauth-authorization-server${basePath}`]
 }
 
 function varsOf(template: Template, { address, mailFrom }: Pick<Deployment, 'address' | 'mailFrom'>): object {

@@ -5,9 +5,13 @@ import { getPath } from 'hono/utils/url'
 /** The root is no route: whatever is asked outside of the prefix is not found, by every method. */
 const OUTSIDE = '/'
 
+/** Readers of RFC 8414 put its well-known name before the path of an issuer (section 3.1), and those of OpenID Connect behind it. */
+const METADATA = '/.well-known/oauth-authorization-server'
+
 /** The path that routes are matched by. The operator's prefix decides alone, and is cut off to the letter. */
 export function pathBelow(basePath: string, request: Request): string {
   const path = getPath(request)
   if (basePath === '') return path
-  return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : OUTSIDE
+  if (path.startsWith(`${basePath}/`)) return path.slice(basePath.length)
+  return path === `${METADATA}${basePath}` ? METADATA : OUTSIDE
 }

@@ -68,7 +68,7 @@ describe('the configuration of a deployment', () => {
     const basePath = deployedBasePath(template, { vars: { BASE_PATH: '/auth-service/' } })
     expect(configure(template, { ...base, resources, address, basePath })).toMatchObject({
       vars: { PUBLIC_URL: 'https://app.example.com' },
-      routes: ['app.example.com/auth-service/*'],
+      routes: ['app.example.com/auth-service/*', 'app.example.com/.well-known/oauth-authorization-server/auth-service'],
       workers_dev: false,
     })
     const written = { ...template, vars: { BASE_PATH: '/auth' } }

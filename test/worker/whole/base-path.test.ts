@@ -106,6 +106,29 @@ describe('a route', () => {
   })
 })
 
+describe('the metadata of an issuer with a path', () => {
+  test.each([
+    [prefixed, PREFIX],
+    [deep, '/api/v1.0/auth'],
+  ])('stand before that path, too, where RFC 8414 looks for them: case %#', async (by, prefix) => {
+    const inserted = await by.call(`/.well-known/oauth-authorization-server${prefix}`)
+    const appended = await by.call(`${prefix}/.well-known/oauth-authorization-server`)
+
+    expect(await answer(inserted.clone())).toEqual(await answer(appended))
+    expect(await inserted.json()).toMatchObject({ issuer: `${HOST}${prefix}` })
+  })
+
+  test.each([
+    '/.well-known/oauth-authorization-server',
+    `/.well-known/oauth-authorization-server${PREFIX}/`,
+    `/.well-known/oauth-authorization-server${PREFIX}x`,
+    `/.well-known/openid-configuration${PREFIX}`,
+    `/.well-known/jwks.json${PREFIX}`,
+  ])('do not stand at %s', async (path) => {
+    expect(await answer(await prefixed.call(path))).toEqual(NOT_FOUND)
+  })
+})
+
 describe('a pair', () => {
   test('is refreshed below the prefix, where its refresh cookie goes; the application reads its access cookie', async () => {
     const first = await prefixed.call(`${PREFIX}/${crypto.randomUUID()}`, { headers: KEY })
