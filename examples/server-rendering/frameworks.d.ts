@@ -13,6 +13,11 @@ declare module 'next/server' {
 }
 
 declare module '@sveltejs/kit' {
+  export function error(status: number): never
+  export function redirect(status: number, location: string, options: { external: boolean }): never
+}
+
+declare module '@sveltejs/kit/hooks' {
   export interface RequestEvent {
     readonly cookies: ReadCookies<string>
     readonly isDataRequest: boolean
@@ -23,8 +28,6 @@ declare module '@sveltejs/kit' {
     event: RequestEvent
     resolve: (event: RequestEvent) => Promise<Response>
   }) => Promise<Response>
-  export function error(status: number): never
-  export function redirect(status: number, location: string, options: { external: boolean }): never
 }
 
 declare module 'h3' {

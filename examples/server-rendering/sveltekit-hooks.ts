@@ -1,6 +1,7 @@
 /** SvelteKit: `src/hooks.server.ts`. */
 
-import { error, type Handle, redirect } from '@sveltejs/kit'
+import { error, redirect } from '@sveltejs/kit'
+import type { Handle } from '@sveltejs/kit/hooks'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const APP = 'https://www.example.com'
