@@ -118,3 +118,15 @@ test('two access cookies are refused once, and the next try is good', async () =
   expect(await scopes()).toEqual(SCOPES)
   expect(await go('/refresh')).toBe(200)
 })
+
+test('a window that a page of another site opened is out of its reach before the pair is renewed in it', async () => {
+  await signIn()
+  // Another site than a name below localhost, to a browser, and the same machine.
+  await page.goto(`http://127.0.0.1:${new URL(applicationOrigin).port}/`)
+  const opened = context.waitForEvent('page')
+  await page.evaluate(`void (globalThis.opened = open('${url}/refresh?to=%2F'))`)
+  await (await opened).waitForURL(`${new URL(url).origin}/`)
+
+  // What a window looks like to a page that cannot close it any more, or lead it elsewhere.
+  expect(await page.evaluate('globalThis.opened.closed')).toBe(true)
+})

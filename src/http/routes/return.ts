@@ -14,6 +14,7 @@ import type * as Pages from '../../pages/return-pages.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
 import { type AppEnv, factory } from '../factory.ts'
+import { isNavigation } from '../guards/same-origin.ts'
 import { readCaller } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
 import { ownOrigin, requireReturnAddress } from '../request/return-address.ts'
@@ -84,10 +85,11 @@ function readTo(c: Context<AppEnv>): string {
  * gets first, takes it out of reach. Throws as `readPairCookies` does, and `forbidden` where another site pretends to be that page.
  */
 function readPairOrNull(c: Context<AppEnv>, isReloaded: boolean): PresentedPair | null {
-  const isCrossSite = c.req.header('Sec-Fetch-Site') === 'cross-site'
-  if (isCrossSite && !isReloaded) return null
+  // The fetch of a listed page is none of this: it asks by itself, and reads the answer.
+  const isLedHere = c.req.header('Sec-Fetch-Site') === 'cross-site' && isNavigation(c)
+  if (isLedHere && !isReloaded) return null
   const presented = readPairCookies(c)
-  if (isCrossSite) throw new TesseraError('forbidden', { cause: 'cross-origin' })
+  if (isLedHere) throw new TesseraError('forbidden', { cause: 'cross-origin' })
   return presented
 }
 

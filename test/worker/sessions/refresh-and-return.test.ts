@@ -271,6 +271,17 @@ describe('another site', () => {
   })
 })
 
+test('a page of a listed origin on another site fetches it as it does without `to`', async () => {
+  const listing = startWorker({ RETURN_ORIGINS: APP, CORS_ORIGINS: APP, COOKIE_SAMESITE: 'none' })
+  const { sid, jti, cookies } = await openByGuid()
+  const headers = { ...navigation('cross-site'), Origin: APP, 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty' }
+
+  const without = await textAnswer(await listing.call(to('/inbox'), { headers }))
+  expect(without).toMatchObject({ status: 401, body: 'Access token is missing' })
+  expect(await sentTo(await listing.call(to('/inbox'), { cookies, headers }))).toBe('/inbox')
+  expect(await sessionRow(sid)).toMatchObject({ previous_jti: jti })
+})
+
 describe('three tabs with one link of another site', () => {
   test('rotate once, one after the other', async () => {
     const { sid, jti, cookies } = await openByGuid()
