@@ -28,7 +28,7 @@ export async function serve(handler: Handler): Promise<void> {
       response.writeHead(503).end()
     })
   })
-  await once(server.listen(port, 'localhost'), 'listening')
+  await once(server.listen(port, '127.0.0.1'), 'listening')
   const address = server.address()
   const listening = address !== null && typeof address === 'object' ? address.port : port
   console.log(`${ORIGIN} listens on port ${listening}`)

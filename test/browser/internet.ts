@@ -74,7 +74,7 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
       return
     }
     const forwarded = { ...headers, 'cf-connecting-ip': address, 'x-forwarded-for': address }
-    const passed = ask({ host: 'localhost', port, method, path: url, headers: forwarded }, (answer) => {
+    const passed = ask({ host: '127.0.0.1', port, method, path: url, headers: forwarded }, (answer) => {
       const { statusCode: status = 0, rawHeaders } = answer
       exchanges.push({ method, url: `https://${target}`, status, cookies: answer.headers['set-cookie'] ?? [] })
       outgoing.writeHead(status, rawHeaders)

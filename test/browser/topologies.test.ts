@@ -23,7 +23,10 @@ const SERVERS = '203.0.113.80'
 
 const BANK = 'https://my.bank.test/'
 
-/** Each Tessera, with the settings that docs/topologies.md names for whoever is behind it. */
+/**
+ * Each Tessera, with the settings that docs/topologies.md names for whoever is behind it, but without a replay window, which would hide a
+ * second rotation.
+ */
 const SETTINGS = {
   oneHost: { PUBLIC_URL: 'https://one.test', BASE_PATH: '/tessera' },
   hosts: {
