@@ -4,13 +4,12 @@ import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
-import { readBearer } from '../request/bearer.ts'
+import { hasServiceKey, readBearer } from '../request/bearer.ts'
 
 /** Throws `not_authenticated` without a key, `forbidden` for a wrong one and where none is configured. */
 export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
-  const presented = readBearer(c)
-  if (presented === null) throw new TesseraError('not_authenticated')
-  if (!(await c.env.isServiceKey(presented))) throw new TesseraError('forbidden', { cause: 'service key' })
+  if (readBearer(c) === null) throw new TesseraError('not_authenticated')
+  if (!(await hasServiceKey(c))) throw new TesseraError('forbidden', { cause: 'service key' })
 }
 
 /** Throws `forbidden` where no session may be opened by a guid. */

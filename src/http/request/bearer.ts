@@ -8,3 +8,9 @@ import type { AppEnv } from '../factory.ts'
 export function readBearer(c: Context<AppEnv>): string | null {
   return /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? null
 }
+
+/** Whether it is the service key. */
+export async function hasServiceKey(c: Context<AppEnv>): Promise<boolean> {
+  const key = readBearer(c)
+  return key !== null && c.env.isServiceKey(key)
+}

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 
 import type { Caller } from '../../domain/caller.ts'
 import type { AppEnv } from '../factory.ts'
-import { readBearer } from './bearer.ts'
+import { hasServiceKey } from './bearer.ts'
 import { readClient } from './client.ts'
 import { readNamedClient, requireNamedClient } from './named-client.ts'
 
@@ -20,11 +20,6 @@ export async function readCaller(c: Context<AppEnv>): Promise<Caller> {
 export async function readIssuedCaller(c: Context<AppEnv>): Promise<Caller> {
   if (c.env.settings.locationPolicy === 'off' || !(await hasServiceKey(c))) return readCaller(c)
   return { client: requireNamedClient(c), issuer: readIssuer(c) }
-}
-
-async function hasServiceKey(c: Context<AppEnv>): Promise<boolean> {
-  const key = readBearer(c)
-  return key !== null && c.env.isServiceKey(key)
 }
 
 /**

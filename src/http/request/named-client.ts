@@ -10,7 +10,7 @@ import { canonicalAddress } from '../../domain/places/address.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { type ErrorDetail, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
-import { readBearer } from './bearer.ts'
+import { hasServiceKey, readBearer } from './bearer.ts'
 import { knownCountry, MAX_USER_AGENT_LENGTH } from './client.ts'
 
 const HEADERS = {
@@ -21,9 +21,6 @@ const HEADERS = {
   userAgent: 'Tessera-Client-User-Agent',
 } as const
 
-/** Names of headers, by which a browser or a proxy is told which ones there are. */
-export const CLIENT_HEADERS: readonly string[] = Object.values(HEADERS)
-
 /** 32 bits (RFC 6793). */
 const MAX_ASN = 0xffff_ffff
 const MAX_CITY_LENGTH = 128
@@ -33,28 +30,18 @@ const MAX_CITY_LENGTH = 128
  * bearer token that is not the service key, and `client_not_valid`, with the header's name, for what cannot be read.
  */
 export async function readNamedClient(c: Context<AppEnv>): Promise<Client | null> {
-  const key = readBearer(c)
-  if (key === null || !namesClient(c)) return null
-  if (!(await c.env.isServiceKey(key))) throw new TesseraError('forbidden', { cause: 'service key' })
-  return parseClient(c)
+  if (readBearer(c) === null || !namesClient(c)) return null
+  if (!(await hasServiceKey(c))) throw new TesseraError('forbidden', { cause: 'service key' })
+  return requireNamedClient(c)
 }
 
 /** As `readNamedClient`, where a bearer token may be an access token instead: then the headers change nothing. */
 export async function readNamedClientOrNull(c: Context<AppEnv>): Promise<Client | null> {
-  const key = readBearer(c)
-  return key !== null && namesClient(c) && (await c.env.isServiceKey(key)) ? parseClient(c) : null
+  return namesClient(c) && (await hasServiceKey(c)) ? requireNamedClient(c) : null
 }
 
 /** As `readNamedClient`, for a caller whose service key was checked, and who has to name a client. Throws `client_not_valid`. */
 export function requireNamedClient(c: Context<AppEnv>): Client {
-  return parseClient(c)
-}
-
-function namesClient(c: Context<AppEnv>): boolean {
-  return CLIENT_HEADERS.some((name) => c.req.header(name) !== undefined)
-}
-
-function parseClient(c: Context<AppEnv>): Client {
   const text = c.req.header(HEADERS.address)
   if (text === undefined) throw new TesseraError('client_not_valid', { detail: 'Tessera-Client-IP is missing' })
   const address = canonicalAddress(text)
@@ -69,6 +56,10 @@ function parseClient(c: Context<AppEnv>): Client {
     // The user agent of the request is that of the back end.
     userAgent: c.req.header(HEADERS.userAgent)?.slice(0, MAX_USER_AGENT_LENGTH) || null,
   }
+}
+
+function namesClient(c: Context<AppEnv>): boolean {
+  return Object.values(HEADERS).some((name) => c.req.header(name) !== undefined)
 }
 
 /** What an optional header says. An empty one says nothing: proxies send such for what they do not know. */
