@@ -25,10 +25,11 @@ interface Issuing {
 export function issuing({ allow, textOn, byLink }: Issuing) {
   const guard = factory.createMiddleware(async (c, next) => {
     c.set('errorsAsText', c.req.method === textOn)
+    const mayBeLedTo = byLink?.(c) === true
     // `Vary`, since two requests that differ in these headers alone may be answered differently.
-    c.header('Vary', 'Sec-Fetch-Site, Sec-Purpose')
+    c.header('Vary', `Sec-Fetch-Site, Sec-Purpose${mayBeLedTo ? ', Sec-Fetch-Mode, Sec-Fetch-Dest' : ''}`)
     if (c.req.raw.method === 'HEAD') throw new TesseraError('method_not_allowed', { allow })
-    if (!(byLink?.(c) === true && isNavigation(c))) requireTrustedOrigin(c)
+    if (!(mayBeLedTo && isNavigation(c))) requireTrustedOrigin(c)
     const purpose = c.req.header('Sec-Purpose') ?? c.req.header('Purpose') ?? ''
     if (/\bprefetch\b/i.test(purpose)) throw new TesseraError('forbidden', { cause: 'prefetch' })
     await next()

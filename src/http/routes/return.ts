@@ -38,7 +38,6 @@ export function asksToReturn(c: Context<AppEnv>): boolean {
  */
 export const refreshAndReturn = factory.createMiddleware(async (c, next) => {
   if (!asksToReturn(c)) return next()
-  c.header('Vary', 'Sec-Fetch-Mode, Sec-Fetch-Dest', { append: true })
   const to = readTo(c)
   try {
     return await returnTo(c, to)
