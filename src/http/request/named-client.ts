@@ -90,10 +90,13 @@ function parseCountry(text: string): string | null {
   return /^[A-Z][A-Z\d]$/.test(text) ? text : null
 }
 
-/** UTF-8, percent-encoded where the back end's HTTP client cannot send that: a header of `fetch` is Latin-1. */
+/**
+ * UTF-8, percent-encoded where the back end's HTTP client cannot send that: a header of `fetch` is Latin-1, of which the runtime
+ * makes U+FFFD.
+ */
 function parseCity(text: string): string | null {
   const city = decodePercent(text)
-  return city.length <= MAX_CITY_LENGTH && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(city) ? city : null
+  return city.length <= MAX_CITY_LENGTH && !/[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u.test(city) ? city : null
 }
 
 function decodePercent(text: string): string {

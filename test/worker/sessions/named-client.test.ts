@@ -179,6 +179,7 @@ describe('what cannot be read', () => {
     ['Tessera-Client-City', 'x'.repeat(129)],
     ['Tessera-Client-City', 'Graz%0ABcc: a@example.com'],
     ['Tessera-Client-City', 'Graz%E2%80%A8'],
+    ['Tessera-Client-City', 'Z%EF%BF%BDrich'],
   ])('%s: %j is 400 that names the header, and writes nothing', async (header, text) => {
     const { cookies, refresh } = await open(undefined, byBackEnd(), deployed)
     const options = byBackEnd(onBehalfOf(HOME, { [header]: text }))
