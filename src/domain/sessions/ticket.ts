@@ -9,7 +9,7 @@ import { TesseraError } from '../../errors.ts'
 import { type Client, isOwnPlace } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { ClaimsOf } from '../tokens/claims.ts'
-import { readToken } from '../tokens/tokens.ts'
+import { MAX_TOKEN_LENGTH, readToken } from '../tokens/tokens.ts'
 import type { Pair } from './pair.ts'
 import { newSession, openForGuid, type SignInCaller, type SignInServices } from './sign-in.ts'
 
@@ -23,13 +23,16 @@ export interface TicketRequest {
   readonly client: Client | null
 }
 
-/** Signs a ticket that opens one session within `TICKET_SECONDS`. Nothing is stored. */
-export function signTicket(
+/**
+ * Signs a ticket that opens one session within `TICKET_SECONDS`. Nothing is stored. Throws `wrong_data_structure` for a `to` of so many
+ * characters that JSON has to escape that no one could read the ticket.
+ */
+export async function signTicket(
   { tokens, newId, ...services }: Pick<Services, 'tokens' | 'newId' | 'now'>,
   { guid, to, client }: TicketRequest,
 ): Promise<string> {
   const now = services.now()
-  return tokens.sign({
+  const ticket = await tokens.sign({
     token_type: 'ticket',
     guid,
     sid: newId(),
@@ -38,6 +41,8 @@ export function signTicket(
     iat: now,
     exp: now + TICKET_SECONDS,
   })
+  if (ticket.length > MAX_TOKEN_LENGTH) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
+  return ticket
 }
 
 /** The ticket of this guid. Throws `wrong_data_structure` and `token_not_valid`; whether it was used, `signInByTicket` sees. */

@@ -16,7 +16,7 @@ import type { KeyRing, Keys } from './keys.ts'
 import type { AccessTokenTyp } from './token-key.ts'
 
 /** A token of this deployment has some 700 characters; a much longer text is refused before it is decoded. */
-const MAX_TOKEN_LENGTH = 4096
+export const MAX_TOKEN_LENGTH = 4096
 /** The clock of another edge location may be ahead by this much. It counts for `iat` alone: `exp` and `nbf` are exact. */
 const CLOCK_SKEW_SECONDS = 60
 

@@ -141,6 +141,7 @@ describe('POST /auth/tickets', () => {
     ],
     ['another site', { guid: crypto.randomUUID(), to: 'https://evil.example' }, MALFORMED],
     ['what looks like a path', { guid: crypto.randomUUID(), to: '//evil.example' }, MALFORMED],
+    ['a ticket that nobody could read', { guid: crypto.randomUUID(), to: `/?${'\\'.repeat(2000)}` }, MALFORMED],
   ])('is refused for %s', async (_name, json, expected) => {
     expect(await answer(await post('/auth/tickets', json, { headers: SERVICE }, deployed))).toEqual(expected)
   })
@@ -339,8 +340,16 @@ describe('a page of another site', () => {
   ])('may not %s', async (_name, headers) => {
     const ticket = await order()
     const asked = { headers: { ...BY_LINK, ...headers } }
-    expect(await textAnswer(await callWithoutTrace(ticket.path, asked, deployed))).toEqual(TEXT_FORBIDDEN)
+    const refused = await callWithoutTrace(ticket.path, asked, deployed)
+    expect(refused.headers.get('Vary')).toBe('Sec-Fetch-Site, Sec-Purpose, Sec-Fetch-Mode, Sec-Fetch-Dest')
+    expect(await textAnswer(refused)).toEqual(TEXT_FORBIDDEN)
     expect(await textAnswer(await use(ticket))).toEqual(TEXT_GRANTED)
+  })
+
+  test('is led to the longest addresses that there are', async () => {
+    for (const to of [`${APP}/${'a'.repeat(2024)}`, `/?${'"'.repeat(682)}`, `/${'ü'.repeat(341)}`]) {
+      expect((await use(await order({ to }), { headers: BY_LINK })).status).toBe(303)
+    }
   })
 
   test('may still not lead to a session without one', async () => {
