@@ -336,6 +336,7 @@ describe('a page of another site', () => {
     ['fetch it', { 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty' }],
     ['show it as an image', { 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'image' }],
     ['frame it', { 'Sec-Fetch-Dest': 'iframe' }],
+    ['load it as a document and stay where it is', { 'Sec-Fetch-Mode': 'no-cors' }],
     ['prefetch it', { 'Sec-Purpose': 'prefetch' }],
   ])('may not %s', async (_name, headers) => {
     const ticket = await order()

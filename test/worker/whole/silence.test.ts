@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
-import { createAccount, PASSWORD } from '../../support/accounts.ts'
+import { createAccount, GUID, PASSWORD } from '../../support/accounts.ts'
 import { type Fault, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
 import { forge, testKeys } from '../../support/forge.ts'
 import { type CallOptions, ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
@@ -76,6 +76,7 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'POST /auth/token/verify', options: { json: { token } }, roundTrips: 0, status: 200 },
     { route: 'POST /auth/token/revoke', options: { json: { token: (await open()).access_token } }, roundTrips: 1 },
     { route: 'POST /auth/token/introspect', options: { json: { token }, headers: key }, roundTrips: 1 },
+    { route: 'POST /auth/tickets', options: { json: { guid: GUID }, headers: key }, roundTrips: 0, status: 200 },
     { route: 'GET /links/end-sessions', path: `/links/end-sessions?${end}`, roundTrips: 1 },
     { route: 'POST /links/end-sessions', options: { headers: FORM, body: end }, roundTrips: 1 },
     { route: 'GET /links/allow-place', path: `/links/allow-place?${allow}`, roundTrips: 1 },
