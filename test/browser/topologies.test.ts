@@ -40,7 +40,7 @@ const SETTINGS = {
     PUBLIC_URL: 'https://auth.tessera.test',
     COOKIE_SAMESITE: 'none',
     CORS_ORIGINS: 'https://app.other.test',
-    RETURN_ORIGINS: 'https://www.other.test',
+    RETURN_ORIGINS: 'https://www.other.test,https://www.tessera.test',
     SIGN_IN_URL: 'https://www.other.test/sign-in',
   },
   backEnd: { PUBLIC_URL: 'https://auth.bank.test', ACCESS_TTL_SECONDS: '10', LOCATION_POLICY: 'address' },
@@ -53,6 +53,7 @@ const PROGRAMS = [
   ['www.shop.test', 'server-rendering/app.ts', SETTINGS.hosts.PUBLIC_URL],
   ['app.other.test', 'two-sites.ts', SETTINGS.sites.PUBLIC_URL],
   ['www.other.test', 'server-rendering/app.ts', SETTINGS.sites.PUBLIC_URL],
+  ['www.tessera.test', 'server-rendering/app.ts', SETTINGS.sites.PUBLIC_URL],
   [new URL(BANK).host, 'back-end-for-front-end.ts', SETTINGS.backEnd.PUBLIC_URL],
 ] as const
 
@@ -328,13 +329,18 @@ describe('a server that renders', () => {
     await expectOneRotation(tessera.hosts, GUID, before)
   })
 
-  test('that never sees the cookie sends nobody in circles: they get a page that says what to check', async () => {
-    const page = await open('https://www.other.test/')
+  test.each([
+    ['of the same site, whose domain has none', 'www.tessera.test', 3],
+    ['of another site', 'www.other.test', 6],
+  ])('%s, that never sees the cookie, ends in a page that says what to check', async (_of, host, returns) => {
+    const page = await open(`https://${host}/sign-in`)
     await fillIn(page, { Name: 'ada', Password: 'secret' })
 
     await says(page, 'You are being sent in circles')
     expect(await page.textContent('body')).toContain('COOKIE_DOMAIN')
     expect(new URL(page.url()).host).toBe('auth.tessera.test')
+    const sent = internet.exchanges.filter(({ url, status }) => url === `https://${host}/` && status === 303)
+    expect(sent).toHaveLength(returns)
   })
 })
 
