@@ -55,3 +55,12 @@ export function signInAddress(signInUrl: string, to: string, origin: string): st
   url.search += `${url.search === '' ? '?' : '&'}to=${encodeURIComponent(target)}`
   return isPath(signInUrl) ? `${url.pathname}${url.search}${url.hash}` : url.href
 }
+
+/**
+ * Whether `to` is the sign-in page, as `signInAddress` has a browser arrive there. It has then sent on people who are not signed in,
+ * as if it were a page for those who are, and would do so for ever.
+ */
+export function isSignInAddress(signInUrl: string, to: string, origin: string): boolean {
+  const [page, target] = [new URL(signInUrl, origin), new URL(to, origin)]
+  return target.origin === page.origin && target.pathname === page.pathname && target.searchParams.has('to')
+}

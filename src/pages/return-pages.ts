@@ -53,6 +53,19 @@ export function renderLoopPage(
   )
 }
 
+/** Where people sign in, an application asks whether they are signed in, and sends them back. */
+export function renderSignInLoopPage(nonce: string): Html {
+  return renderPage(
+    'You are being sent in circles',
+    html`<p>You are not signed in, and the page where you could sign in sends you back here. Please tell whoever runs the application.</p>
+      <h2>If it is yours, check</h2>
+      <ul>
+        <li>The page at <code>SIGN_IN_URL</code> must be there for people who are not signed in: leave it out of what your application protects.</li>
+      </ul>`,
+    nonce,
+  )
+}
+
 function button(href: string, label: string): Html {
   return html`<p><a class="button" href="${href}">${label}</a></p>`
 }

@@ -5,7 +5,7 @@
 
 import type { Context } from 'hono'
 
-import { signInAddress } from '../../domain/return-address.ts'
+import { isSignInAddress, signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
@@ -124,6 +124,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   const isOfClient = !isTrouble && (thrown.code === 'client_not_valid' || thrown.cause === 'CF-Connecting-IP')
   const isOfCookies = !isTrouble && [400, 401].includes(thrown.status) && !isOfClient
   if (!isOfCookies || signInUrl === undefined) throw thrown
+  if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
   logRefusal(thrown, c)
   return c.redirect(signInAddress(signInUrl, to, ownOrigin(c)), 303)
 }
@@ -138,6 +139,13 @@ function showLoopPage(c: Context<AppEnv>, to: string): Promise<Response> {
   const { status } = toTesseraError(loop, c)
   const hosts = { own: new URL(ownOrigin(c)).host, other: new URL(to, ownOrigin(c)).host }
   return showPage(c, status, (pages, nonce) => pages.renderLoopPage(to, hosts, nonce))
+}
+
+/** A page for people; for others the refusal as it is without `to`. */
+function showSignInLoopPage(c: Context<AppEnv>, refusal: TesseraError): Promise<Response> {
+  if (!wantsPage(c)) throw refusal
+  const { status } = toTesseraError(refusal, c)
+  return showPage(c, status, (pages, nonce) => pages.renderSignInLoopPage(nonce))
 }
 
 async function showPage(

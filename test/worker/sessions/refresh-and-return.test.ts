@@ -378,6 +378,23 @@ describe('a refusal', () => {
     expect(await sentTo(await by.call(to(address), { headers: navigation('same-site') }))).toBe(location)
   })
 
+  test('where the sign-in page itself sends people who are not signed in ends in a page that says so', async () => {
+    const browser = new Browser({}, signingIn)
+    const [first, second] = [await browser.go(to(SIGN_IN)), await browser.go(to(`${SIGN_IN}?a=b&to=%2Finbox`))]
+
+    expect(await sentTo(first)).toBe(`${SIGN_IN}?to=${encodeURIComponent(SIGN_IN)}`)
+    expect([second.status, second.headers.get('WWW-Authenticate')]).toEqual([401, 'Bearer'])
+    expect(second.headers.get('Content-Security-Policy')).toContain("default-src 'none'; style-src 'nonce-")
+    const text = await second.clone().text()
+    expect(await pageOf(second)).toEqual({ title: 'You are being sent in circles' })
+    expect(text).toContain('leave it out of what your application protects')
+    expect(await textAnswer(await signingIn.call(to(`${SIGN_IN}?to=%2F`)))).toMatchObject({ status: 401, allow: null })
+    expect(await sentTo(await browser.go(to(`${APP}/sign-in/help?to=%2F`)))).toContain(`${SIGN_IN}?to=`)
+    const { cookies } = await openByGuid()
+    const good = await signingIn.call(to(`${SIGN_IN}?to=%2F`), { cookies, headers: navigation('same-site') })
+    expect(await sentTo(good)).toBe(`${SIGN_IN}?to=%2F`)
+  })
+
   test('is logged as ever, and ends what it ends', async () => {
     const { sid, cookies } = await openByGuid()
     const response = await signingIn.call(to('/inbox'), {
