@@ -12,8 +12,9 @@ import { at, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { claimsOf } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
+import { onBehalfOf } from '../../support/requests.ts'
 import { type Cookies, endOf, jtiOf, LIVE, openByGuid, sessionRow } from '../../support/sessions.ts'
-import { textAnswer, TEXT_FORBIDDEN, TEXT_MALFORMED, TEXT_USED } from '../../support/text-answers.ts'
+import { textAnswer, TEXT_FORBIDDEN, TEXT_MALFORMED, textRefusal, TEXT_USED } from '../../support/text-answers.ts'
 import { type CallOptions, ELSEWHERE, pairOf, setCookies, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const APP = 'https://app.example.com'
@@ -424,6 +425,8 @@ describe('a refusal', () => {
     const headers = navigation('same-site')
     const noAddress = await signingIn.call(to('/inbox'), { cookies, headers, ip: 'x' })
     expect(await textAnswer(noAddress)).toEqual(TEXT_MALFORMED)
+    const misnamed = await signingIn.call(to('/inbox'), { cookies, headers: { ...headers, ...onBehalfOf('x') } })
+    expect(await textAnswer(misnamed)).toEqual(textRefusal(400, 'Tessera-Client-IP is not valid'))
 
     const broken = startWorker({ SIGN_IN_URL: SIGN_IN, DB: OVERLOADED })
     const page = await broken.call(to('/inbox'), { cookies, headers })
