@@ -7,6 +7,7 @@ import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
+import type { Settings } from './domain/settings.ts'
 import { ACCESS_ALGORITHMS, ACCESS_TOKEN_TYPES } from './domain/tokens/token-key.ts'
 import {
   BasePath,
@@ -111,6 +112,27 @@ export function parseConfig(bindings: object): Config {
   if (result.success) return result.data
   const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, set)}`)
   throw new ConfigError(`Configuration: ${reasons.join('; ')}`)
+}
+
+/** What rules and routes may know of a configuration. */
+export function settingsOf(config: Config): Settings {
+  return {
+    issueAccess: config.ISSUE_ACCESS,
+    publicUrl: config.PUBLIC_URL,
+    basePath: config.BASE_PATH ?? '',
+    audience: config.AUDIENCE,
+    accessTtlSeconds: config.ACCESS_TTL_SECONDS,
+    refreshTtlSeconds: config.REFRESH_TTL_SECONDS,
+    sessionMaxSeconds: config.SESSION_MAX_SECONDS,
+    sessionsMax: config.SESSIONS_MAX,
+    refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
+    locationPolicy: config.LOCATION_POLICY,
+    cookieDomain: config.COOKIE_DOMAIN,
+    cookieSameSite: config.COOKIE_SAMESITE,
+    returnOrigins: config.RETURN_ORIGINS,
+    corsOrigins: new Set(config.CORS_ORIGINS),
+    signInUrl: config.SIGN_IN_URL,
+  }
 }
 
 /** What stands before every path, or `''`. Known also where nothing else of a configuration can be used, or its health would be lost. */

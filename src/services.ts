@@ -7,7 +7,7 @@ import noSimd from 'argon2id/dist/no-simd.wasm'
 import simd from 'argon2id/dist/simd.wasm'
 import setupWasm from 'argon2id/lib/setup.js'
 
-import { type Config, ConfigError, parseConfig } from './config.ts'
+import { type Config, ConfigError, parseConfig, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts.ts'
 import { createOutbox } from './db/mails/outbox.ts'
 import { createLinkStore } from './db/mails/links.ts'
@@ -87,35 +87,18 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const signing = { alg: config.ACCESS_TOKEN_ALG, rsa: await importRsaKeys(config) }
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS, signing)
   const tokens = createTokens(keys, config.ACCESS_TOKEN_TYP)
-  const basePath = config.BASE_PATH ?? ''
+  const settings = settingsOf(config)
   const delivery: Runtime['delivery'] = {
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
-    signLink: (purpose, notice) =>
-      signLink({ tokens, settings: { publicUrl: config.PUBLIC_URL, basePath } }, purpose, notice),
-    locationPolicy: config.LOCATION_POLICY,
+    signLink: (purpose, notice) => signLink({ tokens, settings }, purpose, notice),
+    locationPolicy: settings.locationPolicy,
     now,
     log,
   }
   const services: Services = {
-    settings: {
-      issueAccess: config.ISSUE_ACCESS,
-      publicUrl: config.PUBLIC_URL,
-      basePath,
-      audience: config.AUDIENCE,
-      accessTtlSeconds: config.ACCESS_TTL_SECONDS,
-      refreshTtlSeconds: config.REFRESH_TTL_SECONDS,
-      sessionMaxSeconds: config.SESSION_MAX_SECONDS,
-      sessionsMax: config.SESSIONS_MAX,
-      refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
-      locationPolicy: config.LOCATION_POLICY,
-      cookieDomain: config.COOKIE_DOMAIN,
-      cookieSameSite: config.COOKIE_SAMESITE,
-      returnOrigins: config.RETURN_ORIGINS,
-      corsOrigins: new Set(config.CORS_ORIGINS),
-      signInUrl: config.SIGN_IN_URL,
-    },
+    settings,
     tokens,
     passwords: createPasswords(passwordPrimitives),
     sessions: createSessionStore(env.DB, newId),

@@ -27,6 +27,10 @@ export async function readIssuedCaller(c: Context<AppEnv>): Promise<Caller> {
  * local development may do without `PUBLIC_URL`: its issuer is below the origin of the request.
  */
 export function readIssuer(c: Context<AppEnv>): string {
-  const { publicUrl, basePath } = c.env.settings
-  return `${publicUrl ?? new URL(c.req.url).origin}${basePath}`
+  return `${ownOrigin(c)}${c.env.settings.basePath}`
+}
+
+/** The origin of this deployment. */
+export function ownOrigin(c: Context<AppEnv>): string {
+  return c.env.settings.publicUrl ?? new URL(c.req.url).origin
 }

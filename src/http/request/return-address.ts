@@ -5,6 +5,7 @@ import type { Context } from 'hono'
 import { readReturnAddress } from '../../domain/return-address.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
+import { ownOrigin } from './caller.ts'
 
 /** The address that a text names. Throws `wrong_data_structure` for what `readReturnAddress` does not take. */
 export function requireReturnAddress(c: Context<AppEnv>, text: string): string {
@@ -12,9 +13,4 @@ export function requireReturnAddress(c: Context<AppEnv>, text: string): string {
   const address = readReturnAddress(text, { origin: ownOrigin(c), returnOrigins })
   if (address === null) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
   return address
-}
-
-/** The origin of this deployment. */
-export function ownOrigin(c: Context<AppEnv>): string {
-  return new URL(c.env.settings.publicUrl ?? c.req.url).origin
 }

@@ -15,9 +15,9 @@ import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { isNavigation } from '../guards/same-origin.ts'
-import { readCaller } from '../request/caller.ts'
+import { ownOrigin, readCaller } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
-import { ownOrigin, requireReturnAddress } from '../request/return-address.ts'
+import { requireReturnAddress } from '../request/return-address.ts'
 import { readReturns, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
 
 /** The parameter of a request that our own page made out of one that came from another site. */
