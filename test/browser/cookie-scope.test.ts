@@ -3,13 +3,13 @@
  * gets which, and what becomes of the cookies that the browser had before.
  */
 
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { listen } from './pages-and-jars.ts'
 import { startTessera, type Tessera } from './tessera.ts'
 
 // Chromium takes the last two labels for the site, and every name below localhost for this machine.
@@ -31,10 +31,8 @@ beforeAll(async () => {
   application = createServer((request, response) => {
     if (request.url === '/') received = request.headers.cookie
     response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Shop</title>')
-  }).listen(0, '127.0.0.1')
-  await once(application, 'listening')
-  const address = application.address()
-  applicationOrigin = `http://app.tessera.localhost:${address !== null && typeof address === 'object' ? address.port : 0}`
+  })
+  applicationOrigin = `http://app.tessera.localhost:${await listen(application, 0, '127.0.0.1')}`
   tessera = await startTessera({
     PUBLIC_URL: `http://${HOST}`,
     BASE_PATH: PREFIX,

@@ -3,13 +3,13 @@
  * another site can renew or end the session that it stands for.
  */
 
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { jarOf, listen } from './pages-and-jars.ts'
 
 const ROUNDS = 5
 
@@ -51,11 +51,6 @@ function ask(from: Page, path: string, method = 'GET'): Promise<Answer> {
   )
 }
 
-/** The pair in the jar, by name. */
-async function jar(): Promise<Readonly<Record<string, string>>> {
-  return Object.fromEntries((await context.cookies()).map(({ name, value }) => [name, value]))
-}
-
 async function signIn(): Promise<void> {
   const response = await page.goto(`${origin}/${account.guid}`)
   expect([response?.status(), await response?.text()]).toEqual([200, ''])
@@ -93,14 +88,14 @@ describe('a browser', () => {
 
   test('renews the pair from a page, again and again, and is who it was', async () => {
     await signIn()
-    const seen = new Set([(await jar())['refresh_token']])
+    const seen = new Set([(await jarOf(context))['refresh_token']])
 
     for (let round = 0; round < ROUNDS; round += 1) {
       expect(await ask(page, '/refresh', round % 2 ? 'POST' : 'GET')).toEqual(EMPTY)
-      seen.add((await jar())['refresh_token'])
+      seen.add((await jarOf(context))['refresh_token'])
     }
     expect(seen.size).toBe(ROUNDS + 1)
-    expect(await isLive((await jar())['refresh_token'])).toBe(true)
+    expect(await isLive((await jarOf(context))['refresh_token'])).toBe(true)
     const { status, body } = await ask(page, '/auth/me')
     expect([status, JSON.parse(body)]).toEqual([
       200,
@@ -124,10 +119,10 @@ describe('a browser', () => {
     await other.goto(`${origin}/.well-known/jwks.json`)
 
     for (let round = 0; round < ROUNDS; round += 1) {
-      const before = (await jar())['refresh_token']
+      const before = (await jarOf(context))['refresh_token']
       const tabs = [page, other, page, other]
       expect(await Promise.all(tabs.map((tab) => ask(tab, '/refresh')))).toEqual(tabs.map(() => EMPTY))
-      expect((await jar())['refresh_token']).not.toBe(before)
+      expect((await jarOf(context))['refresh_token']).not.toBe(before)
     }
     for (const tab of [page, other]) {
       expect((await ask(tab, '/auth/me')).status).toBe(200)
@@ -137,7 +132,7 @@ describe('a browser', () => {
 })
 
 async function expectUntouched(before: Readonly<Record<string, string>>): Promise<void> {
-  expect(await jar()).toEqual(before)
+  expect(await jarOf(context)).toEqual(before)
   // Live, so neither rotated away nor ended.
   expect(await isLive(before['refresh_token'])).toBe(true)
 }
@@ -149,10 +144,8 @@ describe('a page of another site', () => {
   beforeAll(async () => {
     attacker = createServer((_request, response) => {
       response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Win a prize</title>')
-    }).listen(0, '127.0.0.1')
-    await once(attacker, 'listening')
-    const address = attacker.address()
-    attackerPort = address !== null && typeof address === 'object' ? address.port : 0
+    })
+    attackerPort = await listen(attacker, 0, '127.0.0.1')
   })
 
   afterAll(() => {
@@ -228,7 +221,7 @@ describe('a page of another site', () => {
 
   test.each(ATTACKS)('cannot renew or end the session by %s: %j', async (_name, expected, attack) => {
     await signIn()
-    const before = await jar()
+    const before = await jarOf(context)
     const outcomes: (number | 'withheld')[] = []
     context.on('response', (response) => {
       if (response.url().startsWith(origin)) outcomes.push(response.status())
@@ -244,7 +237,7 @@ describe('a page of another site', () => {
 
   test.each(FORMS)('cannot renew or end the session by a form to %s: %i', async (path, status) => {
     await signIn()
-    const before = await jar()
+    const before = await jarOf(context)
     const lured = await lure()
     const answered = lured.waitForResponse((response) => response.url().startsWith(origin))
     await lured.evaluate(`(() => {
@@ -259,7 +252,7 @@ describe('a page of another site', () => {
 
   test('cannot renew it by a link either: that opens a page without cookies', async () => {
     await signIn()
-    const before = await jar()
+    const before = await jarOf(context)
     const lured = await lure()
     const answered = lured.waitForResponse((response) => response.url().startsWith(origin))
     await lured.evaluate(`location.href = ${JSON.stringify(`${origin}/refresh`)}`)

@@ -3,13 +3,13 @@
  * one that is not reads nothing and changes nothing. They are hosts of Tessera's own site, so that cookies go along from either.
  */
 
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { jarOf, listen, openTab } from './pages-and-jars.ts'
 import { startTessera, type Tessera } from './tessera.ts'
 
 let tessera: Tessera
@@ -26,10 +26,8 @@ beforeAll(async () => {
     // The strictest isolation that a page may ask for: what it loads has to be made for it.
     const isolated = request.url === '/isolated' && { 'Cross-Origin-Embedder-Policy': 'require-corp' }
     response.writeHead(200, { 'Content-Type': 'text/html', ...isolated }).end('<!doctype html><title>Shop</title>')
-  }).listen(0, '127.0.0.1')
-  await once(pages, 'listening')
-  const address = pages.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
+  })
+  const port = await listen(pages, 0, '127.0.0.1')
   // Chromium takes the last two labels for the site, and every name below localhost for this machine.
   listed = `http://app.tessera.localhost:${port}`
   unlisted = `http://app.tessera.localhost.evil.tessera.localhost:${port}`
@@ -49,16 +47,6 @@ beforeEach(async () => {
 })
 
 afterEach(() => context.close())
-
-async function open(url: string): Promise<Page> {
-  const page = await context.newPage()
-  await page.goto(url)
-  return page
-}
-
-async function jar(): Promise<Readonly<Record<string, string>>> {
-  return Object.fromEntries((await context.cookies()).map(({ name, value }) => [name, value]))
-}
 
 interface Init {
   readonly method?: string
@@ -111,36 +99,36 @@ const WITHHELD = 'TypeError: Failed to fetch'
 
 describe.each(['/', '/isolated'])('a page of a listed origin, %s,', (path) => {
   test('signs in, refreshes and signs out with its visitor’s cookies', async () => {
-    const page = await open(listed + path)
+    const page = await openTab(context, listed + path)
 
     expect(await signIn(page)).toMatchObject({
       status: 200,
       body: expect.stringContaining(tessera.account.guid) as string,
     })
-    const first = await jar()
+    const first = await jarOf(context)
     expect(Object.keys(first).toSorted()).toEqual(['access_token', 'refresh_token'])
     for (const method of ['GET', 'POST']) {
-      const before = await jar()
+      const before = await jarOf(context)
       expect(await ask(page, '/refresh', { method })).toEqual({ status: 200, body: '', headers: [] })
-      expect((await jar())['refresh_token']).not.toBe(before['refresh_token'])
+      expect((await jarOf(context))['refresh_token']).not.toBe(before['refresh_token'])
     }
     expect(await ask(page, '/auth/me')).toMatchObject({ status: 200 })
-    const last = await jar()
+    const last = await jarOf(context)
     expect(await ask(page, '/auth/session', { method: 'DELETE' })).toEqual({ status: 204, body: '', headers: [] })
-    expect(await jar()).toEqual({})
+    expect(await jarOf(context)).toEqual({})
     expect(await isLive(last['refresh_token'])).toBe(false)
   })
 
   test('opens a session by guid, and calls with a bearer token', async () => {
-    const page = await open(listed + path)
+    const page = await openTab(context, listed + path)
 
     expect(await ask(page, `/${tessera.account.guid}`)).toEqual({ status: 200, body: '', headers: [] })
-    const headers = { Authorization: `Bearer ${(await jar())['access_token']}` }
+    const headers = { Authorization: `Bearer ${(await jarOf(context))['access_token']}` }
     expect(await ask(page, '/auth/me', { headers, credentials: 'omit' })).toMatchObject({ status: 200 })
   })
 
   test('reads why it was refused', async () => {
-    const page = await open(listed + path)
+    const page = await openTab(context, listed + path)
 
     expect(await ask(page, '/refresh')).toEqual({ status: 401, body: 'Access token is missing', headers: ['Bearer'] })
     expect(await ask(page, '/auth/token', { method: 'POST' })).toMatchObject({ status: 415 })
@@ -149,7 +137,7 @@ describe.each(['/', '/isolated'])('a page of a listed origin, %s,', (path) => {
   })
 
   test('can neither read nor press what a mail links to', async () => {
-    const page = await open(listed + path)
+    const page = await openTab(context, listed + path)
 
     expect(await ask(page, '/links/end-sessions?token=x')).toBe(WITHHELD)
     expect(await ask(page, '/links/end-sessions', { method: 'POST', body: 'token=x' })).toBe(WITHHELD)
@@ -158,17 +146,17 @@ describe.each(['/', '/isolated'])('a page of a listed origin, %s,', (path) => {
 
 describe('a page of an origin that is not listed', () => {
   test('reads nothing and changes nothing, although the cookies go along', async () => {
-    await signIn(await open(listed))
-    const before = await jar()
+    await signIn(await openTab(context, listed))
+    const before = await jarOf(context)
     // The browser does send the cookies along from there: nothing but Tessera stands in between.
-    const led = await open(unlisted)
+    const led = await openTab(context, unlisted)
     const [asked] = await Promise.all([
       led.waitForResponse(`${auth}/auth/me`),
       led.evaluate(`location.href = ${JSON.stringify(`${auth}/auth/me`)}`),
     ])
     expect(asked.status()).toBe(200)
 
-    const page = await open(unlisted)
+    const page = await openTab(context, unlisted)
     expect(await ask(page, '/auth/me')).toBe(WITHHELD)
     for (const method of ['GET', 'POST']) {
       expect(await ask(page, '/refresh', { method })).toBe(WITHHELD)
@@ -180,14 +168,14 @@ describe('a page of an origin that is not listed', () => {
     expect(await signIn(page)).toBe(WITHHELD)
     expect(await ask(page, `/${tessera.account.guid}`)).toBe(WITHHELD)
 
-    expect(await jar()).toEqual(before)
+    expect(await jarOf(context)).toEqual(before)
     expect(await isLive(before['refresh_token'])).toBe(true)
   })
 
   test('is not listed by a frame without an origin in a page that is', async () => {
-    await signIn(await open(listed))
-    const before = await jar()
-    const page = await open(listed)
+    await signIn(await openTab(context, listed))
+    const before = await jarOf(context)
+    const page = await openTab(context, listed)
     const script = `<script>fetch('${auth}/refresh', { method: 'POST', credentials: 'include' })
       .then(({ status }) => status, String).then((told) => parent.postMessage(told, '*'))</script>`
     const told = page.evaluate(`new Promise((resolve) => {
@@ -199,12 +187,12 @@ describe('a page of an origin that is not listed', () => {
     })`)
 
     expect(await told).toEqual(['null', WITHHELD])
-    expect(await jar()).toEqual(before)
+    expect(await jarOf(context)).toEqual(before)
     expect(await isLive(before['refresh_token'])).toBe(true)
   })
 
   test('reads the public keys, as every page may', async () => {
-    const page = await open(unlisted)
+    const page = await openTab(context, unlisted)
     const traced = { 'Cache-Control': 'no-cache', Traceparent: '00-0-0-00', Authorization: 'Bearer x' }
 
     for (const headers of [{}, traced]) {

@@ -4,7 +4,6 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
@@ -12,7 +11,7 @@ import { connect, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { portOf } from '../support/command.ts'
+import { listen as listenOn } from './pages-and-jars.ts'
 
 /** What went over the wire. */
 export interface Exchange {
@@ -54,8 +53,7 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
   async function listen(server: Server): Promise<number> {
     servers.push(server)
     server.on('connection', (socket) => keep(socket))
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    return portOf(server.address())
+    return listenOn(server, 0, '127.0.0.1')
   }
 
   function keep(socket: Socket): void {

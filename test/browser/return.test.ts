@@ -12,6 +12,7 @@ import type { Browser, BrowserContext, Page, Response } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { listen } from './pages-and-jars.ts'
 import { expectReadable, SIZES, takePicture } from './readable.ts'
 
 /** Below this age, a token counts as one that another tab has just got. */
@@ -69,13 +70,6 @@ async function noteToken(response: Response): Promise<void> {
   const headers = await response.allHeaders()
   const token = /^refresh_token=([^;]+)/m.exec(headers['set-cookie'] ?? '')?.[1]
   if (token !== undefined) handedOut.add(token)
-}
-
-async function listen(server: Server, port: number): Promise<number> {
-  server.listen(port)
-  await once(server, 'listening')
-  const address = server.address()
-  return address !== null && typeof address === 'object' ? address.port : 0
 }
 
 /** What an application does: it asks whether the token is good, and has the browser renew it where it is not. */

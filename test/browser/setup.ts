@@ -2,7 +2,8 @@
 
 import type { TestProject } from 'vitest/node'
 
-import { type Account, freePort, startTessera } from './tessera.ts'
+import { freePort } from '../support/command.ts'
+import { type Account, startTessera } from './tessera.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -3,13 +3,13 @@
  * need not even wait for the answer.
  */
 
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { jarOf, listen, openTab } from './pages-and-jars.ts'
 
 // Chromium takes the last two labels for the site, and every name below localhost for this machine.
 const auth = new URL(inject('origin'))
@@ -25,10 +25,8 @@ beforeAll(async () => {
   browser = await startChromium()
   sibling = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Wiki</title>')
-  }).listen(0, '127.0.0.1')
-  await once(sibling, 'listening')
-  const address = sibling.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
+  })
+  const port = await listen(sibling, 0, '127.0.0.1')
   siblingOrigin = `http://app.tessera.localhost:${port}`
 })
 
@@ -43,16 +41,6 @@ beforeEach(async () => {
 
 afterEach(() => context.close())
 
-async function open(url: string): Promise<Page> {
-  const page = await context.newPage()
-  await page.goto(url)
-  return page
-}
-
-async function jar(): Promise<Readonly<Record<string, string>>> {
-  return Object.fromEntries((await context.cookies()).map(({ name, value }) => [name, value]))
-}
-
 /** Whether a refresh token is the live one of its session, as a back end asks. */
 async function isLive(token: string | undefined): Promise<boolean> {
   const response = await fetch(`${inject('origin')}/auth/token/introspect`, {
@@ -66,18 +54,18 @@ async function isLive(token: string | undefined): Promise<boolean> {
 
 describe('a page of a sibling host', () => {
   test.each(['GET', 'POST'])('that drops its %s of /refresh has not burned the pair', async (method) => {
-    await open(`${auth.origin}/${account.guid}`)
-    const before = await jar()
+    await openTab(context, `${auth.origin}/${account.guid}`)
+    const before = await jarOf(context)
     expect(Object.keys(before).toSorted()).toEqual(['access_token', 'refresh_token'])
     // The browser does send the cookies along from there: nothing but Tessera stands in between.
-    const led = await open(siblingOrigin)
+    const led = await openTab(context, siblingOrigin)
     const [asked] = await Promise.all([
       led.waitForResponse(`${auth.origin}/auth/me`),
       led.evaluate(`location.href = ${JSON.stringify(`${auth.origin}/auth/me`)}`),
     ])
     expect(asked.status()).toBe(200)
 
-    const page = await open(siblingOrigin)
+    const page = await openTab(context, siblingOrigin)
     // Ten times: whether the browser drops the answer before it takes the cookies out of it is a matter of time.
     await page.evaluate(`(async () => {
       for (let i = 0; i < 10; i += 1) {
@@ -89,7 +77,7 @@ describe('a page of a sibling host', () => {
       }
     })()`)
 
-    expect(await jar()).toEqual(before)
+    expect(await jarOf(context)).toEqual(before)
     // Live, so not rotated away behind the back of this browser.
     expect(await isLive(before['refresh_token'])).toBe(true)
   })

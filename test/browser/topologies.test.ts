@@ -16,6 +16,7 @@ import { type Example, startExample } from '../support/example.ts'
 import { expired } from '../support/expired.ts'
 import { type Deployment, type Deployments, PASSWORD, SERVICE_KEY, startDeployments } from './deployments.ts'
 import { type Internet, openInternet } from './internet.ts'
+import { openTab } from './pages-and-jars.ts'
 
 const HOME = '198.51.100.7'
 const ELSEWHERE = '192.0.2.66'
@@ -98,7 +99,7 @@ beforeAll(async () => {
 async function signInAtBackEnd(): Promise<Customer> {
   const { guid, email } = tessera.backEnd
   const by = await openBrowser(HOME)
-  const page = await open(BANK, by)
+  const page = await openTab(by, BANK)
   await fillIn(page, { 'E-mail': email, Password: PASSWORD })
   await says(page, `You are ${guid}`)
   const expiresAt = Date.now() + 1000 * Number(SETTINGS.backEnd.ACCESS_TTL_SECONDS)
@@ -122,12 +123,6 @@ afterEach(() => context.close())
 /** A browser with a jar of its own, at an address. */
 async function openBrowser(address: string): Promise<BrowserContext> {
   return browser.newContext({ proxy: { server: await internet.place(address) }, ignoreHTTPSErrors: true })
-}
-
-async function open(url: string, by = context): Promise<Page> {
-  const page = await by.newPage()
-  await page.goto(url)
-  return page
 }
 
 /** The cookies of the jar: name, domain (with a dot, where other hosts get it too), path, and SameSite. */
@@ -193,7 +188,7 @@ function says(page: Page, words: string): Promise<void> {
 
 async function expectToStaySignedIn(at: Deployment, url: string, cookies: readonly string[]): Promise<void> {
   const { guid, email } = at
-  const page = await open(url)
+  const page = await openTab(context, url)
   await says(page, 'You are nobody')
   await fillIn(page, { 'E-mail': email, Password: PASSWORD })
   await says(page, `You are ${guid}`)
@@ -253,7 +248,7 @@ describe('pages that keep their pair in cookies', () => {
 
   test('on another site never know who signed in where a browser has none', async () => {
     await withProfile({ hasThirdPartyCookies: false }, async () => {
-      const page = await open('https://app.other.test/')
+      const page = await openTab(context, 'https://app.other.test/')
       await says(page, 'You are nobody')
       const answered = ['/auth/session', '/auth/me'].map((path) => page.waitForResponse(`**${path}`))
       await fillIn(page, { 'E-mail': tessera.sites.email, Password: PASSWORD })
@@ -272,7 +267,7 @@ describe('a server that renders', () => {
 
   /** Signs in at the application, with its own password. */
   async function signIn(): Promise<SessionRow> {
-    const page = await open(DEEP_LINK)
+    const page = await openTab(context, DEEP_LINK)
     await fillIn(page, { Name: 'ada', Password: 'secret' })
     await says(page, `You are ${GUID}`)
     await page.close()
@@ -282,13 +277,13 @@ describe('a server that renders', () => {
 
   /** A page of another site that links to the application, in a tab of its own. */
   async function openLinking(): Promise<Page> {
-    const page = await open('https://app.other.test/')
+    const page = await openTab(context, 'https://app.other.test/')
     await page.evaluate(`document.body.innerHTML = '<a href="${DEEP_LINK}">Look</a>'`)
     return page
   }
 
   test('signs people in by its own login and a ticket, and takes them where they wanted to go', async () => {
-    const page = await open(DEEP_LINK)
+    const page = await openTab(context, DEEP_LINK)
     expect(new URL(page.url()).pathname).toBe('/sign-in')
     await fillIn(page, { Name: 'ada', Password: 'secret' })
     await says(page, `You are ${GUID}`)
@@ -333,7 +328,7 @@ describe('a server that renders', () => {
     ['of the same site, whose domain has none', 'www.tessera.test', 3],
     ['of another site', 'www.other.test', 6],
   ])('%s, that never sees the cookie, ends in a page that says what to check', async (_of, host, returns) => {
-    const page = await open(`https://${host}/sign-in`)
+    const page = await openTab(context, `https://${host}/sign-in`)
     await fillIn(page, { Name: 'ada', Password: 'secret' })
 
     await says(page, 'You are being sent in circles')
@@ -356,7 +351,7 @@ describe('a back end for the front end', () => {
     expect(session).toMatchObject({ ip: HOME, user_agent: expect.stringContaining('Chrome') as string })
     expect(await jar(by)).toEqual(['__Host-session my.bank.test / Lax'])
 
-    const tabs = await Promise.all([open(BANK, by), open(BANK, by)])
+    const tabs = await Promise.all([openTab(by, BANK), openTab(by, BANK)])
     await Promise.all(tabs.map((tab) => says(tab, `You are ${tessera.backEnd.guid}`)))
     expect(await sessionOf(tessera.backEnd, session.sid)).toMatchObject({
       previous_jti: session.jti,
@@ -370,9 +365,9 @@ describe('a back end for the front end', () => {
     const thief = await openBrowser(ELSEWHERE)
     await thief.addCookies(await by.cookies())
 
-    await says(await open(BANK, thief), 'You were signed out')
+    await says(await openTab(thief, BANK), 'You were signed out')
     await thief.close()
     expect(await sessionOf(tessera.backEnd, session.sid)).toMatchObject({ revoked_reason: 'location' })
-    await says(await open(BANK, by), 'You are nobody')
+    await says(await openTab(by, BANK), 'You are nobody')
   })
 })
