@@ -21,12 +21,20 @@ export const users = sqliteTable(
     group: text('group').notNull().default('user'),
     isActive: integer('is_active').notNull().default(1),
     confirmedAt: integer('confirmed_at'),
+    /** Nothing reads these two: failures are counted in `attempts`, for addresses without an account as well. See docs/decisions.md. */
     failedSignIns: integer('failed_sign_ins').notNull().default(0),
     lockedUntil: integer('locked_until'),
     /** Sessions that were opened until then have ended, whatever their own rows say, but for the one that `endedExcept` names. */
     endedBefore: integer('ended_before'),
     /** The `sid` of the one session that `endedBefore` does not end. */
     endedExcept: text('ended_except'),
+    /** Counts changes of the password and of the address: a link that was made for an earlier state is void. */
+    credentialsVersion: integer('credentials_version').notNull().default(0),
+    /** In which language, and in the time of which zone (a name of the IANA database), its mails are written. Null: not known. */
+    language: text('language'),
+    timeZone: text('time_zone'),
+    /** When its owner left: the row has no personal data any more, and keeps the guid from being given again. */
+    leftAt: integer('left_at'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
@@ -94,9 +102,13 @@ export const notifications = sqliteTable(
     /** A UUID; also the idempotency key of the mail API. */
     id: text('id').primaryKey(),
     kind: text('kind').notNull(),
+    /** 0 where there is no account yet. */
     userId: integer('user_id').notNull(),
     /** The account's address when the mail became due. */
     recipient: text('recipient').notNull(),
+    /** The account's own, as of then. */
+    language: text('language'),
+    timeZone: text('time_zone'),
     /** What the template needs, as JSON. */
     facts: text('facts').notNull(),
     dedupeKey: text('dedupe_key').notNull().unique(),
@@ -127,4 +139,68 @@ export const usedLinks = sqliteTable(
     usedAt: integer('used_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.noticeId, table.purpose] })],
+)
+
+/** What somebody signed up with who has not confirmed the address. It becomes an account by the link of its mail. */
+export const registrations = sqliteTable(
+  'registrations',
+  {
+    /** The id of that mail. */
+    id: text('id').primaryKey(),
+    /** As `normalizeEmail` made it. */
+    email: text('email').notNull(),
+    /** A PHC string. */
+    passwordHash: text('password_hash').notNull(),
+    language: text('language'),
+    timeZone: text('time_zone'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [index('registrations_email').on(table.email)],
+)
+
+/** Addresses that accounts had before, as long as a mail to each offers to undo the change. */
+export const addressChanges = sqliteTable(
+  'address_changes',
+  {
+    /** The id of that mail. */
+    noticeId: text('notice_id').primaryKey(),
+    userId: integer('user_id').notNull(),
+    formerEmail: text('former_email').notNull(),
+    changedAt: integer('changed_at').notNull(),
+  },
+  (table) => [index('address_changes_user_id').on(table.userId)],
+)
+
+/** Places that accounts signed in from. */
+export const seenPlaces = sqliteTable(
+  'seen_places',
+  {
+    userId: integer('user_id').notNull(),
+    /** As `seenPlaceKey` names it. */
+    place: text('place').notNull(),
+    /** Exact to a day. */
+    seenAt: integer('seen_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.place] })],
+)
+
+/**
+ * What was tried for an e-mail address: sign-ins that failed, mails that were asked for. There is a row whether or not the address has
+ * an account, so that neither the rows nor the time that they take tell it.
+ */
+export const attempts = sqliteTable(
+  'attempts',
+  {
+    /** A keyed hash of the address. */
+    subject: text('subject').notNull(),
+    /** What was tried, and from which place where that is judged by itself. */
+    topic: text('topic').notNull(),
+    count: integer('count').notNull(),
+    /** When the first of these was, and the last. */
+    since: integer('since').notNull(),
+    at: integer('at').notNull(),
+    /** Until then every try is refused. */
+    waitsUntil: integer('waits_until').notNull().default(0),
+  },
+  (table) => [primaryKey({ columns: [table.subject, table.topic] })],
 )

@@ -25,6 +25,8 @@ export function prepareNotice(d1: D1Database, condition: SQL | undefined) {
             kind: parameter('kind').as('kind'),
             userId: users.id,
             recipient: sql<string>`${users.primaryEmail}`.as('recipient'),
+            language: users.language,
+            timeZone: users.timeZone,
             facts: parameter('facts').as('facts'),
             dedupeKey: parameter('dedupeKey').as('dedupe_key'),
             createdAt: parameter('now').as('created_at'),

@@ -59,6 +59,10 @@ export function prepareSignInStatements(d1: D1Database) {
             lockedUntil: sql<number | null>`null`.as('locked_until'),
             endedBefore: sql<number | null>`null`.as('ended_before'),
             endedExcept: sql<string | null>`null`.as('ended_except'),
+            credentialsVersion: sql<number>`0`.as('credentials_version'),
+            language: sql<string | null>`null`.as('language'),
+            timeZone: sql<string | null>`null`.as('time_zone'),
+            leftAt: sql<number | null>`null`.as('left_at'),
             createdAt: parameter('now').as('created_at'),
             updatedAt: parameter('now').as('updated_at'),
           })

@@ -94,6 +94,10 @@ describe('GET /{guid}', () => {
       locked_until: null,
       ended_before: null,
       ended_except: null,
+      credentials_version: 0,
+      language: null,
+      time_zone: null,
+      left_at: null,
       created_at: T0,
       updated_at: T0,
     })
