@@ -35,6 +35,7 @@ CREATE TABLE `seen_places` (
 --> statement-breakpoint
 ALTER TABLE `notifications` ADD `language` text;--> statement-breakpoint
 ALTER TABLE `notifications` ADD `time_zone` text;--> statement-breakpoint
+ALTER TABLE `notifications` ADD `credentials_version` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `users` ADD `credentials_version` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `users` ADD `language` text;--> statement-breakpoint
 ALTER TABLE `users` ADD `time_zone` text;--> statement-breakpoint

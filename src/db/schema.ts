@@ -109,6 +109,8 @@ export const notifications = sqliteTable(
     /** The account's own, as of then. */
     language: text('language'),
     timeZone: text('time_zone'),
+    /** The same: a link that changes the password or the address is void once either has changed. */
+    credentialsVersion: integer('credentials_version').notNull().default(0),
     /** What the template needs, as JSON. */
     facts: text('facts').notNull(),
     dedupeKey: text('dedupe_key').notNull().unique(),

@@ -27,6 +27,7 @@ export function prepareNotice(d1: D1Database, condition: SQL | undefined) {
             recipient: sql<string>`${users.primaryEmail}`.as('recipient'),
             language: users.language,
             timeZone: users.timeZone,
+            credentialsVersion: users.credentialsVersion,
             facts: parameter('facts').as('facts'),
             dedupeKey: parameter('dedupeKey').as('dedupe_key'),
             createdAt: parameter('now').as('created_at'),
