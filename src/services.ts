@@ -21,6 +21,7 @@ import { importRsaKey, type Pkcs8 } from './domain/tokens/rsa-key.ts'
 import type { AccessKey } from './domain/tokens/token-key.ts'
 import { signLink } from './domain/mails/links.ts'
 import type { PasswordPrimitives } from './domain/accounts/password-engines.ts'
+import { subjectOf } from './domain/accounts/subject.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
@@ -103,6 +104,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     passwords: createPasswords(passwordPrimitives),
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
+    subjectOf: (email) => subjectOf(keys.subject, email),
     links: createLinkStore(env.DB),
     places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),

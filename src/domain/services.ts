@@ -18,6 +18,8 @@ export interface Services {
   readonly passwords: Passwords
   readonly sessions: SessionStore
   readonly accounts: AccountStore
+  /** The subject under which is counted what was tried for an address, as `normalizeEmail` made it. */
+  readonly subjectOf: (email: string) => Promise<string>
   readonly links: LinkStore
   readonly places: AllowedPlaceStore
   readonly doubts: Doubts

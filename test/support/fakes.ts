@@ -103,6 +103,7 @@ export function fakeServices(
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
     tokens: createTokens(testKeys),
     passwords: createPasswords(options.primitives ?? noPrimitives),
+    subjectOf: async (email) => `subject of ${email}`,
     links: noLinks,
     places: noPlaces,
     doubts: createDoubts(),

@@ -5,6 +5,7 @@ import { createECDH, createHash, createHmac, hkdfSync } from 'node:crypto'
 import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 
+import { subjectOf } from '../../../src/domain/accounts/subject.ts'
 import { deriveKeys } from '../../../src/domain/tokens/keys.ts'
 import { createTokens } from '../../../src/domain/tokens/tokens.ts'
 import { GUID } from '../../support/accounts.ts'
@@ -70,8 +71,15 @@ describe('keys', () => {
     expect(signature).toBe(createHmac('sha256', key).update(signed).digest('base64url'))
   })
 
+  test('the subject of an address is 128 bits of its HMAC-SHA-256, under a label of its own and the current secret alone', async () => {
+    const key = derive(SECRET, 'subject of attempts HS256', 32)
+    const expected = createHmac('sha256', key).update('zo\u00eb@example.com').digest().subarray(0, 16)
+    expect(await subjectOf(testKeys.subject, 'zo\u00eb@example.com')).toBe(expected.toString('base64url'))
+    expect(await subjectOf(afterRotation.subject, 'zo\u00eb@example.com')).not.toBe(expected.toString('base64url'))
+  })
+
   test('no private key can leave the process', async () => {
-    for (const key of [testKeys.access.signing, testKeys.refresh.signing]) {
+    for (const key of [testKeys.access.signing, testKeys.refresh.signing, testKeys.subject]) {
       expect(key.extractable).toBe(false)
       await expect(crypto.subtle.exportKey('jwk', key)).rejects.toThrow()
     }
