@@ -10,10 +10,14 @@ import { LOCATION_POLICIES } from './domain/places/place.ts'
 import type { Settings } from './domain/settings.ts'
 import { ACCESS_ALGORITHMS, ACCESS_TOKEN_TYPES } from './domain/tokens/token-key.ts'
 import {
+  AppColor,
+  AppName,
+  AppUrl,
   BasePath,
   CookieDomain,
   count,
   list,
+  LogoUrl,
   Origin,
   PublicUrl,
   RsaKey,
@@ -49,6 +53,10 @@ const Config = z
     RETURN_ORIGINS: list(Origin),
     CORS_ORIGINS: list(Origin),
     SIGN_IN_URL: z.optional(SignInUrl),
+    APP_NAME: z.prefault(AppName, 'Tessera'),
+    APP_URL: z.optional(AppUrl),
+    APP_LOGO_URL: z.optional(LogoUrl),
+    APP_COLOR: z.prefault(AppColor, '#0550ae'),
     MAIL_TRANSPORT: z.prefault(z.enum(['cloudflare', 'api']), 'cloudflare'),
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(
@@ -132,6 +140,12 @@ export function settingsOf(config: Config): Settings {
     returnOrigins: config.RETURN_ORIGINS,
     corsOrigins: new Set(config.CORS_ORIGINS),
     signInUrl: config.SIGN_IN_URL,
+    app: {
+      name: config.APP_NAME,
+      url: config.APP_URL,
+      logoUrl: config.APP_LOGO_URL,
+      color: config.APP_COLOR,
+    },
   }
 }
 

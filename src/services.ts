@@ -27,6 +27,7 @@ import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import type { DeliveryDeps } from './mail/delivery.ts'
+import { nameSender } from './mail/sender.ts'
 import { announce, type QueueDeps } from './mail/queue.ts'
 import { apiTransport } from './mail/transports/api.ts'
 import { cloudflareTransport } from './mail/transports/cloudflare.ts'
@@ -140,7 +141,8 @@ function newId(): string {
 }
 
 function transportOf(config: Config, env: Env): Transport {
-  const { MAIL_TRANSPORT, MAIL_API_URL: url, MAIL_API_KEY: key, MAIL_FROM: from } = config
+  const { MAIL_TRANSPORT, MAIL_API_URL: url, MAIL_API_KEY: key } = config
+  const from = nameSender(config.MAIL_FROM, config.APP_NAME)
   switch (MAIL_TRANSPORT) {
     case 'cloudflare':
       return cloudflareTransport(env.EMAIL, from)

@@ -6,6 +6,7 @@
 import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
+import { contrast, MINIMUM_CONTRAST } from './domain/color.ts'
 import { isLoopback } from './domain/loopback.ts'
 import { NOT_PKCS8, type Pkcs8, readPkcs8, WRONG_SIZE } from './domain/tokens/rsa-key.ts'
 import { readReturnAddress } from './domain/return-address.ts'
@@ -114,6 +115,30 @@ export const CookieDomain = z.pipe(
   ),
 )
 
+/** A name for people: it stands in pages, in subjects of mails, and beside the address of their sender. */
+export const AppName = z.string().check(
+  z.trim(),
+  z.maxLength(60, 'must have at most 60 characters'),
+  z.refine((text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text), 'must be one line, without control characters'),
+)
+
+/** Where people go on to. */
+export const AppUrl = z.string().check(z.refine(isPlainUrl, 'must be an https URL'))
+
+/** An image that pages and mails load. Browsers and mail programs load none over http. */
+export const LogoUrl = z
+  .string()
+  .check(z.refine((text) => isPlainUrl(text) && text.startsWith('https://'), 'must be an https URL'))
+
+/** The colour of buttons, below white text. */
+export const AppColor = z.string().check(
+  z.refine((text) => /^#[\da-f]{6}$/i.test(text), { message: 'must be a colour such as #0550ae', abort: true }),
+  z.refine(
+    (text) => contrast(text, '#ffffff') >= MINIMUM_CONTRAST,
+    `must be darker: white text on it needs a contrast of ${MINIMUM_CONTRAST}:1 (WCAG 2.2, 1.4.3)`,
+  ),
+)
+
 /** A path that others stand below, without a slash at its end; `/` alone is none. */
 export const BasePath = z.string().check(
   z.trim(),
@@ -126,6 +151,10 @@ export const SignInUrl = z.string().check(z.refine(isSignInUrl, 'must be a path,
 
 function isSignInUrl(text: string): boolean {
   if (text.startsWith('/')) return readReturnAddress(text, { origin: 'https://localhost', returnOrigins: [] }) !== null
+  return isPlainUrl(text)
+}
+
+function isPlainUrl(text: string): boolean {
   return !/\s/.test(text) && isPublicUrl(text)
 }
 

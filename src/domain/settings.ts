@@ -24,4 +24,16 @@ export interface Settings {
   readonly corsOrigins: ReadonlySet<string>
   /** Where people sign in: a URL, or a path of this host. */
   readonly signInUrl: string | undefined
+  readonly app: Brand
+}
+
+/** Whose deployment it is, as people see it in pages and mails. */
+export interface Brand {
+  /** One line. */
+  readonly name: string
+  /** Where people go on to. */
+  readonly url: string | undefined
+  readonly logoUrl: string | undefined
+  /** `#rrggbb`, on which white text can be read. */
+  readonly color: string
 }

@@ -46,6 +46,7 @@ export const DEFAULT_SETTINGS: Settings = {
   returnOrigins: [],
   corsOrigins: new Set(),
   signInUrl: undefined,
+  app: { name: 'Tessera', url: undefined, logoUrl: undefined, color: '#0550ae' },
 }
 
 /** A row of the table: the session, whose it is, and how it was last seen. */

@@ -98,7 +98,8 @@ describe('the bundle that a deploy uploads', () => {
   test('stays below its ceiling, WebAssembly not counted', () => {
     expect(built.modules.map(({ type }) => type)).toEqual(['ESModule', 'CompiledWasm', 'CompiledWasm'])
     // This is a little above the size of today, so that no change adds much unnoticed. docs/performance.md has the target, 66 KiB, and why it is missed.
-    expect(gzipKiB(built)).toBeLessThan(72)
+    // Pages and their words count, too, until they are chunks of their own.
+    expect(gzipKiB(built)).toBeLessThan(100)
   })
 
   test('has nothing of the playground that npm start serves', () => {
