@@ -5,6 +5,8 @@ import type { Notice, NoticeFacts, NoticeKind, StoredNotice } from '../domain/ma
 import type { LocationPolicy } from '../domain/places/place.ts'
 import { layOut, type MailContent, type Wording } from './messages/layout.ts'
 import { locationBlocked } from './messages/location-blocked.ts'
+import { newSignIn } from './messages/new-sign-in.ts'
+import { signInsPaused } from './messages/sign-ins-paused.ts'
 import { tokenReused } from './messages/token-reused.ts'
 
 const WORDINGS: {
@@ -12,6 +14,8 @@ const WORDINGS: {
 } = {
   location_blocked: locationBlocked,
   token_reused: tokenReused,
+  sign_ins_paused: signInsPaused,
+  new_sign_in: newSignIn,
 }
 
 /** The URL of a link for a mail. */

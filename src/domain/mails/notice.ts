@@ -47,6 +47,16 @@ const NOTICES = {
     usual: z.nullable(z.codec(StoredPlace, z.custom<Place>(), renamed)),
   }),
   token_reused: Facts,
+  sign_ins_paused: z.extend(Facts, {
+    /** In a row, before whoever is in no place of the owner's had to wait. The last of them was this client's. */
+    failures: z.int(),
+  }),
+  new_sign_in: z.extend(Facts, {
+    /** Whether the owner had not signed in from there for a while, or ever. */
+    isNewPlace: z.boolean(),
+    /** In a row, before this one. */
+    failures: z.int(),
+  }),
 } as const satisfies Readonly<Record<string, z.ZodMiniType<z.output<typeof Facts>>>>
 
 export type NoticeKind = keyof typeof NOTICES

@@ -47,7 +47,16 @@ const WORDS = [
       crowded_out: true,
     } satisfies Record<EndReason | 'replaced' | 'crowded_out', true>,
   ],
-  ['notifications', 'kind', { location_blocked: true, token_reused: true } satisfies Record<NoticeKind, true>],
+  [
+    'notifications',
+    'kind',
+    {
+      location_blocked: true,
+      token_reused: true,
+      sign_ins_paused: true,
+      new_sign_in: true,
+    } satisfies Record<NoticeKind, true>,
+  ],
   ['used_links', 'purpose', LINKS],
 ] as const
 

@@ -9,10 +9,12 @@ import type { MailContent } from '../../../src/mail/messages/layout.ts'
 import { renderMail } from '../../../src/mail/render.ts'
 
 /** Every kind: a new one is a type error here until it is named, and then its mail is tested below. */
-const KINDS = Object.keys({ location_blocked: true, token_reused: true } satisfies Record<
-  NoticeKind,
-  true
->) as readonly NoticeKind[]
+const KINDS = Object.keys({
+  location_blocked: true,
+  token_reused: true,
+  sign_ins_paused: true,
+  new_sign_in: true,
+} satisfies Record<NoticeKind, true>) as readonly NoticeKind[]
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
 
@@ -25,8 +27,10 @@ const CLIENT: Client = {
   userAgent: FIREFOX,
 }
 
-function facts(client: Partial<Client> = {}): NoticeFacts<'location_blocked'> {
-  return { at: 1_800_000_000, client: { ...CLIENT, ...client }, usual: null, origin: 'https://auth.example.com' }
+/** The facts of every kind. */
+function facts(client: Partial<Client> = {}): NoticeFacts<'location_blocked'> & NoticeFacts<'new_sign_in'> {
+  const happened = { at: 1_800_000_000, client: { ...CLIENT, ...client }, origin: 'https://auth.example.com' }
+  return { ...happened, usual: null, isNewPlace: true, failures: 10 }
 }
 
 /** A mail, with links that show what was asked for. */
@@ -107,6 +111,34 @@ describe('a mail', () => {
     )
   })
 
+  test.each([
+    [
+      true,
+      0,
+      'A sign-in from a new place',
+      'It came from a place that you have not signed in from for 90 days, or ever.',
+    ],
+    [false, 3, 'A sign-in after others had failed', '3 tries failed before it.'],
+    [
+      true,
+      1,
+      'A sign-in from a new place',
+      'It came from a place that you have not signed in from for 90 days, or ever. One try failed before it.',
+    ],
+  ])(
+    'about a sign-in, from a new place: %s, after %i failures, says so',
+    async (isNewPlace, failures, subject, words) => {
+      const mail = await render({ kind: 'new_sign_in', facts: { ...facts(), isNewPlace, failures } })
+      expect(mail.subject).toBe(subject)
+      expect(mail.text.split('\n')[2]).toBe(words)
+    },
+  )
+
+  test('about sign-ins that have to wait says how many failed', async () => {
+    const { text } = await render({ kind: 'sign_ins_paused', facts: { ...facts(), failures: 10 } })
+    expect(text.split('\n')[0]).toBe('10 sign-ins to your account failed in a row')
+  })
+
   test.each(KINDS)('%s says the same in both of its forms', async (kind) => {
     const { text, html } = await render({ kind, facts: facts() })
     expect(html).toMatch(/^<!doctype html>\s*<html lang="en">/)
@@ -126,7 +158,8 @@ describe('a mail', () => {
 
     const [lifetime, ...others] = new Set(purposes.map(describeLifetime))
     expect(others).toEqual([])
-    expect(text).toContain(`once, for ${lifetime}.`)
+    if (lifetime === undefined) expect(text).not.toContain('link')
+    else expect(text).toContain(`once, for ${lifetime}.`)
   })
 
   test.each(KINDS)('%s is the same however often it is rendered', async (kind) => {

@@ -15,6 +15,12 @@ const NOTICES: readonly Notice[] = [
   { kind: 'token_reused', facts: HAPPENED },
 ]
 
+/** Those that earlier versions do not know. */
+const NEWER: readonly Notice[] = [
+  { kind: 'sign_ins_paused', facts: { ...HAPPENED, failures: 10 } },
+  { kind: 'new_sign_in', facts: { ...HAPPENED, isNewPlace: true, failures: 0 } },
+]
+
 /** What the versions before this one read facts by, whatever the kind. */
 const StoredPlace = {
   address: z.string(),
@@ -38,6 +44,10 @@ describe.each(NOTICES)('a notice of $kind', (notice) => {
   test('is written so that an earlier version reads it', () => {
     expect(EarlierFacts.safeParse(JSON.parse(writeFacts(notice))).error).toBeUndefined()
   })
+})
+
+test.each(NEWER)('a notice of $kind is read as it was written', (notice) => {
+  expect(readNotice(notice.kind, writeFacts(notice))).toEqual(notice)
 })
 
 describe('a row', () => {
