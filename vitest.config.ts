@@ -41,6 +41,8 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: `${root}wrangler.toml` },
+            // Vite reads the source. What the build makes of it runs in the ring of the built Worker.
+            main: `${root}src/index.ts`,
             miniflare: {
               bindings: {
                 ...TEST_BINDINGS,

@@ -1,60 +1,51 @@
 /** Bundles: what a deploy would upload, of Tessera and of the floors alike. */
 
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
-import { root, runWrangler } from '../scripts/wrangler.ts'
+import { bundleModules, ENTRY } from '../scripts/bundle.ts'
+import { root } from '../scripts/wrangler.ts'
 
 export interface BundleModule {
   readonly name: string
-  readonly type: 'ESModule' | 'CompiledWasm'
+  readonly type: ModuleType
   readonly contents: Uint8Array
+  /** The files that are in it, from the repository's root. */
+  readonly sources: readonly string[]
+  /** Every isolate loads it: the entry point, or what that imports at once. Others are loaded when they are met. */
+  readonly isCore: boolean
 }
 
 export interface Bundle {
   readonly name: string
+  /** The entry point goes first, which is how the runtime finds it. */
   readonly modules: readonly BundleModule[]
-  /** The files that were bundled, from the repository's root. */
-  readonly sources: readonly string[]
 }
 
-/** Bundles the Worker of `wrangler.toml`, or another entry point in its place; of another checkout where one is given. */
-export async function bundle(name: string, outdir: string, entry?: string, checkout = root): Promise<Bundle> {
-  rmSync(outdir, { recursive: true, force: true })
-  const script = entry === undefined ? [] : [entry]
-  const { ok, output } = await runWrangler(
-    [
-      'deploy',
-      ...script,
-      '--config',
-      join(checkout, 'wrangler.toml'),
-      '--dry-run',
-      '--minify',
-      '--metafile',
-      '--outdir',
-      outdir,
-    ],
-    false,
-  )
-  if (!ok) throw new Error(`bundling ${name} failed:\n${output}`)
-  const files = readdirSync(outdir).filter((file) => /\.(?:js|wasm)$/.test(file))
-  const modules = files.map((file): BundleModule => {
-    const type = file.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule'
-    return { name: file, type, contents: readFileSync(join(outdir, file)) }
+export type ModuleType = 'ESModule' | 'CompiledWasm' | 'Data' | 'Text'
+
+/** The rules of wrangler.toml, and those that wrangler has by itself. */
+const TYPES: Readonly<Record<string, ModuleType>> = { js: 'ESModule', wasm: 'CompiledWasm', bin: 'Data', txt: 'Text' }
+
+/** Bundles the Worker, or another entry point in its place; of another checkout where one is given. */
+export async function bundle(name: string, outdir: string, entry = 'src/index.ts', checkout = root): Promise<Bundle> {
+  const outputs = await bundleModules(entry, outdir, checkout)
+  const core = new Set([ENTRY])
+  // A set goes on with what is added to it meanwhile.
+  for (const met of core)
+    for (const imported of outputs.find((one) => one.name === met)?.imports ?? []) core.add(imported)
+  const modules = outputs.map((output): BundleModule => {
+    const type = TYPES[output.name.slice(output.name.lastIndexOf('.') + 1)]
+    if (type === undefined) throw new Error(`of which type is ${output.name}?`)
+    const contents = readFileSync(join(outdir, output.name))
+    return { name: output.name, type, contents, sources: output.sources, isCore: core.has(output.name) }
   })
-  const metafile = JSON.parse(readFileSync(join(outdir, 'bundle-meta.json'), 'utf8')) as { inputs: object }
-  const sources = Object.keys(metafile.inputs)
-  // The entry point goes first, which is how the runtime finds it.
-  return {
-    name,
-    sources,
-    modules: modules.toSorted((a, b) => Number(b.type === 'ESModule') - Number(a.type === 'ESModule')),
-  }
+  return { name, modules: modules.toSorted((a, b) => Number(b.name === ENTRY) - Number(a.name === ENTRY)) }
 }
 
-/** KiB that the scripts of a bundle take on the wire; its WebAssembly is not counted. */
-export function gzipKiB({ modules }: Bundle): number {
-  const scripts = modules.filter((module) => module.type === 'ESModule')
+/** KiB that the scripts of a bundle's core take on the wire; its WebAssembly is not counted. */
+export function coreKiB({ modules }: Bundle): number {
+  const scripts = modules.filter(({ type, isCore }) => type === 'ESModule' && isCore)
   return scripts.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0) / 1024
 }

@@ -10,20 +10,26 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 
-import type { Bundle } from './build.ts'
+import type { Bundle, ModuleType } from './build.ts'
 import { cpuBetween, readCpu } from './cpu.ts'
 import { readWorkerOptions } from './worker-options.ts'
 
 const { default: workerd } = createRequire(import.meta.url)('workerd') as { readonly default: string }
+
+/** What workerd calls each type. */
+const FIELDS: Readonly<Record<ModuleType, string>> = {
+  ESModule: 'esModule',
+  CompiledWasm: 'wasm',
+  Data: 'data',
+  Text: 'text',
+}
 
 /** Writes the configuration of the workerd that `startCpuMs` starts. */
 export function writeConfig(bundle: Bundle, directory: string): string {
   mkdirSync(directory, { recursive: true })
   for (const { name, contents } of bundle.modules) writeFileSync(join(directory, name), contents)
   const { compatibilityDate, compatibilityFlags } = readWorkerOptions()
-  const modules = bundle.modules.map(
-    ({ name, type }) => `(name = "${name}", ${type === 'ESModule' ? 'esModule' : 'wasm'} = embed "${name}")`,
-  )
+  const modules = bundle.modules.map(({ name, type }) => `(name = "${name}", ${FIELDS[type]} = embed "${name}")`)
   const flags = compatibilityFlags.map((flag) => `"${flag}"`)
   const config = join(directory, 'config.capnp')
   writeFileSync(

@@ -12,6 +12,10 @@ interface Block {
 }
 
 const NOISE: readonly Block[] = [
+  { first: /^\[custom build\] Running: / },
+  { first: /^Attaching additional modules:$/, further: /^[┌├└│].*[┐┤┘│]$/ },
+  // The process of a failed build, after what esbuild has printed.
+  { first: /^✘ \[ERROR\] \w+ \[Error\]: Process exited with non-zero status/, further: /^$|^ {2}/ },
   { first: /^Using secrets defined in / },
   {
     first: /^Your Worker has access to the following bindings:$/,

@@ -46,7 +46,7 @@ async function start(): Promise<number> {
     }
   }
   // The playground signs in with the passwords of these accounts.
-  const playground = ['src/dev/index.ts', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
+  const playground = ['dist/playground/index.js', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
   return runDevServer([...playground, ...args], (origin) => {
     void checking.then((checked) => console.log(introduction(origin, accounts, checked)))
   })

@@ -48,7 +48,7 @@ export async function bringUp(plan: Plan): Promise<void> {
   })
   await step('Worker', async () => {
     const withSecrets = uploads ? ['--secrets-file', secretsFile(name)] : []
-    await wrangle(['deploy', '--minify', '--config', config, ...withSecrets], environment)
+    await wrangle(['deploy', '--config', config, ...withSecrets], environment)
     if (secrets !== null && uploads) keep({ uploadedSecrets: fingerprint(secrets) })
     return { said: uploads ? 'deployed with its secrets' : 'deployed' }
   })

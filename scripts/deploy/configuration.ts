@@ -83,7 +83,7 @@ export function configure(template: Template, deployment: Deployment): object {
     ...template,
     name,
     account_id: account,
-    main: `${UP}${template.main ?? 'src/index.ts'}`,
+    main: `${UP}${template.main ?? 'dist/worker/index.js'}`,
     vars: varsOf(template, deployment),
     d1_databases: template.d1_databases?.map((database) => ({
       ...database,

@@ -159,7 +159,7 @@ describe.concurrent('npm run doctor -- --remote', () => {
       mkdirSync(join(here.path, '.deploy', name), { recursive: true })
       const config = {
         name,
-        main: '../../src/index.ts',
+        main: '../../dist/worker/index.js',
         compatibility_date: '2026-10-01',
         vars: { PUBLIC_URL: `${here.api.url}/origin/nowhere` },
         d1_databases: [{ binding: 'DB', database_name: 'renamed', database_id: 'id-of-tessera' }],

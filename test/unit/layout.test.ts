@@ -40,10 +40,10 @@ function layerOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : path.replace(/\.tsx?$/, '')
 }
 
-/** The files of ours that a file imports, but for JSON: that is no code. */
+/** The files of ours that a file imports, but for those without code. */
 function targets({ path, imports }: SourceFile): readonly string[] {
   return imports
-    .filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('.json'))
+    .filter((specifier) => specifier.startsWith('.') && !/\.(json|bin|txt)$/.test(specifier))
     .map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'))
 }
 

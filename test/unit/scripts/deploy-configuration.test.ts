@@ -24,7 +24,7 @@ startStandIn()
 describe('the configuration of a deployment', () => {
   const template: Template = {
     name: 'tessera',
-    main: 'src/index.ts',
+    main: 'dist/worker/index.js',
     vars: { ISSUE_ACCESS: 'service' },
     d1_databases: [{ binding: 'DB', database_name: 'tessera', migrations_dir: 'migrations' }],
     queues: {
@@ -46,7 +46,7 @@ describe('the configuration of a deployment', () => {
     expect(configure(template, { ...base, resources, address, mailFrom: 'a@example.com' })).toEqual({
       name: 'live',
       account_id: ACCOUNT,
-      main: '../../src/index.ts',
+      main: '../../dist/worker/index.js',
       vars: { ISSUE_ACCESS: 'service', PUBLIC_URL: 'https://auth.example.com', MAIL_FROM: 'a@example.com' },
       d1_databases: [{ binding: 'DB', database_name: 'live', database_id: 'uuid', migrations_dir: '../../migrations' }],
       queues: {
