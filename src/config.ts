@@ -47,6 +47,8 @@ const Config = z
     // A sign-in reads as many entries of the index as its account may have sessions.
     SESSIONS_MAX: count(1, 1000, '100'),
     REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
+    PASSWORD_MIN_LENGTH: count(8, 64, '15'),
+    PASSWORD_CHECK: z.prefault(z.enum(['off', 'hibp']), 'off'),
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
     COOKIE_DOMAIN: z.optional(CookieDomain),
     COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
@@ -134,6 +136,8 @@ export function settingsOf(config: Config): Settings {
     sessionMaxSeconds: config.SESSION_MAX_SECONDS,
     sessionsMax: config.SESSIONS_MAX,
     refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
+    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    passwordCheck: config.PASSWORD_CHECK,
     locationPolicy: config.LOCATION_POLICY,
     cookieDomain: config.COOKIE_DOMAIN,
     cookieSameSite: config.COOKIE_SAMESITE,

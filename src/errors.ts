@@ -18,6 +18,11 @@ export const ERRORS = {
     details: ['Wrong data structure'],
     when: 'not a JWT at all, a good signature over claims of another shape, guid or body malformed',
   },
+  password_not_accepted: {
+    status: 400,
+    details: ['Password is not accepted'],
+    when: 'a new password breaks a rule, which `errors` names',
+  },
   client_not_valid: {
     status: 400,
     details: [

@@ -56,6 +56,7 @@ export const EVENTS = {
   refused: 'a request got an error; `code`, `status`, `cause` and `route` say which and why, `sid` whose, `ray` which',
   refreshed: 'a refresh was healed: `cause` is `resumed` or `replayed`',
   password_not_rehashed: 'a password was right, and its old hash stays for now',
+  password_check_failed: 'Have I Been Pwned could not be asked about a new password, which was taken',
   not_healthy: 'a `part` of `/healthz` is not well',
   purged: 'so many `rows` that were over are deleted',
   mail_not_queued: 'the queue did not take a mail; the sweep will find it',
@@ -80,6 +81,7 @@ interface Fields {
   }
   readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly sid: string }
   readonly password_not_rehashed: { readonly error: string }
+  readonly password_check_failed: { readonly error: string }
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
   readonly mail_not_queued: { readonly id: string; readonly error: string }

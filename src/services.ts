@@ -103,6 +103,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     settings,
     tokens,
     passwords: createPasswords(passwordPrimitives),
+    isCommonPassword,
+    isLeakedPassword,
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
     subjectOf: (email) => subjectOf(keys.subject, email),
@@ -161,6 +163,20 @@ async function serviceKeyCheck(key: string | undefined): Promise<Services['isSer
 
 async function sha256(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+}
+
+// Only the requests that set a password load the list, and what reads it.
+async function isCommonPassword(password: string): Promise<boolean> {
+  const [rules, { default: list }] = await Promise.all([
+    import('./domain/accounts/most-used-passwords.ts'),
+    import('./domain/accounts/most-used-passwords.bin'),
+  ])
+  return rules.isCommonPassword(new Uint8Array(list), password)
+}
+
+async function isLeakedPassword(password: string): Promise<boolean> {
+  const leaks = await import('./leaked-passwords.ts')
+  return leaks.isLeakedPassword(password)
 }
 
 type Argon2id = Awaited<ReturnType<typeof setupWasm>>

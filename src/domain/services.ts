@@ -16,6 +16,10 @@ export interface Services {
   readonly settings: Settings
   readonly tokens: Tokens
   readonly passwords: Passwords
+  /** Whether a new password, in NFC, is among the most used ones, or close to one of them. */
+  readonly isCommonPassword: (password: string) => Promise<boolean>
+  /** Whether a new password, in NFC, is known from leaks. Throws where that cannot be found out. */
+  readonly isLeakedPassword: (password: string) => Promise<boolean>
   readonly sessions: SessionStore
   readonly accounts: AccountStore
   /** The subject under which is counted what was tried for an address, as `normalizeEmail` made it. */

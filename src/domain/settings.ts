@@ -14,6 +14,10 @@ export interface Settings {
   readonly sessionMaxSeconds: number
   readonly sessionsMax: number
   readonly refreshReuseSeconds: number
+  /** In code points, of new passwords. */
+  readonly passwordMinLength: number
+  /** Who is asked whether a new password is known from leaks. */
+  readonly passwordCheck: 'off' | 'hibp'
   readonly locationPolicy: LocationPolicy
   /** The host of `publicUrl`, or a parent of it, whose hosts all get the access cookie. */
   readonly cookieDomain: string | undefined

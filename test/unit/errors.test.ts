@@ -16,6 +16,7 @@ describe('the errors', () => {
   /** The texts to the letter, since applications compare them. */
   const TABLE: Readonly<Record<ErrorCode, readonly [status: number, ...details: readonly string[]]>> = {
     wrong_data_structure: [400, 'Wrong data structure'],
+    password_not_accepted: [400, 'Password is not accepted'],
     client_not_valid: [
       400,
       'Tessera-Client-IP is missing',

@@ -55,8 +55,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['app', 'services', 'config', 'mail', 'own-address', 'unconfigured'],
   app: ['http', 'errors'],
   'own-address': ['config', 'domain', 'errors', 'http'],
-  services: ['config', 'domain', 'db', 'mail', 'health'],
+  services: ['config', 'domain', 'db', 'mail', 'health', 'leaked-passwords'],
   unconfigured: ['own-address', 'services', 'config', 'domain', 'http', 'pages'],
+  'leaked-passwords': ['domain'],
   health: ['config', 'domain', 'db', 'log'],
   http: ['domain', 'errors', 'pages'],
   pages: ['domain'],
@@ -304,11 +305,12 @@ describe('libraries', () => {
 })
 
 describe('what few isolates need', () => {
-  test('is loaded when it is met: pages, and passwords of imported accounts', () => {
+  test('is loaded when it is met: pages, passwords of imported accounts, and what judges new passwords', () => {
     const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
     expect(loaded.length).toBeGreaterThan(100)
     expect(loaded.filter(([path, name]) => name.includes('/pages/') && !path.startsWith('pages/'))).toEqual([])
     expect(loaded.filter(([, name]) => name.startsWith('node:'))).toEqual([])
+    expect(loaded.filter(([, name]) => /\.bin$|\/(most-used|leaked)-passwords/.test(name))).toEqual([])
   })
 
   test("is not Drizzle's driver, which would run what is only written here", () => {
