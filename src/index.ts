@@ -2,11 +2,9 @@
 
 import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
-import { deliver, giveUp } from './mail/delivery.ts'
 import { sweep } from './mail/queue.ts'
 import { addressOf, answerMisdirected, UnknownAddress } from './own-address.ts'
 import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
-import { answerUnconfigured } from './unconfigured.ts'
 
 const app = createApp()
 
@@ -29,6 +27,8 @@ export default {
 
   async queue(batch, env) {
     const { delivery } = await runtimeFor(env)
+    // What makes and sends mails is loaded with the first of them: an isolate that answers requests rarely sends one.
+    const { deliver, giveUp } = await import('./mail/delivery.ts')
     await (batch.queue.endsWith(DEAD_LETTER_SUFFIX) ? giveUp : deliver)(delivery, batch)
   },
 
@@ -49,7 +49,8 @@ function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: 
 }
 
 /** Every answer of a deployment that cannot start; the log says in one line why. */
-function giveReason(request: Request, env: Env, reason: unknown): Promise<Response> {
+async function giveReason(request: Request, env: Env, reason: unknown): Promise<Response> {
   console.error(reason instanceof ConfigError ? reason.message : `Start-up failed: ${String(reason)}`)
+  const { answerUnconfigured } = await import('./unconfigured.ts')
   return answerUnconfigured(request, env, reason)
 }

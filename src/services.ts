@@ -3,9 +3,7 @@
  * isolate, so no request pays for parsing the configuration, deriving keys or building SQL.
  */
 
-import noSimd from 'argon2id/dist/no-simd.wasm'
-import simd from 'argon2id/dist/simd.wasm'
-import setupWasm from 'argon2id/lib/setup.js'
+import type setupWasm from 'argon2id/lib/setup.js'
 
 import { type Config, ConfigError, parseConfig, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts.ts'
@@ -29,8 +27,6 @@ import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from 
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
 import { announce, type QueueDeps } from './mail/queue.ts'
-import { apiTransport } from './mail/transports/api.ts'
-import { cloudflareTransport } from './mail/transports/cloudflare.ts'
 import type { Transport } from './mail/transports/transport.ts'
 
 /** What one isolate needs: to answer requests, to empty the outbox, to delete what is over. */
@@ -147,10 +143,16 @@ function transportOf(config: Config, env: Env): Transport {
   const from = nameSender(config.MAIL_FROM, config.APP_NAME)
   switch (MAIL_TRANSPORT) {
     case 'cloudflare':
-      return cloudflareTransport(env.EMAIL, from)
+      return async (mail) => {
+        const { cloudflareTransport } = await import('./mail/transports/cloudflare.ts')
+        return cloudflareTransport(env.EMAIL, from)(mail)
+      }
     case 'api':
       if (url === undefined) throw new ConfigError('MAIL_API_URL is needed by MAIL_TRANSPORT=api')
-      return apiTransport({ url, key, from })
+      return async (mail) => {
+        const { apiTransport } = await import('./mail/transports/api.ts')
+        return apiTransport({ url, key, from })(mail)
+      }
   }
 }
 
@@ -185,7 +187,7 @@ let argon2id: Promise<Argon2id> | undefined
 const passwordPrimitives: PasswordPrimitives = {
   async argon2id(params) {
     // There is one instance an isolate, made with the first password: hashing never takes more than its 65 MiB.
-    const engine = (argon2id ??= setupWasm(instantiate(simd), instantiate(noSimd)))
+    const engine = (argon2id ??= startArgon2id())
     try {
       return (await engine)(params)
     } catch (error) {
@@ -205,6 +207,15 @@ const passwordPrimitives: PasswordPrimitives = {
       })
     })
   },
+}
+
+async function startArgon2id(): Promise<Argon2id> {
+  const [{ default: setup }, { default: simd }, { default: noSimd }] = await Promise.all([
+    import('argon2id/lib/setup.js'),
+    import('argon2id/dist/simd.wasm'),
+    import('argon2id/dist/no-simd.wasm'),
+  ])
+  return setup(instantiate(simd), instantiate(noSimd))
 }
 
 function instantiate(module: WebAssembly.Module) {

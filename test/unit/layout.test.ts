@@ -143,8 +143,8 @@ describe('imports', () => {
       "import { ConfigError } from './config.ts'",
     ])
     expect(targets(index ?? { path: '', text: '', imports: [] }).filter((path) => layerOf(path) === 'mail')).toEqual([
-      'mail/delivery.ts',
       'mail/queue.ts',
+      'mail/delivery.ts',
     ])
   })
 
