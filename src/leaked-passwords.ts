@@ -46,12 +46,13 @@ async function readRange(url: string, signal: AbortSignal): Promise<string> {
 }
 
 async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  // A range is ASCII, so that no character is in two chunks.
   const decoder = new TextDecoder()
   let [text, bytes] = ['', 0]
   for await (const chunk of body ?? []) {
     bytes += chunk.length
     if (bytes > MAX_ANSWER_BYTES) throw new LeakCheckError('an answer that is too long')
-    text += decoder.decode(chunk, { stream: true })
+    text += decoder.decode(chunk)
   }
   return text
 }

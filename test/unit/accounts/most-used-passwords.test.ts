@@ -114,6 +114,8 @@ describe('common is', () => {
     ['12345passwordqwerty'],
     ['qwertypassword12345'],
     ['password1234567890'],
+    // Digits that count, behind digits.
+    ['3141594567222'],
     // Sequences.
     ['aaaaaaaaaaaaaaa'],
     ['               '],
@@ -130,6 +132,7 @@ describe('common is', () => {
     ['abcdefghijklmno'],
     ['!@#$%^&*()_+!@#'],
     ['111222333444555'],
+    ['111222333444555666777888999000aaabbbcccddd'],
     ['qweasdzxcrtyfgh'],
     ['abc123abc123abc'],
     ['abcdefgh12345678'],

@@ -101,6 +101,7 @@ describe('made of the own address is', () => {
     ['jane_example_2024', EMAIL],
     ['jane4 8201-957doe', EMAIL],
     ['!!!jane!!!!!!!!!!', EMAIL],
+    ['2024.j@example.com', 'j@example.com'],
     ['smithsmithsmith', 'j.smith@example.com'],
     ['jsmith123456789', 'j.smith@example.com'],
     ['j.smith.20242024', 'j.smith@example.com'],
