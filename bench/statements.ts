@@ -3,7 +3,7 @@
  * only takes down what it is given. So the floors run the very same statements, and stay in step with the stores.
  */
 
-import { createAccountStore } from '../src/db/accounts.ts'
+import { createAccountStore } from '../src/db/accounts/store.ts'
 import { createSessionStore } from '../src/db/sessions/store.ts'
 import type { SignInAccount } from '../src/domain/accounts/account.ts'
 import type { Client } from '../src/domain/places/place.ts'

@@ -8,6 +8,7 @@ import { isIssuing } from './http/guards/issuing.ts'
 import { openToAll, shareWithListed } from './http/answer/cors.ts'
 import { answerError } from './http/answer/problem.ts'
 import { pathBelow } from './http/request/base-path.ts'
+import { accountRoutes } from './http/routes/accounts.ts'
 import { discoveryRoutes } from './http/routes/discovery.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
@@ -40,6 +41,7 @@ export function createApp() {
     .route('/', discoveryRoutes)
     .route('/', tokenRoutes)
     .route('/', sessionRoutes)
+    .route('/', accountRoutes)
     .route('/', placeRoutes)
     .route('/', linkRoutes)
     .route('/', healthRoutes)

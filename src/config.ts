@@ -55,6 +55,7 @@ const Config = z
     RETURN_ORIGINS: list(Origin),
     CORS_ORIGINS: list(Origin),
     SIGN_IN_URL: z.optional(SignInUrl),
+    REGISTRATION: z.prefault(z.enum(['open', 'closed']), 'closed'),
     APP_NAME: z.prefault(AppName, 'Tessera'),
     APP_URL: z.optional(AppUrl),
     APP_LOGO_URL: z.optional(LogoUrl),
@@ -150,6 +151,7 @@ export function settingsOf(config: Config): Settings {
       logoUrl: config.APP_LOGO_URL,
       color: config.APP_COLOR,
     },
+    registration: config.REGISTRATION,
   }
 }
 

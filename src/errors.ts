@@ -34,6 +34,11 @@ export const ERRORS = {
     ],
     when: 'a back end has to name its client, or names one in a way that cannot be read',
   },
+  password_not_valid: {
+    status: 400,
+    details: ['Not valid password'],
+    when: 'a change of the account asks for its password, and this is another one',
+  },
   token_missing: {
     status: 401,
     details: ['Access token is missing', 'Refresh token is missing'],

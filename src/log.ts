@@ -23,6 +23,8 @@ export const CAUSES = {
   'unknown address': 'nobody has this e-mail address',
   'wrong password': 'the account is there, and the password is not its own',
   unconfirmed: 'the address of the account is not confirmed',
+  'changed meanwhile': 'the account, its password or its session changed while a change of it was under way',
+  'REGISTRATION is closed': 'nobody can register',
   'changed during sign-in': 'the account or its password changed while the password was verified',
   link: 'a link that was used, or of a mail that is not there any more',
   purpose: 'a link that is for something else',

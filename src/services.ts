@@ -6,7 +6,7 @@
 import type setupWasm from 'argon2id/lib/setup.js'
 
 import { type Config, ConfigError, parseConfig, settingsOf } from './config.ts'
-import { createAccountStore } from './db/accounts.ts'
+import { createAccountStore } from './db/accounts/store.ts'
 import { createOutbox } from './db/mails/outbox.ts'
 import { createLinkStore } from './db/mails/links.ts'
 import { createAllowedPlaceStore } from './db/places.ts'
@@ -103,6 +103,9 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     isLeakedPassword,
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
+    accountChanges: once(async () =>
+      (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId),
+    ),
     subjectOf: (email) => subjectOf(keys.subject, email),
     links: createLinkStore(env.DB),
     places: createAllowedPlaceStore(env.DB),
@@ -131,6 +134,18 @@ async function importOf(setting: string, key: Pkcs8): Promise<AccessKey> {
     return await importRsaKey(key)
   } catch {
     throw new ConfigError(`Configuration: ${setting} is damaged: it cannot be imported`)
+  }
+}
+
+/** A promise that is made by the first call; one that failed is forgotten, so that the next call makes another. */
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined
+      throw error
+    })
+    return made
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'
+import type { AccountChangeStore } from './accounts/account-change.ts'
 import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
@@ -22,6 +23,8 @@ export interface Services {
   readonly isLeakedPassword: (password: string) => Promise<boolean>
   readonly sessions: SessionStore
   readonly accounts: AccountStore
+  /** What opens, changes and ends accounts; loaded with the first call. */
+  readonly accountChanges: () => Promise<AccountChangeStore>
   /** The subject under which is counted what was tried for an address, as `normalizeEmail` made it. */
   readonly subjectOf: (email: string) => Promise<string>
   readonly links: LinkStore

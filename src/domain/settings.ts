@@ -28,6 +28,8 @@ export interface Settings {
   readonly corsOrigins: ReadonlySet<string>
   /** Where people sign in: a URL, or a path of this host. */
   readonly signInUrl: string | undefined
+  /** Whether anybody may sign up. */
+  readonly registration: 'open' | 'closed'
   readonly app: Brand
 }
 

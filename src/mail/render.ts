@@ -3,6 +3,7 @@
 import type { LinkPurpose } from '../domain/mails/links.ts'
 import type { Notice, NoticeFacts, NoticeKind, StoredNotice } from '../domain/mails/notice.ts'
 import type { LocationPolicy } from '../domain/places/place.ts'
+import * as accounts from './messages/accounts.ts'
 import { layOut, type MailContent, type Wording } from './messages/layout.ts'
 import { locationBlocked } from './messages/location-blocked.ts'
 import { newSignIn } from './messages/new-sign-in.ts'
@@ -16,6 +17,13 @@ const WORDINGS: {
   token_reused: tokenReused,
   sign_ins_paused: signInsPaused,
   new_sign_in: newSignIn,
+  confirm_address: accounts.confirmAddress,
+  address_taken: accounts.addressTaken,
+  reset_password: accounts.resetPassword,
+  password_changed: accounts.passwordChanged,
+  confirm_email: accounts.confirmEmail,
+  email_changed: accounts.emailChanged,
+  account_left: accounts.accountLeft,
 }
 
 /** The URL of a link for a mail. */

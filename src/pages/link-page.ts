@@ -4,6 +4,7 @@ import { html, raw } from 'hono/html'
 import type * as z from 'zod/mini'
 
 import { describeLifetime, type LinkPurpose, LINKS } from '../domain/mails/links.ts'
+import type { FieldErrors } from '../errors.ts'
 import { type Html, renderPage } from './layout.ts'
 
 interface Question<Offer> {
@@ -12,7 +13,7 @@ interface Question<Offer> {
   /** Its button takes something away. */
   readonly isDangerous: boolean
   /** What its form asks for beyond the button. */
-  readonly fields: (offer: Offer) => Html
+  readonly fields: (offer: Offer, errors: FieldErrors) => Html
 }
 
 interface Answer<Outcome> {
@@ -31,12 +32,14 @@ interface Asked<Offer> {
   readonly token: string
   readonly details: readonly (readonly [name: string, value: string])[]
   readonly offer: Offer
+  /** What was typed before, and not accepted. */
+  readonly errors: FieldErrors
 }
 
 /** Asks. Mail scanners open links and press nothing, so the button is what acts. */
 export function renderAskPage<Offer>(
   { question, consequence, isDangerous, fields }: Question<Offer>,
-  { purpose, token, details, offer }: Asked<Offer>,
+  { purpose, token, details, offer, errors }: Asked<Offer>,
   nonce: string,
 ): Html {
   const rows = details.map(([name, value]) => html`<dt>${name}</dt><dd>${breakable(value)}</dd>`)
@@ -47,7 +50,7 @@ export function renderAskPage<Offer>(
     html`${[
       html`<p>${consequence}</p>`,
       html`<h2>What happened</h2><dl>${rows}</dl>`,
-      html`<form method="post">${hidden}${fields(offer)}${button}</form>`,
+      html`<form method="post">${hidden}${fields(offer, errors)}${button}</form>`,
     ]}`,
     nonce,
   )

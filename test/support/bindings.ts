@@ -27,6 +27,7 @@ export const TEST_BINDINGS = {
   RETURN_ORIGINS: '',
   CORS_ORIGINS: '',
   SIGN_IN_URL: '',
+  REGISTRATION: 'open',
   APP_NAME: 'Tessera',
   APP_URL: '',
   APP_LOGO_URL: '',

@@ -48,6 +48,7 @@ export const DEFAULT_SETTINGS: Settings = {
   returnOrigins: [],
   corsOrigins: new Set(),
   signInUrl: undefined,
+  registration: 'closed',
   app: { name: 'Tessera', url: undefined, logoUrl: undefined, color: '#0550ae' },
 }
 
@@ -110,6 +111,7 @@ export function fakeServices(
     isCommonPassword: async () => false,
     isLeakedPassword: missing,
     links: noLinks,
+    accountChanges: missing,
     places: noPlaces,
     doubts: createDoubts(),
     isServiceKey: async () => false,

@@ -25,6 +25,7 @@ describe('the errors', () => {
       'Tessera-Client-ASN is not valid',
       'Tessera-Client-City is not valid',
     ],
+    password_not_valid: [400, 'Not valid password'],
     token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
     token_not_valid: [401, 'Not valid token'],
     token_pair_not_valid: [401, 'Not valid token pair'],

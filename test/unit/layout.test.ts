@@ -60,7 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'leaked-passwords': ['domain'],
   health: ['config', 'domain', 'db', 'log'],
   http: ['domain', 'errors', 'pages'],
-  pages: ['domain'],
+  pages: ['domain', 'errors'],
   db: ['domain', 'errors', 'log'],
   mail: ['domain', 'log'],
   config: ['domain', 'setting-kinds'],

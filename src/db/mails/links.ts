@@ -2,11 +2,11 @@
 
 import { and, eq, notExists, sql } from 'drizzle-orm'
 
-import { LINKS, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
+import { LINKS, type LinkState, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
 import { readNotice } from '../../domain/mails/notice.ts'
 import { run, runBatch } from '../d1.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
-import { allowedPlaces, notifications, usedLinks, users } from '../schema.ts'
+import { addressChanges, allowedPlaces, notifications, registrations, usedLinks, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 import { isNamed } from './outbox.ts'
@@ -24,7 +24,7 @@ export function createLinkStore(d1: D1Database): LinkStore {
   return {
     async findUnused(link) {
       const row = statements.findUnused.rows(await run(statements.findUnused.bind(valuesOf(link))))[0]
-      return row === undefined ? null : readNotice(row.kind, row.facts)
+      return row === undefined ? null : { ...readNotice(row.kind, row.facts), recipient: row.recipient }
     },
 
     async endSessions(link, now) {
@@ -45,12 +45,16 @@ export function createLinkStore(d1: D1Database): LinkStore {
   }
 }
 
-function valuesOf({ id, account, purpose }: MailLink) {
-  return { id, account, purpose, voidedBy: LINKS[purpose].voidedBy }
+/** The values that `isUsable` asks for. */
+export function valuesOf({ id, account, purpose }: MailLink) {
+  const { voidedBy, binds } = LINKS[purpose]
+  return { id, account, purpose, voidedBy, binds }
 }
 
-function prepareStatements(d1: D1Database) {
-  const isUsed = select({ one: sql`1` })
+/** The condition that a row of the outbox is the mail of a link which may still be used. */
+export function isUsable() {
+  const one = { one: sql`1` }
+  const isUsed = select(one)
     .from(usedLinks)
     .where(
       and(
@@ -58,7 +62,29 @@ function prepareStatements(d1: D1Database) {
         sql`${usedLinks.purpose} in (${parameter('purpose')}, ${parameter('voidedBy')})`,
       ),
     )
-  const isUnused = and(isNamed(), notExists(isUsed))
+  const states = {
+    registration: select(one).from(registrations).where(eq(registrations.id, notifications.id)),
+    credentials: select(one)
+      .from(users)
+      .where(
+        and(
+          eq(users.id, notifications.userId),
+          eq(users.credentialsVersion, notifications.credentialsVersion),
+          eq(users.isActive, 1),
+        ),
+      ),
+    'address change': select(one).from(addressChanges).where(eq(addressChanges.noticeId, notifications.id)),
+  } satisfies Readonly<Record<LinkState, unknown>>
+  const isBound = Object.entries(states).map(([state, rows]) => sql`when ${state} then exists ${rows}`)
+  return and(
+    isNamed(),
+    notExists(isUsed),
+    sql`case coalesce(${parameter('binds')}, '') ${sql.join(isBound, sql` `)} else 1 end`,
+  )
+}
+
+function prepareStatements(d1: D1Database) {
+  const isUnused = isUsable()
   /** The condition that a row is of the account which the mail of an unused link went to. */
   const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
@@ -66,7 +92,7 @@ function prepareStatements(d1: D1Database) {
   return {
     findUnused: prepare(
       d1,
-      select(aliased({ kind: notifications.kind, facts: notifications.facts }))
+      select(aliased({ kind: notifications.kind, facts: notifications.facts, recipient: notifications.recipient }))
         .from(notifications)
         .where(isUnused),
     ),

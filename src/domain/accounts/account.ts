@@ -14,6 +14,18 @@ export interface SignInAccount extends Account {
   readonly passwordHash: string | null
 }
 
+/** An account, and the hash that its password was just verified by. */
+export interface Verified {
+  readonly userId: number
+  readonly passwordHash: string
+}
+
+/** Whose session asks. */
+export interface OwnSession {
+  readonly account: Account
+  readonly sid: string
+}
+
 export interface AccountStore {
   /** `email` as `normalizeEmail` made it. */
   readonly findByEmail: (email: string) => Promise<SignInAccount | null>
@@ -22,4 +34,21 @@ export interface AccountStore {
 /** E-mail addresses are compared in this form. */
 export function normalizeEmail(text: string): string {
   return text.trim().normalize('NFC').toLowerCase()
+}
+
+/** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */
+export const MAX_EMAIL_LENGTH = 254
+
+/**
+ * Whether a text can be the address of a new account: a name of letters, digits and the signs of RFC 5322 section 3.2.3, letters of all
+ * scripts included (RFC 6531), and a domain. Quoted names, comments and lists are none: what reads them as more than one address would
+ * send a mail to somebody else.
+ */
+export function isEmail(text: string): boolean {
+  return (
+    text.length <= MAX_EMAIL_LENGTH &&
+    /^(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}(?<!\.)@(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{M}][\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}]$/u.test(
+      text,
+    )
+  )
 }

@@ -31,7 +31,7 @@ export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = 
     const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
     const now = services.now()
     const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_DAYS * 86_400)
-    return isAllowed ? places.map(({ words }) => words) : null
+    return isAllowed ? { outcome: places.map(({ words }) => words), mail: null } : null
   },
 }
 

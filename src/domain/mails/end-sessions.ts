@@ -7,5 +7,5 @@ import type { LinkRule } from './follow-link.ts'
 export const endSessions: LinkRule<null, null, 'ended'> = {
   offer: () => null,
   follow: async ({ links, now }: Pick<Services, 'links' | 'now'>, link) =>
-    (await links.endSessions(link, now())) ? 'ended' : null,
+    (await links.endSessions(link, now())) ? { outcome: 'ended', mail: null } : null,
 }

@@ -1,10 +1,11 @@
 /** What following the link of a mail does. Opening it changes nothing; the button of its page acts, once. */
 
 import { TesseraError } from '../../errors.ts'
+import type { Caller } from '../caller.ts'
 import type { Services } from '../services.ts'
 import { readToken } from '../tokens/tokens.ts'
-import type { LinkPurpose, MailLink } from './links.ts'
-import type { Notice } from './notice.ts'
+import type { LinkedNotice, LinkPurpose, MailLink } from './links.ts'
+import type { MailRef } from './outbox.ts'
 
 /**
  * What one link does. `Offer` is what its page offers beyond the button, `Choice` what its form sends back, and `Outcome`
@@ -12,9 +13,23 @@ import type { Notice } from './notice.ts'
  */
 export interface LinkRule<Offer, Choice, Outcome> {
   /** Changes nothing. Throws `token_not_valid` for a notice about which this link can do nothing. */
-  readonly offer: (services: Services, notice: Notice) => Offer
+  readonly offer: (services: Services, notice: LinkedNotice) => Offer
   /** Does it, once. `null`: the link was used before, or is void. Throws as `offer` does. */
-  readonly follow: (services: Services, link: MailLink, choice: Choice) => Promise<Outcome | null>
+  readonly follow: (
+    services: Services,
+    link: MailLink,
+    choice: Choice,
+    askCaller: AskCaller,
+  ) => Promise<Followed<Outcome> | null>
+}
+
+/** Reads who follows a link, for rules that tell it. Throws for a request that does not say. */
+export type AskCaller = () => Promise<Caller>
+
+/** What following a link came to, and the mail to announce about it. */
+export interface Followed<Outcome> {
+  readonly outcome: Outcome
+  readonly mail: MailRef | null
 }
 
 /**
@@ -26,7 +41,7 @@ export async function openLink<Offer>(
   purpose: LinkPurpose,
   { offer }: Pick<LinkRule<Offer, never, unknown>, 'offer'>,
   text: string,
-): Promise<{ readonly notice: Notice; readonly offer: Offer }> {
+): Promise<{ readonly notice: LinkedNotice; readonly offer: Offer }> {
   const notice = await findUnused(services, await readLink(services, purpose, text))
   return { notice, offer: offer(services, notice) }
 }
@@ -38,14 +53,15 @@ export async function followLink<Choice, Outcome>(
   { follow }: Pick<LinkRule<unknown, Choice, Outcome>, 'follow'>,
   text: string,
   choice: Choice,
-): Promise<Outcome> {
-  const outcome = await follow(services, await readLink(services, purpose, text), choice)
-  if (outcome === null) throw used()
-  return outcome
+  askCaller: AskCaller,
+): Promise<Followed<Outcome>> {
+  const followed = await follow(services, await readLink(services, purpose, text), choice, askCaller)
+  if (followed === null) throw used()
+  return followed
 }
 
 /** The notice of a link that may still be used. Throws `token_used`. */
-export async function findUnused({ links }: Pick<Services, 'links'>, link: MailLink): Promise<Notice> {
+export async function findUnused({ links }: Pick<Services, 'links'>, link: MailLink): Promise<LinkedNotice> {
   const notice = await links.findUnused(link)
   if (notice === null) throw used()
   return notice

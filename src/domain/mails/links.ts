@@ -22,7 +22,16 @@ interface Link {
   readonly lifetimeSeconds: number
   /** The link of the same mail whose use makes this one void. */
   readonly voidedBy: string | null
+  /** The state that its use changes: a link is good while that is as it was when the mail became due. */
+  readonly binds: LinkState | null
 }
+
+/**
+ * - `registration`: nobody has confirmed it
+ * - `credentials`: neither the password nor the address of the account has changed since
+ * - `address change`: it was not taken back, and neither was an earlier one
+ */
+export type LinkState = 'registration' | 'credentials' | 'address change'
 
 /**
  * Every link. A new one is an entry here, the rule of what it does, and its page: `http/routes/mails.ts` asks for both.
@@ -34,6 +43,7 @@ export const LINKS = {
     label: 'End all my sessions',
     lifetimeSeconds: 86_400,
     voidedBy: null,
+    binds: null,
   },
   allow_place: {
     path: '/links/allow-place',
@@ -41,14 +51,45 @@ export const LINKS = {
     lifetimeSeconds: 86_400,
     // Whoever ends all sessions does not know the place, so that it must not be allowed afterwards.
     voidedBy: 'end_sessions',
+    binds: null,
+  },
+  confirm: {
+    path: '/links/confirm',
+    label: 'Confirm this address',
+    lifetimeSeconds: 86_400,
+    voidedBy: null,
+    binds: 'registration',
+  },
+  reset_password: {
+    path: '/links/reset-password',
+    label: 'Choose a new password',
+    lifetimeSeconds: 3600,
+    voidedBy: null,
+    binds: 'credentials',
+  },
+  confirm_email: {
+    path: '/links/confirm-email',
+    label: 'Use this address',
+    lifetimeSeconds: 86_400,
+    voidedBy: null,
+    binds: 'credentials',
+  },
+  undo_email: {
+    path: '/links/undo-email',
+    label: 'Take the change back',
+    lifetimeSeconds: 604_800,
+    voidedBy: null,
+    binds: 'address change',
   },
 } as const satisfies Readonly<Record<string, Link>>
 
 export type LinkPurpose = keyof typeof LINKS
 
-/** How long a link works, in words that follow "for" and "older than": "24 hours". */
+/** How long a link works, in words that follow "for" and "older than": "an hour", "24 hours", "7 days". */
 export function describeLifetime(purpose: LinkPurpose): string {
-  return `${LINKS[purpose].lifetimeSeconds / 3600} hours`
+  const hours = LINKS[purpose].lifetimeSeconds / 3600
+  if (hours > 48) return `${hours / 24} days`
+  return hours === 1 ? 'an hour' : `${hours} hours`
 }
 
 /** A link as it was read: one purpose of one mail. */
@@ -56,10 +97,13 @@ export interface MailLink extends MailRef {
   readonly purpose: LinkPurpose
 }
 
+/** The notice of a link, and the address that it went to. */
+export type LinkedNotice = Notice & { readonly recipient: string }
+
 /** What the links of mails read and do. What is done is done once a link: `false` says that it was used before, or is void. */
 export interface LinkStore {
-  /** What a link is about. `null`: there is no such mail, or the link was used, or is void. */
-  readonly findUnused: (link: MailLink) => Promise<Notice | null>
+  /** What a link is about, and whose. `null`: there is no such mail, or the link was used, or is void. */
+  readonly findUnused: (link: MailLink) => Promise<LinkedNotice | null>
   /** Ends every session of the account that a mail went to, and takes back what it allowed. */
   readonly endSessions: (link: MailLink, now: number) => Promise<boolean>
   /** Allows places for the account that a mail went to. */

@@ -57,6 +57,18 @@ const NOTICES = {
     /** In a row, before this one. */
     failures: z.int(),
   }),
+  /** Somebody registered with the address of the recipient, who has no account yet. */
+  confirm_address: Facts,
+  /** Somebody registered with the address of an account, or wanted to give it to another one. */
+  address_taken: Facts,
+  reset_password: Facts,
+  /** The owner chose a new password: by the former one, or by the link of a mail. */
+  password_changed: z.extend(Facts, { how: z.enum(['changed', 'reset']) }),
+  /** To an address that an account wants to have. */
+  confirm_email: Facts,
+  /** To the former address of an account. */
+  email_changed: Facts,
+  account_left: Facts,
 } as const satisfies Readonly<Record<string, z.ZodMiniType<z.output<typeof Facts>>>>
 
 export type NoticeKind = keyof typeof NOTICES
@@ -67,8 +79,11 @@ export type Notice<Kind extends NoticeKind = NoticeKind> = {
   readonly [One in Kind]: { readonly kind: One; readonly facts: NoticeFacts<One> }
 }[Kind]
 
-/** A notice that a rule asks to be stored: whom it is for, and under which key, so that none is told the same twice. */
-export type DueNotice = Notice & { readonly userId: number; readonly dedupeKey: string }
+/** A notice that a rule asks to be stored, under which key, so that none is told the same twice. */
+export type KeyedNotice<Kind extends NoticeKind = NoticeKind> = Notice<Kind> & { readonly dedupeKey: string }
+
+/** A notice for an account that is known. */
+export type DueNotice = KeyedNotice & { readonly userId: number }
 
 /** A notice that is stored: its row's id, its account's id, and the address that it goes to. */
 export type StoredNotice = Notice & { readonly id: string; readonly account: number; readonly recipient: string }

@@ -3,14 +3,12 @@
 import { en } from 'zod/locales'
 import * as z from 'zod/mini'
 
+import { MAX_EMAIL_LENGTH } from '../../domain/accounts/account.ts'
 import { MAX_PASSWORD_LENGTH } from '../../domain/accounts/passwords.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
 
 // zod/mini has no messages until it is given a language.
 z.config(en())
-
-/** The longest address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the brackets). */
-const MAX_EMAIL_LENGTH = 254
 
 const Text = z.string()
 

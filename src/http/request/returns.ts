@@ -1,12 +1,16 @@
 /**
- * How often a browser came back for the same address within seconds, in a cookie of its own (RFC 6265): an application that does not
- * see its access token would send it back for ever. Whoever forges the cookie only changes what their own browser is shown.
+ * Where a browser goes on to, as far as a caller may say that; and how often it came back for the same address within seconds, in a
+ * cookie of its own (RFC 6265): an application that does not see its access token would send it back for ever. Whoever forges the
+ * cookie only changes what their own browser is shown.
  */
 
 import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
 
+import { readReturnAddress } from '../../domain/return-address.ts'
+import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
+import { ownOrigin } from './caller.ts'
 import { cookieValues, refreshAttributes } from './cookies.ts'
 
 /** An application that sends a browser back with a token as young as this one has not seen it. */
@@ -15,6 +19,14 @@ export const RETURN_SECONDS = 10
 const NAME = 'refresh_returns'
 /** One digit is more than any limit. */
 const MAX_COUNT = 9
+
+/** The address that a text names. Throws `wrong_data_structure` for what `readReturnAddress` does not take. */
+export function requireReturnAddress(c: Context<AppEnv>, text: string): string {
+  const { returnOrigins } = c.env.settings
+  const address = readReturnAddress(text, { origin: ownOrigin(c), returnOrigins })
+  if (address === null) throw new TesseraError('wrong_data_structure', { cause: 'return address' })
+  return address
+}
 
 /** How many returns to this address were counted, at most `RETURN_SECONDS` ago. 0 for a cookie that is none of ours. */
 export function readReturns(c: Context<AppEnv>, to: string): number {

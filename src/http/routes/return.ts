@@ -17,8 +17,7 @@ import { type AppEnv, factory } from '../factory.ts'
 import { isNavigation } from '../guards/same-origin.ts'
 import { ownOrigin, readCaller } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
-import { requireReturnAddress } from '../request/return-address.ts'
-import { readReturns, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
+import { readReturns, requireReturnAddress, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
 
 /** The parameter of a request that our own page made out of one that came from another site. */
 const RELOADED = 'again'

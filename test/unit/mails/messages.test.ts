@@ -14,6 +14,13 @@ const KINDS = Object.keys({
   token_reused: true,
   sign_ins_paused: true,
   new_sign_in: true,
+  confirm_address: true,
+  address_taken: true,
+  reset_password: true,
+  password_changed: true,
+  confirm_email: true,
+  email_changed: true,
+  account_left: true,
 } satisfies Record<NoticeKind, true>) as readonly NoticeKind[]
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
@@ -28,9 +35,11 @@ const CLIENT: Client = {
 }
 
 /** The facts of every kind. */
-function facts(client: Partial<Client> = {}): NoticeFacts<'location_blocked'> & NoticeFacts<'new_sign_in'> {
+function facts(
+  client: Partial<Client> = {},
+): NoticeFacts<'location_blocked'> & NoticeFacts<'new_sign_in'> & NoticeFacts<'password_changed'> {
   const happened = { at: 1_800_000_000, client: { ...CLIENT, ...client }, origin: 'https://auth.example.com' }
-  return { ...happened, usual: null, isNewPlace: true, failures: 10 }
+  return { ...happened, usual: null, isNewPlace: true, failures: 10, how: 'reset' }
 }
 
 /** A mail, with links that show what was asked for. */

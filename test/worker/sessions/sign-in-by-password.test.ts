@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { createAccountStore } from '../../../src/db/accounts.ts'
+import { createAccountStore } from '../../../src/db/accounts/store.ts'
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, emptyTables, HASHES, PASSWORD } from '../../support/accounts.ts'
 import {

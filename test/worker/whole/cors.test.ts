@@ -128,7 +128,7 @@ describe('a page of a listed origin', () => {
     [`/${GUID}`, 'GET'],
     ['/auth/session', 'POST, DELETE'],
     ['/auth/token', 'POST'],
-    ['/auth/me', 'GET, HEAD'],
+    ['/auth/me', 'GET, HEAD, DELETE'],
     ['/auth/sessions', 'GET, HEAD, DELETE'],
     [`/auth/sessions/${GUID}`, 'DELETE'],
     ['/healthz', 'GET, HEAD'],

@@ -30,6 +30,16 @@ const GUARDED: readonly (readonly [route: string, request: CallOptions & { reado
   ['DELETE /auth/places/:id', { path: '/auth/places/1' }],
   ['POST /links/end-sessions', { headers: FORM, body: 'token=x' }],
   ['POST /links/allow-place', { headers: FORM, body: 'token=x' }],
+  ['POST /links/confirm', { headers: FORM, body: 'token=x' }],
+  ['POST /links/reset-password', { headers: FORM, body: 'token=x&new_password=x' }],
+  ['POST /links/confirm-email', { headers: FORM, body: 'token=x' }],
+  ['POST /links/undo-email', { headers: FORM, body: 'token=x' }],
+  ['POST /auth/register', { json: CREDENTIALS }],
+  ['POST /auth/confirm/resend', { json: { primary_email: 'nobody@example.com' } }],
+  ['POST /auth/password/forgot', { json: { primary_email: 'nobody@example.com' } }],
+  ['POST /auth/password', { json: { current_password: 'x', new_password: 'x' } }],
+  ['POST /auth/email', { json: { password: 'x', new_email: 'nobody@example.com' } }],
+  ['DELETE /auth/me', { json: { password: 'x' } }],
 ]
 
 /**
@@ -52,6 +62,12 @@ const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly
   ['GET /auth/places', {}],
   ['GET /links/end-sessions', {}],
   ['GET /links/allow-place', {}],
+  ['GET /links/confirm', {}],
+  ['GET /links/reset-password', {}],
+  ['GET /links/confirm-email', {}],
+  ['GET /links/undo-email', {}],
+  ['POST /auth/confirm', { json: { token: 'x' } }],
+  ['POST /auth/password/reset', { json: { token: 'x', new_password: 'x' } }],
 ]
 
 beforeEach(() => {

@@ -8,6 +8,16 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 
 import { createApp } from '../../../src/app.ts'
 import { createAccount, GUID, PASSWORD } from '../../support/accounts.ts'
+import {
+  changeEmail,
+  forgot,
+  GOOD_PASSWORD,
+  linkTo,
+  moveAddress,
+  OTHER_PASSWORD,
+  register,
+  registered,
+} from '../../support/account-life.ts'
 import { type Fault, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
 import { forge, testKeys } from '../../support/forge.ts'
 import { type CallOptions, ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
@@ -55,6 +65,19 @@ async function requests(): Promise<readonly Row[]> {
   }
   const end = await link('end_sessions')
   const allow = await link('allow_place')
+  const fresh = `${crypto.randomUUID()}@example.com`
+  await register(fresh)
+  const confirmation = await linkTo(fresh, 'confirm_address', 'confirm')
+  const owner = await registered()
+  await forgot(owner.email)
+  const resetting = await linkTo(owner.email, 'reset_password', 'reset_password')
+  const moved = `${crypto.randomUUID()}@example.com`
+  await changeEmail(owner.access, moved)
+  const address = await linkTo(moved, 'confirm_email', 'confirm_email')
+  const mover = await registered()
+  const undo = await moveAddress(mover.access, mover.email, `${crypto.randomUUID()}@example.com`)
+  const mine = { headers: { Authorization: `Bearer ${owner.access}` } }
+  const newPassword = `token=${resetting}&new_password=${encodeURIComponent(OTHER_PASSWORD)}`
   return [
     { route: 'GET /:guid', path: `/${guid}`, roundTrips: 1 },
     { route: 'GET /refresh', options: { cookies: await open() }, roundTrips: 1 },
@@ -67,6 +90,30 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'DELETE /auth/sessions/:sid', path: `/auth/sessions/${other}`, options: revoke, roundTrips: 2 },
     { route: 'GET /auth/places', options: await bearer(), roundTrips: 2 },
     { route: 'DELETE /auth/places/:id', path: '/auth/places/1', options: revoke, roundTrips: 2 },
+    {
+      route: 'POST /auth/register',
+      options: { json: { primary_email: fresh, password: GOOD_PASSWORD } },
+      roundTrips: 1,
+    },
+    { route: 'POST /auth/confirm', options: { json: { token: confirmation } }, roundTrips: 1 },
+    { route: 'POST /auth/confirm/resend', options: { json: { primary_email: fresh } }, roundTrips: 1 },
+    { route: 'POST /auth/password/forgot', options: { json: { primary_email: owner.email } }, roundTrips: 1 },
+    {
+      route: 'POST /auth/password/reset',
+      options: { json: { token: resetting, new_password: OTHER_PASSWORD } },
+      roundTrips: 2,
+    },
+    {
+      route: 'POST /auth/password',
+      options: { json: { current_password: GOOD_PASSWORD, new_password: OTHER_PASSWORD }, ...mine },
+      roundTrips: 3,
+    },
+    {
+      route: 'POST /auth/email',
+      options: { json: { password: GOOD_PASSWORD, new_email: fresh }, ...mine },
+      roundTrips: 3,
+    },
+    { route: 'DELETE /auth/me', options: { json: { password: GOOD_PASSWORD }, ...mine }, roundTrips: 3 },
     { route: 'POST /auth/token', options: { json }, roundTrips: 2 },
     {
       route: 'POST /auth/token/refresh',
@@ -81,6 +128,14 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'POST /links/end-sessions', options: { headers: FORM, body: end }, roundTrips: 1 },
     { route: 'GET /links/allow-place', path: `/links/allow-place?${allow}`, roundTrips: 1 },
     { route: 'POST /links/allow-place', options: { headers: FORM, body: allow }, roundTrips: 2 },
+    { route: 'GET /links/confirm', path: `/links/confirm?token=${confirmation}`, roundTrips: 1 },
+    { route: 'POST /links/confirm', options: { headers: FORM, body: `token=${confirmation}` }, roundTrips: 1 },
+    { route: 'GET /links/reset-password', path: `/links/reset-password?token=${resetting}`, roundTrips: 1 },
+    { route: 'POST /links/reset-password', options: { headers: FORM, body: newPassword }, roundTrips: 2 },
+    { route: 'GET /links/confirm-email', path: `/links/confirm-email?token=${address}`, roundTrips: 1 },
+    { route: 'POST /links/confirm-email', options: { headers: FORM, body: `token=${address}` }, roundTrips: 1 },
+    { route: 'GET /links/undo-email', path: `/links/undo-email?token=${undo}`, roundTrips: 1 },
+    { route: 'POST /links/undo-email', options: { headers: FORM, body: `token=${undo}` }, roundTrips: 1 },
     { route: 'GET /.well-known/jwks.json', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/openid-configuration', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/oauth-authorization-server', roundTrips: 0, status: 200 },

@@ -2,11 +2,11 @@
 
 import { sql } from 'drizzle-orm'
 
-import type { AccountStore } from '../domain/accounts/account.ts'
-import { run } from './d1.ts'
-import { select } from './query.ts'
-import { users } from './schema.ts'
-import { aliased, parameter, prepare } from './statement.ts'
+import type { AccountStore } from '../../domain/accounts/account.ts'
+import { run } from '../d1.ts'
+import { select } from '../query.ts'
+import { users } from '../schema.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
 
 /** The account store over a D1 database. Build it once per isolate. */
 export function createAccountStore(d1: D1Database): AccountStore {

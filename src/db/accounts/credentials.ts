@@ -1,0 +1,159 @@
+/**
+ * New passwords in D1, and the end of an account. One round trip each. The mail stands before the update in a batch, under the same
+ * condition: the update makes that condition false.
+ */
+
+import { and, eq, exists, not, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+
+import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
+import { runBatch } from '../d1.ts'
+import { isUsable, valuesOf } from '../mails/links.ts'
+import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
+import { deleteFrom, select, update } from '../query.ts'
+import {
+  addressChanges,
+  allowedPlaces,
+  attempts,
+  notifications,
+  registrations,
+  seenPlaces,
+  sessions,
+  users,
+} from '../schema.ts'
+import { isAliveByItself, isEndedByAccount } from '../sessions/lifetime.ts'
+import { endedNow } from '../sessions/of-account.ts'
+import { parameter, prepare } from '../statement.ts'
+import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
+
+const one = { one: sql`1` }
+
+/** Passwords, and the end of an account, over a D1 database. Build it once per isolate. */
+export function credentials(
+  d1: D1Database,
+  newId: () => string,
+): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'leave'> {
+  const count = prepareCount(d1)
+  const statements = prepareStatements(d1)
+
+  /** Runs an update after the mail about it, and says what was written. */
+  async function write(
+    mail: D1PreparedStatement,
+    changed: D1PreparedStatement,
+    more: readonly D1PreparedStatement[] = [],
+  ): Promise<Written> {
+    const [stored, written] = await runBatch(d1, [mail, changed, ...more])
+    if (statements.reset.rows(written).length === 0) return null
+    return { mail: statements.resetMail.rows(stored)[0] ?? null }
+  }
+
+  return {
+    async askReset(request, email, mail) {
+      const values = { ...requestValues(request), email }
+      const [, stored] = await runBatch(d1, [count.bind(values), statements.askMail.bind(request.id, mail, values)])
+      return statements.askMail.rows(stored)[0] ?? null
+    },
+
+    async resetPassword(link, { passwordHash, subject, now }, mail) {
+      const values = { ...valuesOf(link), passwordHash, subject, now }
+      return write(statements.resetMail.bind(newId(), mail, values), statements.reset.bind(values), [
+        statements.forgetAttempts.bind(values),
+      ])
+    },
+
+    async changePassword({ userId, passwordHash }, { newHash, sid, now, sessionMaxSeconds }, mail) {
+      const values = { userId, passwordHash, newHash, sid, now, sessionMaxSeconds }
+      return write(statements.changeMail.bind(newId(), mail, values), statements.change.bind(values))
+    },
+
+    async leave({ userId, passwordHash }, { email, subject, now }, mail) {
+      const values = { userId, passwordHash, email, subject, now }
+      return write(
+        statements.leaveMail.bind(newId(), mail, values),
+        statements.leave.bind(values),
+        statements.remains.map((remove) => remove.bind(values)),
+      )
+    },
+  }
+}
+
+function prepareStatements(d1: D1Database) {
+  const now = parameter('now')
+  const changed = { credentialsVersion: sql`${users.credentialsVersion} + 1`, updatedAt: now }
+  const isVerified = and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))
+  const isLive = exists(
+    select(one)
+      .from(sessions)
+      .where(
+        and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, users.id), isAliveByItself, not(isEndedByAccount)),
+      ),
+  )
+  const isLinked = sql`${users.id} in ${select({ userId: notifications.userId }).from(notifications).where(isUsable())}`
+  const hasLeft = exists(
+    select(one)
+      .from(users)
+      .where(and(eq(users.id, parameter('userId')), eq(users.leftAt, now))),
+  )
+  /** Deletes the rows of an account that has just left. */
+  const remove = (table: SQLiteTable, userId: SQLiteColumn, condition?: SQL) =>
+    prepare(d1, deleteFrom(table).where(and(eq(userId, parameter('userId')), condition, hasLeft)))
+
+  return {
+    askMail: prepareNotice(d1, and(isWithinLimit(), eq(users.isActive, 1)), ADDRESSEES.ownerOfEmail),
+    resetMail: prepareNotice(d1, undefined, { ...ADDRESSEES.account, where: isLinked }),
+    reset: prepare(
+      d1,
+      update(users)
+        .set({
+          ...changed,
+          ...endedNow(),
+          passwordHash: parameter('passwordHash'),
+          confirmedAt: sql`coalesce(${users.confirmedAt}, ${now})`,
+        })
+        .where(isLinked)
+        .returning({ id: users.id }),
+    ),
+    forgetAttempts: prepare(d1, deleteFrom(attempts).where(eq(attempts.subject, parameter('subject')))),
+    changeMail: prepareNotice(d1, and(isVerified, isLive)),
+    change: prepare(
+      d1,
+      update(users)
+        .set({
+          ...changed,
+          ...endedNow(),
+          endedExcept: parameter('sid'),
+          passwordHash: parameter('newHash'),
+        })
+        .where(and(isVerified, isLive))
+        .returning({ id: users.id }),
+    ),
+    leaveMail: prepareNotice(d1, isVerified),
+    leave: prepare(
+      d1,
+      update(users)
+        .set({
+          ...changed,
+          ...endedNow(),
+          primaryEmail: null,
+          passwordHash: null,
+          group: 'user',
+          isActive: 0,
+          confirmedAt: null,
+          language: null,
+          timeZone: null,
+          leftAt: now,
+        })
+        .where(isVerified)
+        .returning({ id: users.id }),
+    ),
+    // Sessions that ended before stand in no index: the purge deletes those, and the mails.
+    remains: [
+      remove(sessions, sessions.userId, sql`${sessions.endedAt} is null`),
+      remove(allowedPlaces, allowedPlaces.userId),
+      remove(seenPlaces, seenPlaces.userId),
+      remove(addressChanges, addressChanges.userId),
+      prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), hasLeft))),
+      prepare(d1, deleteFrom(registrations).where(and(eq(registrations.email, parameter('email')), hasLeft))),
+    ],
+  }
+}

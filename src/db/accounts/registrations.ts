@@ -1,0 +1,135 @@
+/** Registrations in D1. One round trip each, and the same statements for every address. */
+
+import { and, desc, eq, exists, notExists, sql } from 'drizzle-orm'
+
+import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
+import { runBatch } from '../d1.ts'
+import { isUsable, valuesOf } from '../mails/links.ts'
+import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
+import { deleteFrom, insertInto, select } from '../query.ts'
+import { notifications, registrations as table, users } from '../schema.ts'
+import { parameter, prepare } from '../statement.ts'
+import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
+
+/** Registrations over a D1 database. Build it once per isolate. */
+export function registrations(
+  d1: D1Database,
+  newId: () => string,
+): Pick<AccountChangeStore, 'register' | 'resend' | 'confirm'> {
+  const count = prepareCount(d1)
+  const statements = prepareStatements(d1)
+
+  return {
+    async register(request, { email, passwordHash, language, timeZone }, { confirm, taken }) {
+      const values = { ...requestValues(request), email, passwordHash, language, timeZone }
+      const results = await runBatch(d1, [
+        count.bind(values),
+        statements.add.bind(values),
+        statements.confirmMail.bind(request.id, confirm, values),
+        statements.takenMail.bind(newId(), taken, values),
+      ])
+      return statements.confirmMail.rows(results[2])[0] ?? statements.takenMail.rows(results[3])[0] ?? null
+    },
+
+    async resend(request, email, confirm) {
+      const values = { ...requestValues(request), email }
+      const results = await runBatch(d1, [
+        count.bind(values),
+        statements.repeat.bind(values),
+        statements.confirmMail.bind(request.id, confirm, values),
+      ])
+      return statements.confirmMail.rows(results[2])[0] ?? null
+    },
+
+    async confirm(link, guid, now) {
+      const values = { ...valuesOf(link), guid, now }
+      const [confirmed] = await runBatch(d1, [statements.confirm.bind(values), statements.forget.bind(values)])
+      return statements.confirm.rows(confirmed).length === 1
+    },
+  }
+}
+
+function prepareStatements(d1: D1Database) {
+  const one = { one: sql`1` }
+  const hasAccount = select(one)
+    .from(users)
+    .where(sql`${users.primaryEmail} = ${table.email} collate nocase`)
+  const isUnconfirmed = and(isWithinLimit(), notExists(hasAccount))
+
+  return {
+    add: prepare(
+      d1,
+      insertInto(table).values({
+        id: parameter('id'),
+        email: parameter('email'),
+        passwordHash: parameter('passwordHash'),
+        language: parameter('language'),
+        timeZone: parameter('timeZone'),
+        createdAt: parameter('now'),
+      }),
+    ),
+    // The link names its registration by the id of its own mail.
+    repeat: prepare(
+      d1,
+      insertInto(table).select((query) =>
+        query
+          .select({
+            id: parameter('id').as('id'),
+            email: table.email,
+            passwordHash: table.passwordHash,
+            language: table.language,
+            timeZone: table.timeZone,
+            createdAt: parameter('now').as('created_at'),
+          })
+          .from(table)
+          .where(and(eq(table.email, parameter('email')), isWithinLimit()))
+          .orderBy(desc(table.createdAt), sql`${table}.rowid desc`)
+          .limit(1),
+      ),
+    ),
+    confirmMail: prepareNotice(d1, isUnconfirmed, ADDRESSEES.registration),
+    takenMail: prepareNotice(d1, isWithinLimit(), ADDRESSEES.ownerOfEmail),
+    confirm: prepare(
+      d1,
+      insertInto(users)
+        .select((query) =>
+          query
+            .select({
+              id: sql<number>`null`.as('id'),
+              guid: parameter('guid').as('guid'),
+              primaryEmail: sql<string | null>`${table.email}`.as('primary_email'),
+              passwordHash: sql<string | null>`${table.passwordHash}`.as('password_hash'),
+              group: sql<string>`'user'`.as('group'),
+              isActive: sql<number>`1`.as('is_active'),
+              confirmedAt: parameter('now').as('confirmed_at'),
+              failedSignIns: sql<number>`0`.as('failed_sign_ins'),
+              lockedUntil: sql<number | null>`null`.as('locked_until'),
+              endedBefore: sql<number | null>`null`.as('ended_before'),
+              endedExcept: sql<string | null>`null`.as('ended_except'),
+              credentialsVersion: sql<number>`0`.as('credentials_version'),
+              language: table.language,
+              timeZone: table.timeZone,
+              leftAt: sql<number | null>`null`.as('left_at'),
+              createdAt: parameter('now').as('created_at'),
+              updatedAt: parameter('now').as('updated_at'),
+            })
+            .from(table)
+            .where(
+              and(
+                eq(table.id, parameter('id')),
+                exists(select(one).from(notifications).where(isUsable())),
+                notExists(hasAccount),
+              ),
+            ),
+        )
+        .returning({ id: users.id }),
+    ),
+    // Every other link of the address is void with its registration.
+    forget: prepare(
+      d1,
+      deleteFrom(table).where(
+        and(sql`${table.email} in (select email from ${table} where id = ${parameter('id')})`, exists(hasAccount)),
+      ),
+    ),
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Another address for an account: confirmed from the new one, and announced to the former one by a mail whose link takes it back. So
+ * whoever got hold of a session and a password cannot keep the owner out by it.
+ */
+
+import type { Caller } from '../caller.ts'
+import type { LinkRule } from '../mails/follow-link.ts'
+import type { MailRef } from '../mails/outbox.ts'
+import type { Services } from '../services.ts'
+import { normalizeEmail, type OwnSession } from './account.ts'
+import { factsOf, onceADay, requestMail } from './account-change.ts'
+import { requirePassword } from './require-password.ts'
+
+/**
+ * Asks for another address, and returns the mail to announce. Throws `password_not_valid`, `wrong_data_structure` for the address that
+ * the account has, and `unavailable`.
+ */
+export async function requestAddressChange(
+  services: Pick<Services, 'settings' | 'accounts' | 'passwords' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>,
+  { account }: Pick<OwnSession, 'account'>,
+  { password, new_email }: { readonly password: string; readonly new_email: string },
+  caller: Caller,
+): Promise<MailRef | null> {
+  const { userId } = await requirePassword(services, account, password, 'password', caller)
+  const email = normalizeEmail(new_email)
+  const request = await requestMail(services, 'change_email', email)
+  const facts = factsOf(services, caller)
+  const changes = await services.accountChanges()
+  const change = { userId, email }
+  return changes.askEmail(request, change, {
+    confirm: { kind: 'confirm_email', facts, dedupeKey: `confirm_email:${request.id}` },
+    taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
+  })
+}
+
+/** The link *use this address*. */
+export const confirmAddress: LinkRule<null, null, 'changed'> = {
+  offer: () => null,
+  async follow(services: Pick<Services, 'settings' | 'accountChanges' | 'newId' | 'now'>, link, _choice, askCaller) {
+    const changes = await services.accountChanges()
+    const change = { id: services.newId(), now: services.now() }
+    const written = await changes.confirmEmail(link, change, {
+      kind: 'email_changed',
+      facts: factsOf(services, await askCaller()),
+      dedupeKey: `email_changed:${link.id}`,
+    })
+    return written === null ? null : { outcome: 'changed', mail: written.mail }
+  },
+}
+
+/** The link *take the change back*. */
+export const undoAddress: LinkRule<null, null, 'undone'> = {
+  offer: () => null,
+  async follow({ accountChanges, now }: Pick<Services, 'accountChanges' | 'now'>, link) {
+    const changes = await accountChanges()
+    return (await changes.undoEmail(link, now())) ? { outcome: 'undone', mail: null } : null
+  },
+}

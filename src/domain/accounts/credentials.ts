@@ -1,0 +1,103 @@
+/**
+ * New passwords: for whoever forgot the former one, by the link of a mail, and for whoever knows it. Both are told to the owner. And
+ * the end of an account, for which its owner has to know the password, too.
+ */
+
+import { TesseraError } from '../../errors.ts'
+import type { Caller } from '../caller.ts'
+import { findUnused, type LinkRule } from '../mails/follow-link.ts'
+import type { MailRef } from '../mails/outbox.ts'
+import type { Services } from '../services.ts'
+import { normalizeEmail, type OwnSession } from './account.ts'
+import { factsOf, requestMail, type Written } from './account-change.ts'
+import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
+import { requirePassword } from './require-password.ts'
+
+type CredentialServices = PasswordRulesDeps &
+  Pick<Services, 'settings' | 'accounts' | 'passwords' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>
+
+/** Takes a request for a new password, and returns the mail to announce. Throws `unavailable`. */
+export async function forgotPassword(
+  services: Pick<Services, 'settings' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>,
+  primary_email: string,
+  caller: Caller,
+): Promise<MailRef | null> {
+  const email = normalizeEmail(primary_email)
+  const changes = await services.accountChanges()
+  const request = await requestMail(services, 'forgot', email)
+  return changes.askReset(request, email, {
+    kind: 'reset_password',
+    facts: factsOf(services, caller),
+    dedupeKey: `reset_password:${request.id}`,
+  })
+}
+
+/** The link *choose a new password*. Besides what every link throws, `password_not_accepted`; then it still works. */
+export const resetPassword: LinkRule<null, { readonly password: string }, 'reset'> = {
+  offer: () => null,
+  async follow(services: CredentialServices & Pick<Services, 'links'>, link, { password }, askCaller) {
+    const { recipient } = await findUnused(services, link)
+    const email = normalizeEmail(recipient)
+    await requireGoodPassword(services, { password, email }, 'new_password')
+    const passwordHash = await services.passwords.hash(password)
+    const changes = await services.accountChanges()
+    const reset = { passwordHash, subject: await services.subjectOf(email), now: services.now() }
+    const written = await changes.resetPassword(link, reset, {
+      kind: 'password_changed',
+      facts: { ...factsOf(services, await askCaller()), how: 'reset' },
+      dedupeKey: `password_changed:${link.id}`,
+    })
+    return written === null ? null : { outcome: 'reset', mail: written.mail }
+  },
+}
+
+/**
+ * Replaces the password of an account by a new one, and ends its other sessions. Returns the mail to announce. Throws
+ * `password_not_valid` for a wrong one, `password_not_accepted`, `token_used` where the session has just ended, `unavailable`.
+ */
+export async function changePassword(
+  services: CredentialServices,
+  { account, sid }: OwnSession,
+  passwords: { readonly current_password: string; readonly new_password: string },
+  caller: Caller,
+): Promise<MailRef | null> {
+  const { current_password: current, new_password: password } = passwords
+  const verified = await requirePassword(services, account, current, 'current_password', caller)
+  await requireGoodPassword(services, { password, email: account.email ?? '' }, 'new_password')
+  const { sessionMaxSeconds } = services.settings
+  const change = { newHash: await services.passwords.hash(password), sid, now: services.now(), sessionMaxSeconds }
+  const changes = await services.accountChanges()
+  const written = await changes.changePassword(verified, change, {
+    kind: 'password_changed',
+    facts: { ...factsOf(services, caller), how: 'changed' },
+    dedupeKey: `password_changed:${services.newId()}`,
+  })
+  return requireWritten(written, sid)
+}
+
+/**
+ * Ends an account: its sessions end, and what is known of its owner goes. Returns the mail to announce. Throws `password_not_valid`,
+ * `token_used`, `unavailable`.
+ */
+export async function leave(
+  services: CredentialServices,
+  { account, sid }: OwnSession,
+  password: string,
+  caller: Caller,
+): Promise<MailRef | null> {
+  const verified = await requirePassword(services, account, password, 'password', caller)
+  const email = account.email === null ? null : normalizeEmail(account.email)
+  const left = { email, subject: await services.subjectOf(email ?? ''), now: services.now() }
+  const changes = await services.accountChanges()
+  const written = await changes.leave(verified, left, {
+    kind: 'account_left',
+    facts: factsOf(services, caller),
+    dedupeKey: `account_left:${account.id}`,
+  })
+  return requireWritten(written, sid)
+}
+
+function requireWritten(written: Written, sid: string): MailRef | null {
+  if (written === null) throw new TesseraError('token_used', { cause: 'changed meanwhile', sid })
+  return written.mail
+}

@@ -1,0 +1,77 @@
+/**
+ * Registration: whoever signs up gets a mail, and the link of that mail makes the account. Until then there is none, so that nobody can
+ * keep an address that is not theirs, or have its owner confirm a password of a stranger's by confirming their own.
+ *
+ * The answer never tells whether an address has an account, and neither does its time: the same statements run for every address.
+ */
+
+import { TesseraError } from '../../errors.ts'
+import type { Caller } from '../caller.ts'
+import type { Language } from '../language.ts'
+import type { LinkRule } from '../mails/follow-link.ts'
+import type { MailRef } from '../mails/outbox.ts'
+import type { Services } from '../services.ts'
+import { normalizeEmail } from './account.ts'
+import { factsOf, onceADay, requestMail } from './account-change.ts'
+import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
+
+type RequestServices = Pick<Services, 'settings' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>
+
+/** Who signs up, and how mails are to address them. */
+export interface Registrant extends Caller {
+  readonly language: Language | null
+  readonly timeZone: string | null
+}
+
+/**
+ * Takes a registration, and returns the mail to announce. Throws `forbidden` where registration is closed, `wrong_data_structure` for
+ * what is no address, `password_not_accepted`, `unavailable`.
+ */
+export async function register(
+  services: RequestServices & PasswordRulesDeps & Pick<Services, 'passwords'>,
+  { primary_email, password }: { readonly primary_email: string; readonly password: string },
+  registrant: Registrant,
+): Promise<MailRef | null> {
+  requireOpen(services)
+  const email = normalizeEmail(primary_email)
+  await requireGoodPassword(services, { password, email }, 'password')
+  const { language, timeZone } = registrant
+  const registration = { email, passwordHash: await services.passwords.hash(password), language, timeZone }
+  const changes = await services.accountChanges()
+  const request = await requestMail(services, 'register', email)
+  const facts = factsOf(services, registrant)
+  return changes.register(request, registration, {
+    confirm: { kind: 'confirm_address', facts, dedupeKey: `confirm_address:${request.id}` },
+    taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
+  })
+}
+
+/** Sends the mail of a registration once more, and returns the mail to announce. Throws `forbidden` and `unavailable`. */
+export async function resendConfirmation(
+  services: RequestServices,
+  primary_email: string,
+  caller: Caller,
+): Promise<MailRef | null> {
+  requireOpen(services)
+  const email = normalizeEmail(primary_email)
+  const changes = await services.accountChanges()
+  const request = await requestMail(services, 'resend', email)
+  return changes.resend(request, email, {
+    kind: 'confirm_address',
+    facts: factsOf(services, caller),
+    dedupeKey: `confirm_address:${request.id}`,
+  })
+}
+
+/** The link *confirm this address*: it makes the account. */
+export const confirmRegistration: LinkRule<null, null, 'confirmed'> = {
+  offer: () => null,
+  async follow({ accountChanges, newId, now }: Pick<Services, 'accountChanges' | 'newId' | 'now'>, link) {
+    const changes = await accountChanges()
+    return (await changes.confirm(link, newId(), now())) ? { outcome: 'confirmed', mail: null } : null
+  },
+}
+
+function requireOpen({ settings }: Pick<Services, 'settings'>): void {
+  if (settings.registration !== 'open') throw new TesseraError('forbidden', { cause: 'REGISTRATION is closed' })
+}

@@ -1,0 +1,106 @@
+/**
+ * Accounts, as their owners open, change and leave them. What does it is loaded with the first request that needs it.
+ *
+ * - POST /auth/register           signs up; POST /auth/confirm/resend sends its mail again
+ * - POST /auth/confirm            makes the account, by the token of that mail
+ * - POST /auth/password/forgot    asks for a mail; POST /auth/password/reset sets a password by its token
+ * - POST /auth/password           replaces the password
+ * - POST /auth/email              asks for another address
+ * - DELETE /auth/me               ends the account
+ */
+
+import type { Context } from 'hono'
+
+import { followLink } from '../../domain/mails/follow-link.ts'
+import type { MailRef } from '../../domain/mails/outbox.ts'
+import type { OwnSession } from '../../domain/accounts/account.ts'
+import { announceLater } from '../answer/announce-later.ts'
+import { type AppEnv, factory } from '../factory.ts'
+import { refuseCrossOrigin } from '../guards/same-origin.ts'
+import { authenticateOwner } from '../request/access-token.ts'
+import { readJson } from '../request/body.ts'
+import { readCaller } from '../request/caller.ts'
+import { clearPair } from '../request/cookies.ts'
+import { readLanguage, readTimeZone } from '../request/language.ts'
+
+/** The same for every address, so that it tells of none whether it has an account. */
+const ACCEPTED = { detail: 'If this can be done, a mail is on its way' }
+
+export const accountRoutes = factory
+  .createApp()
+  .basePath('/auth')
+  .post('/register', refuseCrossOrigin, async (c) => {
+    const [{ register }, { RegisterRequest }] = await Promise.all([loadRegistration(), loadContract()])
+    const request = await readJson(c, RegisterRequest)
+    const registrant = { ...(await readCaller(c)), language: readLanguage(c), timeZone: readTimeZone(c) }
+    return accept(c, await register(c.env, request, registrant))
+  })
+  .post('/confirm', async (c) => {
+    const [{ confirmRegistration }, { ConfirmRequest }] = await Promise.all([loadRegistration(), loadContract()])
+    const { token } = await readJson(c, ConfirmRequest)
+    await followLink(c.env, 'confirm', confirmRegistration, token, null, () => readCaller(c))
+    return c.body(null, 204)
+  })
+  .post('/confirm/resend', refuseCrossOrigin, async (c) => {
+    const [{ resendConfirmation }, { EmailRequest }] = await Promise.all([loadRegistration(), loadContract()])
+    const { primary_email } = await readJson(c, EmailRequest)
+    return accept(c, await resendConfirmation(c.env, primary_email, await readCaller(c)))
+  })
+  .post('/password/forgot', refuseCrossOrigin, async (c) => {
+    const [{ forgotPassword }, { EmailRequest }] = await Promise.all([loadCredentials(), loadContract()])
+    const { primary_email } = await readJson(c, EmailRequest)
+    return accept(c, await forgotPassword(c.env, primary_email, await readCaller(c)))
+  })
+  .post('/password/reset', async (c) => {
+    const [{ resetPassword }, { ResetRequest }] = await Promise.all([loadCredentials(), loadContract()])
+    const { token, new_password: password } = await readJson(c, ResetRequest)
+    const askCaller = () => readCaller(c)
+    const { mail } = await followLink(c.env, 'reset_password', resetPassword, token, { password }, askCaller)
+    announceLater(c, mail)
+    return c.body(null, 204)
+  })
+  .post('/password', refuseCrossOrigin, async (c) => {
+    const [{ changePassword }, { ChangePasswordRequest }] = await Promise.all([loadCredentials(), loadContract()])
+    const passwords = await readJson(c, ChangePasswordRequest)
+    announceLater(c, await changePassword(c.env, await authenticateSession(c), passwords, await readCaller(c)))
+    return c.body(null, 204)
+  })
+  .post('/email', refuseCrossOrigin, async (c) => {
+    const [{ requestAddressChange }, { ChangeEmailRequest }] = await Promise.all([loadAddressChange(), loadContract()])
+    const change = await readJson(c, ChangeEmailRequest)
+    return accept(c, await requestAddressChange(c.env, await authenticateSession(c), change, await readCaller(c)))
+  })
+  .delete('/me', refuseCrossOrigin, async (c) => {
+    const [{ leave }, { LeaveRequest }] = await Promise.all([loadCredentials(), loadContract()])
+    const { password } = await readJson(c, LeaveRequest)
+    announceLater(c, await leave(c.env, await authenticateSession(c), password, await readCaller(c)))
+    clearPair(c)
+    return c.body(null, 204)
+  })
+
+function loadRegistration() {
+  return import('../../domain/accounts/registration.ts')
+}
+
+function loadCredentials() {
+  return import('../../domain/accounts/credentials.ts')
+}
+
+function loadAddressChange() {
+  return import('../../domain/accounts/address-change.ts')
+}
+
+function loadContract() {
+  return import('../request/account-contract.ts')
+}
+
+/** Whose session asks, from the session's own place. */
+async function authenticateSession(c: Context<AppEnv>): Promise<OwnSession> {
+  const { account, session } = await authenticateOwner(c)
+  return { account, sid: session.sid }
+}
+
+function accept(c: Context<AppEnv>, mail: MailRef | null): Response {
+  announceLater(c, mail)
+  return c.json(ACCEPTED, 202)
+}
