@@ -8,6 +8,7 @@ import { join } from 'node:path'
 
 import { createTestHarness } from 'wrangler'
 
+import { bundleModules, ENTRY } from '../../scripts/bundle.ts'
 import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 
@@ -31,12 +32,15 @@ export { PASSWORD }
 export const SERVICE_KEY = TEST_BINDINGS.SERVICE_KEY
 
 const root = join(import.meta.dirname, '../..')
+/** The Worker as a deploy uploads it. */
+const built = join(root, '.wrangler/test-deployments')
 
 /** Starts one for each of the settings; their `PUBLIC_URL` and `BASE_PATH` say where it is reached. Takes some seconds. */
 export async function startDeployments(settings: readonly Settings[]): Promise<Deployments> {
   // Wrangler would ask the internet where it is.
   process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false'
   const workers = settings.map((one, index) => ({ config: configOf(one, index) }))
+  await bundleModules('src/index.ts', built)
   // A developer's own .dev.vars would go before these settings, if their folder were the root.
   const harness = createTestHarness({ root: tmpdir(), workers })
   const { url } = await harness.listen()
@@ -62,7 +66,9 @@ function configOf(settings: Settings, index: number) {
   const name = nameOf(index)
   return {
     name,
-    main: join(root, 'src/index.ts'),
+    main: join(built, ENTRY),
+    no_bundle: true,
+    rules: [{ type: 'ESModule' as const, globs: ['*.js'] }],
     compatibility_date: '2026-10-01',
     routes: [`${new URL(PUBLIC_URL).host}${BASE_PATH}/*`],
     vars: { ...TEST_BINDINGS, ISSUE_ACCESS: 'service', ...settings },

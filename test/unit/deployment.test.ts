@@ -110,7 +110,7 @@ describe('the bundle that a deploy uploads', () => {
   let built: Bundle
   beforeAll(async () => {
     built = await bundle('tessera', join(root, '.wrangler/test-bundle'))
-  })
+  }, 60_000)
 
   test('has a core below its ceiling, WebAssembly not counted', () => {
     expect(coreKiB(built)).toBeLessThan(CORE_KIB)
