@@ -44,8 +44,8 @@ export async function bundle(name: string, outdir: string, entry = 'src/index.ts
   return { name, modules: modules.toSorted((a, b) => Number(b.name === ENTRY) - Number(a.name === ENTRY)) }
 }
 
-/** KiB that the scripts of a bundle's core take on the wire; its WebAssembly is not counted. */
+/** KiB of gzip that the scripts of a bundle's core take, together, as wrangler counts an upload; its WebAssembly is not counted. */
 export function coreKiB({ modules }: Bundle): number {
   const scripts = modules.filter(({ type, isCore }) => type === 'ESModule' && isCore)
-  return scripts.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0) / 1024
+  return gzipSync(Buffer.concat(scripts.map(({ contents }) => contents))).length / 1024
 }
