@@ -7,7 +7,7 @@ import { createAccountStore } from '../src/db/accounts/store.ts'
 import { createSessionStore } from '../src/db/sessions/store.ts'
 import type { SignInAccount } from '../src/domain/accounts/account.ts'
 import type { Client } from '../src/domain/places/place.ts'
-import type { NewSession, SessionStore } from '../src/domain/sessions/session.ts'
+import type { JudgedSignIn, NewSession, SessionStore } from '../src/domain/sessions/session.ts'
 
 export type RecordedValue = string | number | null | { readonly name: string }
 
@@ -22,9 +22,9 @@ export interface Recorded {
   readonly rotate: readonly RecordedStatement[]
   /** The account where there is none yet, then its session, then the end of what is too many. */
   readonly open: readonly RecordedStatement[]
-  /** The account of an address. */
+  /** The account of an address, then what failed for it. */
   readonly account: readonly RecordedStatement[]
-  /** The session of a password that was verified, then the end of what is too many. */
+  /** The session of a password that was verified, what is told and noted of it, then the end of what is too many. */
   readonly signIn: readonly RecordedStatement[]
 }
 
@@ -67,6 +67,23 @@ const account: SignInAccount = {
   isConfirmed: true,
 }
 
+/** From a place that is known, without a failure before it: the usual sign-in. */
+const judged: JudgedSignIn = {
+  subject: ':subject',
+  topic: ':topic',
+  failures: 0,
+  waits: false,
+  place: ':place',
+  notesPlace: false,
+  isNewPlace: false,
+  notice: {
+    kind: 'new_sign_in',
+    userId: 905,
+    dedupeKey: ':dedupeKey',
+    facts: { at: 901, client, origin: 'https://auth.example.com', isNewPlace: false, failures: 0 },
+  },
+}
+
 export async function recordStatements(): Promise<Recorded> {
   return {
     rotate: await recordSessions((store) =>
@@ -90,8 +107,10 @@ export async function recordStatements(): Promise<Recorded> {
       }),
     ),
     open: await recordSessions((store) => store.openForGuid(':guid', session)),
-    account: await record((d1) => createAccountStore(d1).findByEmail(':email')),
-    signIn: await recordSessions((store) => store.openForPassword(account, null, session)),
+    account: await record((d1) =>
+      createAccountStore(d1).findForSignIn({ email: ':email', subject: ':subject', place: ':place' }),
+    ),
+    signIn: await recordSessions((store) => store.openForPassword(account, null, session, judged)),
   }
 }
 

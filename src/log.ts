@@ -25,6 +25,7 @@ export const CAUSES = {
   unconfirmed: 'the address of the account is not confirmed',
   'changed meanwhile': 'the account, its password or its session changed while a change of it was under way',
   'REGISTRATION is closed': 'nobody can register',
+  waiting: 'so many sign-ins failed that even the right password has to wait',
   'changed during sign-in': 'the account or its password changed while the password was verified',
   link: 'a link that was used, or of a mail that is not there any more',
   purpose: 'a link that is for something else',

@@ -7,6 +7,7 @@ import type setupWasm from 'argon2id/lib/setup.js'
 
 import { type Config, ConfigError, parseConfig, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts/store.ts'
+import { createAttemptStore } from './db/accounts/attempts.ts'
 import { createOutbox } from './db/mails/outbox.ts'
 import { createLinkStore } from './db/mails/links.ts'
 import { createAllowedPlaceStore } from './db/places.ts'
@@ -19,7 +20,7 @@ import { importRsaKey, type Pkcs8 } from './domain/tokens/rsa-key.ts'
 import type { AccessKey } from './domain/tokens/token-key.ts'
 import { signLink } from './domain/mails/links.ts'
 import type { PasswordPrimitives } from './domain/accounts/password-engines.ts'
-import { subjectOf } from './domain/accounts/subject.ts'
+import { subjectOf } from './domain/accounts/attempts.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
@@ -106,6 +107,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     accountChanges: once(async () =>
       (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId),
     ),
+    attempts: createAttemptStore(env.DB, newId),
     subjectOf: (email) => subjectOf(keys.subject, email),
     links: createLinkStore(env.DB),
     places: createAllowedPlaceStore(env.DB),

@@ -10,13 +10,14 @@ type Account = Pick<Row, 'id' | 'guid' | 'email' | 'group'> & { readonly passwor
 export default new Hono<{ Bindings: FloorEnv }>().post('/auth/token', async (c) => {
   const { primary_email: email, password } = await c.req.json<{ primary_email: string; password: string }>()
   const { account: findAccount, signIn } = statements(c.env)
-  const [bind] = findAccount
-  const account = (await bind?.({ email }).run<Account>())?.results[0]
+  const judged = { subject: email, topic: 'sign_in 127.0.0.1/32', place: '-/127.0.0.0/24' }
+  const [found] = await c.env.DB.batch<Account>(findAccount.map((statement) => statement({ email, ...judged })))
+  const account = found?.results[0]
   if (account === undefined) throw new Error('no account')
   await hash(password)
   const session = { sid: crypto.randomUUID(), jti: crypto.randomUUID(), ...common(c.req.raw.headers) }
   const { id, guid, group, passwordHash } = account
-  const named = { ...session, userId: id, passwordHash }
+  const named = { ...session, ...judged, id: session.sid, dedupeKey: session.sid, userId: id, passwordHash }
   const [opened] = await c.env.DB.batch(signIn.map((statement) => statement(named)))
   if (opened?.results.length !== 1) throw new Error('not opened')
   const { sid, jti, now: iat } = session

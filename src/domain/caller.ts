@@ -7,3 +7,9 @@ export interface Caller {
   /** The origin that was asked: the `iss` claim of the tokens that it gets (RFC 7519 section 4.1.1). */
   readonly issuer: string
 }
+
+/** A caller who must not learn by the time of the answer what was done. */
+export interface TimedCaller extends Caller {
+  /** Takes work that goes on after the answer. */
+  readonly afterwards: (work: Promise<void>) => void
+}

@@ -3,6 +3,7 @@
 import type { Log } from '../log.ts'
 import type { AccountStore } from './accounts/account.ts'
 import type { AccountChangeStore } from './accounts/account-change.ts'
+import type { AttemptStore } from './accounts/attempts.ts'
 import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
@@ -25,6 +26,7 @@ export interface Services {
   readonly accounts: AccountStore
   /** What opens, changes and ends accounts; loaded with the first call. */
   readonly accountChanges: () => Promise<AccountChangeStore>
+  readonly attempts: AttemptStore
   /** The subject under which is counted what was tried for an address, as `normalizeEmail` made it. */
   readonly subjectOf: (email: string) => Promise<string>
   readonly links: LinkStore

@@ -71,6 +71,16 @@ export async function insertPlace(
   return row?.id ?? 0
 }
 
+/** A place that an account was signed in from, by its name as `seenPlaceKey` makes it. */
+export async function insertSeenPlace(
+  database: D1Database,
+  account: TestAccount,
+  place: string,
+  seenAt: number,
+): Promise<void> {
+  await database.prepare('INSERT INTO seen_places VALUES (?, ?, ?)').bind(account.id, place, seenAt).run()
+}
+
 type TableDump = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
 
 /**
@@ -88,9 +98,14 @@ export async function dumpTables(database: D1Database): Promise<TableDump> {
   return Object.fromEntries(names.map((name, i) => [name, results[i]?.results ?? []]))
 }
 
-/** Nobody has an account, a session, a place or a mail any more. */
+/** The same without what was counted of tries: for refusals of sign-ins, which write that and nothing else. */
+export async function dumpBesideAttempts(database: D1Database): Promise<TableDump> {
+  return { ...(await dumpTables(database)), attempts: [] }
+}
+
+/** Nobody has an account, a session, a place, a mail or a failure any more. */
 export async function emptyTables(database: D1Database): Promise<void> {
-  const tables = ['notifications', 'used_links', 'sessions', 'allowed_places', 'users']
+  const tables = ['notifications', 'used_links', 'sessions', 'allowed_places', 'seen_places', 'attempts', 'users']
   await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)))
 }
 

@@ -9,7 +9,15 @@ import type { PasswordPrimitives } from '../../src/domain/accounts/password-engi
 import { createPasswords } from '../../src/domain/accounts/passwords.ts'
 import type { Client } from '../../src/domain/places/place.ts'
 import type { Account, SignInAccount } from '../../src/domain/accounts/account.ts'
-import type { FoundSession, NewSession, Rotation, Session, SessionEnd } from '../../src/domain/sessions/session.ts'
+import type { CountedFailures, FailedTry } from '../../src/domain/accounts/attempts.ts'
+import type {
+  FoundSession,
+  JudgedSignIn,
+  NewSession,
+  Rotation,
+  Session,
+  SessionEnd,
+} from '../../src/domain/sessions/session.ts'
 import type { LinkStore } from '../../src/domain/mails/links.ts'
 import type { MailRef } from '../../src/domain/mails/outbox.ts'
 import type { AllowedPlaceStore } from '../../src/domain/places/allowed-place.ts'
@@ -69,6 +77,12 @@ export interface FakeServices extends Services {
   readonly ends: (Pick<SessionEnd, 'sid' | 'reason' | 'notice'> & Partial<SessionEnd>)[]
   readonly rehashes: (string | null)[]
   readonly announced: MailRef[]
+  /** What failed before, for whatever address. A test fills it. */
+  readonly failures: CountedFailures[]
+  /** When the account of whatever address was created, and where it was seen. A test changes it. */
+  readonly known: { createdAt: number; seenAt: number | null; knowsPlaces: boolean }
+  readonly failedTries: FailedTry[]
+  readonly judged: JudgedSignIn[]
   /** Makes the account inactive, or gone, for whoever asks from now on. */
   readonly deactivate: (sid: string) => void
 }
@@ -81,6 +95,9 @@ export function fakeServices(
   const accountsByEmail = new Map<string, SignInAccount>()
   const [calls, rehashes, announced]: [string[], (string | null)[], MailRef[]] = [[], [], []]
   const ends: FakeServices['ends'] = []
+  const failures: CountedFailures[] = []
+  const known: FakeServices['known'] = { createdAt: NOW, seenAt: null, knowsPlaces: false }
+  const [failedTries, judged]: [FailedTry[], JudgedSignIn[]] = [[], []]
   /** Of which their owner got a mail. */
   const reused = new Set<string>()
   const clock = { now: NOW }
@@ -104,6 +121,10 @@ export function fakeServices(
     ends,
     rehashes,
     announced,
+    failures,
+    known,
+    failedTries,
+    judged,
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
     tokens: createTokens(testKeys),
     passwords: createPasswords(options.primitives ?? noPrimitives),
@@ -131,6 +152,19 @@ export function fakeServices(
         calls.push('findByEmail')
         return accountsByEmail.get(email) ?? null
       },
+      async findForSignIn({ email }) {
+        calls.push('findForSignIn')
+        const account = accountsByEmail.get(email) ?? null
+        if (account === null) return { account, createdAt: 0, seenAt: null, knowsPlaces: false, failures }
+        return { account, ...known, failures }
+      },
+    },
+    attempts: {
+      async countFailure(failed) {
+        calls.push('countFailure')
+        failedTries.push(failed)
+        return failed.topic === 'sign_in' && failures.some(({ count }) => count === 9) ? newId() : null
+      },
     },
     sessions: {
       async openForGuid(guid, session) {
@@ -139,12 +173,13 @@ export function fakeServices(
         open(session, account)
         return account
       },
-      async openForPassword(account, rehash, session) {
+      async openForPassword(account, rehash, session, tried) {
         calls.push('openForPassword')
         rehashes.push(rehash)
-        if (![...accountsByEmail.values()].includes(account)) return false
+        judged.push(tried)
+        if (![...accountsByEmail.values()].includes(account)) return 'changed'
         open(session, account)
-        return true
+        return { mail: tried.isNewPlace ? newId() : null }
       },
       async rotate(rotation) {
         calls.push('rotate')

@@ -3,7 +3,7 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 
-import { dumpTables, PASSWORD } from './accounts.ts'
+import { dumpBesideAttempts, dumpTables, PASSWORD } from './accounts.ts'
 import { answerBesideCookies, type problem } from './answers.ts'
 import { TEST_BINDINGS } from './bindings.ts'
 import { type Cookies, type Tokens, tokensIn } from './sessions.ts'
@@ -90,9 +90,18 @@ export async function me(token: string, by: TestWorker = worker) {
 }
 
 /** Calls, and sees that nothing was written. */
-export async function callWithoutTrace(path: string, options: CallOptions, by: TestWorker = worker) {
-  const before = await dumpTables(env.DB)
+export function callWithoutTrace(path: string, options: CallOptions, by: TestWorker = worker) {
+  return callAndCompare(dumpTables, path, options, by)
+}
+
+/** Calls, and sees that nothing was written but that somebody tried to sign in. */
+export function callWhichCounts(path: string, options: CallOptions, by: TestWorker = worker) {
+  return callAndCompare(dumpBesideAttempts, path, options, by)
+}
+
+async function callAndCompare(dump: typeof dumpTables, path: string, options: CallOptions, by: TestWorker) {
+  const before = await dump(env.DB)
   const response = await by.call(path, options)
-  expect(await dumpTables(env.DB)).toEqual(before)
+  expect(await dump(env.DB)).toEqual(before)
   return response
 }

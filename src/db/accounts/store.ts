@@ -1,37 +1,71 @@
 /** Accounts in D1. */
 
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 
-import type { AccountStore } from '../../domain/accounts/account.ts'
-import { run } from '../d1.ts'
+import type { AccountStore, SignInAccount } from '../../domain/accounts/account.ts'
+import { run, runBatch } from '../d1.ts'
 import { select } from '../query.ts'
-import { users } from '../schema.ts'
+import { seenPlaces, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
+import { prepareFailures } from './failures.ts'
 
 /** The account store over a D1 database. Build it once per isolate. */
 export function createAccountStore(d1: D1Database): AccountStore {
-  const findByEmail = prepare(
+  const columns = {
+    ...aliased({
+      id: users.id,
+      guid: users.guid,
+      email: users.primaryEmail,
+      group: users.group,
+      passwordHash: users.passwordHash,
+      isActive: users.isActive,
+    }),
+    isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
+  }
+  const ofAccount = eq(seenPlaces.userId, users.id)
+  const seenAt = sql<
+    number | null
+  >`(select ${seenPlaces.seenAt} from ${seenPlaces} where ${ofAccount} and ${seenPlaces.place} = ${parameter('place')})`
+  const knowsPlaces = sql<number>`exists (select 1 from ${seenPlaces} where ${ofAccount})`
+  // The collation is that of the index: an address that was written by SQL in mixed case finds its account.
+  const hasEmail = sql`${users.primaryEmail} = ${parameter('email')} collate nocase`
+
+  const findByEmail = prepare(d1, select(columns).from(users).where(hasEmail))
+  const findForSignIn = prepare(
     d1,
     select({
-      ...aliased({
-        id: users.id,
-        guid: users.guid,
-        email: users.primaryEmail,
-        group: users.group,
-        passwordHash: users.passwordHash,
-        isActive: users.isActive,
-      }),
-      isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
+      ...columns,
+      ...aliased({ createdAt: users.createdAt }),
+      seenAt: seenAt.as('seenAt'),
+      knowsPlaces: knowsPlaces.as('knowsPlaces'),
     })
       .from(users)
-      // The collation is that of the index: an address that was written by SQL in mixed case finds its account.
-      .where(sql`${users.primaryEmail} = ${parameter('email')} collate nocase`),
+      .where(hasEmail),
   )
+  const findFailures = prepareFailures(d1)
 
   return {
     async findByEmail(email) {
       const row = findByEmail.rows(await run(findByEmail.bind({ email })))[0]
-      return row === undefined ? null : { ...row, isActive: row.isActive === 1, isConfirmed: row.isConfirmed === 1 }
+      return row === undefined ? null : toAccount(row)
+    },
+
+    async findForSignIn(asked) {
+      const [found, failed] = await runBatch(d1, [findForSignIn.bind(asked), findFailures.bind(asked)])
+      const row = findForSignIn.rows(found)[0]
+      const failures = findFailures.rows(failed)
+      if (row === undefined) return { account: null, createdAt: 0, seenAt: null, knowsPlaces: false, failures }
+      const { createdAt, seenAt, knowsPlaces, ...account } = row
+      return { account: toAccount(account), createdAt, seenAt, knowsPlaces: knowsPlaces === 1, failures }
     },
   }
+}
+
+type AccountRow = Omit<SignInAccount, 'isActive' | 'isConfirmed'> & {
+  readonly isActive: number
+  readonly isConfirmed: number
+}
+
+function toAccount(row: AccountRow): SignInAccount {
+  return { ...row, isActive: row.isActive === 1, isConfirmed: row.isConfirmed === 1 }
 }

@@ -45,9 +45,15 @@ export const ADDRESSEES = {
 
 /**
  * The statement that stores a notice where `condition` holds, which may ask for the row of its addressee. It stores nothing when
- * there is none, or when a notice of the same key is stored already.
+ * there is none, or when a notice of the same key is stored already. `facts` may complete the parameter of that name by what the batch
+ * finds.
  */
-export function prepareNotice(d1: D1Database, condition: SQL | undefined, addressee: Addressee = ADDRESSEES.account) {
+export function prepareNotice(
+  d1: D1Database,
+  condition: SQL | undefined,
+  addressee: Addressee = ADDRESSEES.account,
+  facts: SQL<never> = parameter('facts'),
+) {
   const statement = prepare(
     d1,
     insertInto(notifications)
@@ -61,7 +67,7 @@ export function prepareNotice(d1: D1Database, condition: SQL | undefined, addres
             language: addressee.of.language,
             timeZone: addressee.of.timeZone,
             credentialsVersion: sql<number>`${addressee.credentialsVersion}`.as('credentials_version'),
-            facts: parameter('facts').as('facts'),
+            facts: facts.as('facts'),
             dedupeKey: parameter('dedupeKey').as('dedupe_key'),
             createdAt: parameter('now').as('created_at'),
             attempts: sql<number>`0`.as('attempts'),

@@ -2,6 +2,7 @@
 
 import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 
+import { mayTry } from '../accounts/failures.ts'
 import { clientParameters } from './client-columns.ts'
 import { isNamed } from './named.ts'
 import { insertInto, select, update } from '../query.ts'
@@ -105,6 +106,7 @@ export function prepareSignInStatements(d1: D1Database) {
                 eq(users.passwordHash, parameter('passwordHash')),
                 isActive,
                 sql`${users.confirmedAt} is not null`,
+                mayTry(),
               ),
             ),
         )

@@ -16,6 +16,7 @@ import { clientValues, placeValues } from './client-columns.ts'
 import { prepareSessionNotices } from './notices.ts'
 import { prepareOwnedSessionStatements } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
+import { prepareJudgedSignIn } from './password.ts'
 import { prepareSignInStatements } from './sign-in.ts'
 import { isTaken, run, runBatch, untilAnswered } from '../d1.ts'
 import type { Value } from '../statement.ts'
@@ -26,6 +27,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
   const statements = prepareSessionStatements(d1)
   const owned = prepareOwnedSessionStatements(d1)
   const notices = prepareSessionNotices(d1)
+  const judgedSignIn = prepareJudgedSignIn(d1, newId)
 
   /** The statements that end sessions at a sign-in: those whose cookies the browser had, and the oldest beyond `sessionsMax`. */
   function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
@@ -65,14 +67,21 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       return signIns.openForGuid.rows(results[1])[0] ?? 'inactive'
     },
 
-    async openForPassword({ id, passwordHash }, rehash, { client, ...session }) {
+    async openForPassword({ id, passwordHash }, rehash, { client, ...session }, judged) {
       const { replaced: _replaced, ...values } = session
       const verified = { userId: id, passwordHash }
-      const open = signIns.openForPassword.bind({ ...verified, ...values, ...clientValues(client) })
+      const { subject, topic } = judged
+      const open = signIns.openForPassword.bind({ ...verified, ...values, subject, topic, ...clientValues(client) })
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
       // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
-      const [opened] = await runBatch(d1, [open, ...endsOf(session), ...(rehash === null ? [] : [replace])])
-      return signIns.openForPassword.rows(opened).length === 1
+      const [opened, waiting, told] = await runBatch(d1, [
+        open,
+        ...judgedSignIn.bind(judged, { ...values, userId: id }),
+        ...endsOf(session),
+        ...(rehash === null ? [] : [replace]),
+      ])
+      if (signIns.openForPassword.rows(opened).length === 1) return { mail: judgedSignIn.mailOf(told) }
+      return judgedSignIn.waits(waiting) ? 'waiting' : 'changed'
     },
 
     async rotate({ place, client, ...rotation }) {

@@ -1,5 +1,7 @@
 /** Accounts: who may sign in, as the rules see them, and where they are kept. */
 
+import type { CountedFailures } from './attempts.ts'
+
 export interface Account {
   /** The integer key; `user_id` to callers. */
   readonly id: number
@@ -26,9 +28,26 @@ export interface OwnSession {
   readonly sid: string
 }
 
+/** An account as a sign-in finds it, and what is known of its address beside. */
+export interface FoundForSignIn {
+  readonly account: SignInAccount | null
+  readonly createdAt: number
+  /** When it was signed in from this place last. */
+  readonly seenAt: number | null
+  /** Whether it was signed in from any place before. */
+  readonly knowsPlaces: boolean
+  readonly failures: readonly CountedFailures[]
+}
+
 export interface AccountStore {
   /** `email` as `normalizeEmail` made it. */
   readonly findByEmail: (email: string) => Promise<SignInAccount | null>
+  /** The same, with what a sign-in from this place (`seenPlaceKey`) is judged by: one round trip. */
+  readonly findForSignIn: (asked: {
+    readonly email: string
+    readonly subject: string
+    readonly place: string
+  }) => Promise<FoundForSignIn>
 }
 
 /** E-mail addresses are compared in this form. */

@@ -3,23 +3,23 @@
  * whoever got hold of a session and a password cannot keep the owner out by it.
  */
 
-import type { Caller } from '../caller.ts'
+import type { TimedCaller } from '../caller.ts'
 import type { LinkRule } from '../mails/follow-link.ts'
 import type { MailRef } from '../mails/outbox.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
 import { factsOf, onceADay, requestMail } from './account-change.ts'
-import { requirePassword } from './require-password.ts'
+import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
 /**
  * Asks for another address, and returns the mail to announce. Throws `password_not_valid`, `wrong_data_structure` for the address that
  * the account has, and `unavailable`.
  */
 export async function requestAddressChange(
-  services: Pick<Services, 'settings' | 'accounts' | 'passwords' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>,
+  services: PasswordTryServices & Pick<Services, 'accountChanges' | 'newId'>,
   { account }: Pick<OwnSession, 'account'>,
   { password, new_email }: { readonly password: string; readonly new_email: string },
-  caller: Caller,
+  caller: TimedCaller,
 ): Promise<MailRef | null> {
   const { userId } = await requirePassword(services, account, password, 'password', caller)
   const email = normalizeEmail(new_email)

@@ -4,17 +4,16 @@
  */
 
 import { TesseraError } from '../../errors.ts'
-import type { Caller } from '../caller.ts'
+import type { Caller, TimedCaller } from '../caller.ts'
 import { findUnused, type LinkRule } from '../mails/follow-link.ts'
 import type { MailRef } from '../mails/outbox.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
 import { factsOf, requestMail, type Written } from './account-change.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
-import { requirePassword } from './require-password.ts'
+import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
-type CredentialServices = PasswordRulesDeps &
-  Pick<Services, 'settings' | 'accounts' | 'passwords' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>
+type CredentialServices = PasswordRulesDeps & PasswordTryServices & Pick<Services, 'accountChanges' | 'newId'>
 
 /** Takes a request for a new password, and returns the mail to announce. Throws `unavailable`. */
 export async function forgotPassword(
@@ -59,7 +58,7 @@ export async function changePassword(
   services: CredentialServices,
   { account, sid }: OwnSession,
   passwords: { readonly current_password: string; readonly new_password: string },
-  caller: Caller,
+  caller: TimedCaller,
 ): Promise<MailRef | null> {
   const { current_password: current, new_password: password } = passwords
   const verified = await requirePassword(services, account, current, 'current_password', caller)
@@ -83,7 +82,7 @@ export async function leave(
   services: CredentialServices,
   { account, sid }: OwnSession,
   password: string,
-  caller: Caller,
+  caller: TimedCaller,
 ): Promise<MailRef | null> {
   const verified = await requirePassword(services, account, password, 'password', caller)
   const email = account.email === null ? null : normalizeEmail(account.email)

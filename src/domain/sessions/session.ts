@@ -1,6 +1,7 @@
 /** A session, and where sessions are kept: one row each. Times are whole seconds since 1970. */
 
 import type { Account, SignInAccount } from '../accounts/account.ts'
+import type { JudgedTry } from '../accounts/attempts.ts'
 import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
 import type { Settings } from '../settings.ts'
@@ -49,6 +50,17 @@ export interface NewSession {
   /** How many sessions the account may have, this one included: the oldest ends. */
   readonly sessionsMax: number
 }
+
+/** What a sign-in by password was judged by. `notice`: for its owner, where the place is new, or others had failed before it. */
+export interface JudgedSignIn extends JudgedTry {
+  readonly notice: DueNotice
+}
+
+/**
+ * What a sign-in came to. `changed`: meanwhile the account was deactivated or its password changed. `waiting`: meanwhile so many others failed
+ * that it has to wait. Otherwise the caller announces `mail`.
+ */
+export type OpenedForPassword = 'changed' | 'waiting' | { readonly mail: string | null }
 
 export interface Rotation extends NamedSession {
   readonly presentedJti: string
@@ -118,10 +130,15 @@ export interface SessionStore {
    */
   readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | 'inactive' | 'taken'>
   /**
-   * Opens a session for an account whose password was just verified, and replaces the hash by `rehash` where given.
-   * `false`: meanwhile the account was deactivated or its password changed, and nothing was written.
+   * Opens a session for an account whose password was just verified, replaces the hash by `rehash` where given, notes the place, and
+   * forgets the failures that it was judged by. Where it opens none, it does nothing of that.
    */
-  readonly openForPassword: (account: SignInAccount, rehash: string | null, session: NewSession) => Promise<boolean>
+  readonly openForPassword: (
+    account: SignInAccount,
+    rehash: string | null,
+    session: NewSession,
+    judged: JudgedSignIn,
+  ) => Promise<OpenedForPassword>
   /** One conditional write, and the row as it is after it. `null`: no such session. */
   readonly rotate: (rotation: Rotation) => Promise<RotatedSession | null>
   /** Ends a session and stores the mail about it, if it does, in one transaction. */

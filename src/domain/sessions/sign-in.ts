@@ -6,11 +6,17 @@
  */
 
 import { TesseraError } from '../../errors.ts'
-import type { Cause } from '../../log.ts'
-import { normalizeEmail } from '../accounts/account.ts'
+import {
+  countRefusal,
+  type PasswordTry,
+  type PasswordTryServices,
+  refusalOf,
+  tryPassword,
+} from '../accounts/password-try.ts'
 import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
-import type { Caller } from '../caller.ts'
+import type { Caller, TimedCaller } from '../caller.ts'
+import type { DueNotice } from '../mails/notice.ts'
 import type { NewSession } from './session.ts'
 import type { Services } from '../services.ts'
 import { readSessions } from './end.ts'
@@ -46,23 +52,39 @@ export async function openForGuid(
   return firstPair(services, session, account, issuer)
 }
 
-/** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one. */
+/** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one, and for one that has to wait. */
 export async function signInByPassword(
-  services: SignInServices & Pick<Services, 'accounts' | 'passwords' | 'log'>,
+  services: SignInServices & PasswordTryServices & Pick<Services, 'log'>,
   credentials: { readonly primary_email: string; readonly password: string },
-  caller: SignInCaller,
+  caller: SignInCaller & TimedCaller,
 ): Promise<Pair> {
-  const account = await services.accounts.findByEmail(normalizeEmail(credentials.primary_email))
-  // The password is verified first, against a decoy where there is no account or no hash, so that every refusal takes as long.
-  const check = await services.passwords.verify(credentials.password, account?.passwordHash ?? null)
-  const cause = refusal(account, check.matches)
-  if (account === null || cause !== undefined) throw new TesseraError('no_active_account', { cause })
+  const tried = await tryPassword(services, credentials, caller)
+  const { account, check } = tried
+  const cause = refusalOf(tried)
+  if (account === null || cause !== undefined) {
+    await countRefusal(services, tried, caller)
+    throw new TesseraError('no_active_account', { cause })
+  }
 
   const rehash = check.outdated ? await rehashed(services, credentials.password) : null
   const session = await newSession(services, caller)
-  const opened = await services.sessions.openForPassword(account, rehash, session)
-  if (!opened) throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
+  const notice = noticeOf(services, tried, account.id, session, caller.issuer)
+  const opened = await services.sessions.openForPassword(account, rehash, session, { ...tried, notice })
+  if (opened === 'waiting') throw new TesseraError('no_active_account', { cause: 'waiting' })
+  if (opened === 'changed') throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
+  if (opened.mail !== null) caller.afterwards(services.announce({ id: opened.mail, account: account.id }))
   return firstPair(services, session, account, caller.issuer)
+}
+
+function noticeOf(
+  { settings }: Pick<Services, 'settings'>,
+  { isNewPlace, failures }: PasswordTry,
+  userId: number,
+  { sid, now, client }: NewSession,
+  issuer: string,
+): DueNotice {
+  const facts = { at: now, client, origin: settings.publicUrl ?? issuer, isNewPlace, failures }
+  return { kind: 'new_sign_in', userId, dedupeKey: `new_sign_in:${sid}`, facts }
 }
 
 /** A fresh hash; `null` where the engine failed. The sign-in goes on under the old hash, since the password was right. */
@@ -76,13 +98,6 @@ async function rehashed(
     log({ event: 'password_not_rehashed', error: describeError(error) })
     return null
   }
-}
-
-function refusal(account: { isActive: boolean; isConfirmed: boolean } | null, matches: boolean): Cause | undefined {
-  if (account === null) return 'unknown address'
-  if (!matches) return 'wrong password'
-  if (!account.isActive) return 'inactive'
-  return account.isConfirmed ? undefined : 'unconfirmed'
 }
 
 /** A session for a caller, as it will be opened now. */

@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 
-import type { Caller } from '../../domain/caller.ts'
+import type { Caller, TimedCaller } from '../../domain/caller.ts'
 import type { AppEnv } from '../factory.ts'
 import { hasServiceKey } from './bearer.ts'
 import { readClient } from './client.ts'
@@ -11,6 +11,16 @@ import { readNamedClient, requireNamedClient } from './named-client.ts'
 /** Who asks. Throws as `readClient` and `readNamedClient` do. */
 export async function readCaller(c: Context<AppEnv>): Promise<Caller> {
   return { client: (await readNamedClient(c)) ?? readClient(c), issuer: readIssuer(c) }
+}
+
+/** The same, where the time of the answer must not tell what was done. */
+export async function readTimedCaller(c: Context<AppEnv>): Promise<TimedCaller> {
+  return {
+    ...(await readCaller(c)),
+    afterwards(work) {
+      c.executionCtx.waitUntil(work)
+    },
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ import { type AppEnv, factory } from '../factory.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
 import { authenticateOwner } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readCaller } from '../request/caller.ts'
+import { readCaller, readTimedCaller } from '../request/caller.ts'
 import { clearPair } from '../request/cookies.ts'
 import { readLanguage, readTimeZone } from '../request/language.ts'
 
@@ -62,18 +62,18 @@ export const accountRoutes = factory
   .post('/password', refuseCrossOrigin, async (c) => {
     const [{ changePassword }, { ChangePasswordRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const passwords = await readJson(c, ChangePasswordRequest)
-    announceLater(c, await changePassword(c.env, await authenticateSession(c), passwords, await readCaller(c)))
+    announceLater(c, await changePassword(c.env, await authenticateSession(c), passwords, await readTimedCaller(c)))
     return c.body(null, 204)
   })
   .post('/email', refuseCrossOrigin, async (c) => {
     const [{ requestAddressChange }, { ChangeEmailRequest }] = await Promise.all([loadAddressChange(), loadContract()])
     const change = await readJson(c, ChangeEmailRequest)
-    return accept(c, await requestAddressChange(c.env, await authenticateSession(c), change, await readCaller(c)))
+    return accept(c, await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedCaller(c)))
   })
   .delete('/me', refuseCrossOrigin, async (c) => {
     const [{ leave }, { LeaveRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { password } = await readJson(c, LeaveRequest)
-    announceLater(c, await leave(c.env, await authenticateSession(c), password, await readCaller(c)))
+    announceLater(c, await leave(c.env, await authenticateSession(c), password, await readTimedCaller(c)))
     clearPair(c)
     return c.body(null, 204)
   })

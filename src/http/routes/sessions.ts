@@ -13,7 +13,7 @@ import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { describeAccount, describeSession } from '../answer/describe.ts'
 import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readCaller } from '../request/caller.ts'
+import { readTimedCaller } from '../request/caller.ts'
 import { Credentials } from '../request/contract.ts'
 import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
 import { readNamedClient } from '../request/named-client.ts'
@@ -26,7 +26,7 @@ export const sessionRoutes = factory
   .basePath('/auth')
   .post('/session', issuing({ allow: ['POST', 'DELETE'] }), async (c) => {
     const credentials = await readJson(c, Credentials)
-    const caller = { ...(await readCaller(c)), cookies: readAllAccessCookies(c) }
+    const caller = { ...(await readTimedCaller(c)), cookies: readAllAccessCookies(c) }
     const pair = await signInByPassword(c.env, credentials, caller)
     writePair(c, pair)
     return c.json(describeAccount(pair.account))

@@ -15,7 +15,7 @@ import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { verifyToken } from '../../domain/tokens/verify.ts'
 import { describePair } from '../answer/describe.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
-import { readCaller } from '../request/caller.ts'
+import { readCaller, readTimedCaller } from '../request/caller.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
 import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
@@ -26,7 +26,8 @@ export const tokenRoutes = factory
   .basePath('/auth/token')
   .post('/', async (c) => {
     const credentials = await readJson(c, Credentials)
-    return c.json(describePair(await signInByPassword(c.env, credentials, { ...(await readCaller(c)), cookies: [] })))
+    const caller = { ...(await readTimedCaller(c)), cookies: [] }
+    return c.json(describePair(await signInByPassword(c.env, credentials, caller)))
   })
   .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)

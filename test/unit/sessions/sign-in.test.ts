@@ -21,7 +21,7 @@ import {
 import { refusal } from '../../support/refusals.ts'
 import { GUID } from '../../support/accounts.ts'
 
-const REQUEST = { client: HOME, issuer: ISSUER, cookies: [] }
+const REQUEST = { client: HOME, issuer: ISSUER, cookies: [], afterwards() {} }
 
 const PBKDF2_CONTROL_CHARACTER = `$pbkdf2-sha256$i=1000$${SALT}$ID0zTmbDz3ChqdtB6ooOxwBgGIPB1rlD4wIjNl49RnU`
 
@@ -85,7 +85,7 @@ describe('signing in with a password', async () => {
     // Neither the flags nor the hash of the account leave the rules.
     expect(pair.account).toEqual({ id: 7, guid: GUID, email: 'somebody@example.com', group: 'staff' })
     expect(pair.expiresAt).toBe(NOW + 864_000)
-    expect(services.calls).toEqual(['findByEmail', 'openForPassword'])
+    expect(services.calls).toEqual(['findForSignIn', 'openForPassword'])
     expect(services.rehashes).toEqual([null])
   })
 
@@ -105,7 +105,7 @@ describe('signing in with a password', async () => {
       const { services, work } = withAccount(changes)
       expect(await refusal(signIn(services, 'somebody@example.com', password))).toEqual(refused(cause))
       expect(work).toEqual([OWN_WORK])
-      expect([services.calls, services.rows.size]).toEqual([['findByEmail'], 0])
+      expect([services.calls, services.rows.size]).toEqual([['findForSignIn', 'countFailure'], 0])
     },
   )
 

@@ -5,7 +5,7 @@ import { createECDH, createHash, createHmac, hkdfSync } from 'node:crypto'
 import { calculateJwkThumbprint, createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 
-import { subjectOf } from '../../../src/domain/accounts/subject.ts'
+import { subjectOf } from '../../../src/domain/accounts/attempts.ts'
 import { deriveKeys } from '../../../src/domain/tokens/keys.ts'
 import { createTokens } from '../../../src/domain/tokens/tokens.ts'
 import { GUID } from '../../support/accounts.ts'

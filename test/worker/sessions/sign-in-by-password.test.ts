@@ -8,7 +8,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 
 import { createAccountStore } from '../../../src/db/accounts/store.ts'
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
-import { createAccount, dumpTables, emptyTables, HASHES, PASSWORD } from '../../support/accounts.ts'
+import type { JudgedSignIn } from '../../../src/domain/sessions/session.ts'
+import { createAccount, dumpBesideAttempts, dumpTables, emptyTables, HASHES, PASSWORD } from '../../support/accounts.ts'
 import {
   answer,
   answerBesideCookies,
@@ -55,7 +56,7 @@ describe('POST /auth/session', () => {
     expect((await EXCHANGES.cookies(worker, tokens)).status).toBe(200)
   })
 
-  test('says the same to the byte, sets no cookie and writes nothing, whatever is wrong', async () => {
+  test('says the same to the byte, sets no cookie and only counts it, whatever is wrong', async () => {
     const good = await createAccount(env.DB)
     const inactive = await createAccount(env.DB, { isActive: false })
     const unconfirmed = await createAccount(env.DB, { confirmedAt: null })
@@ -68,14 +69,16 @@ describe('POST /auth/session', () => {
       'no password set': [without.email, PASSWORD],
     } as const
 
+    const before = await dumpBesideAttempts(env.DB)
     for (const [name, [primary_email, password]] of Object.entries(attempts)) {
-      const response = await callWithoutTrace(path, { method: 'POST', json: { primary_email, password } })
+      const response = await worker.call(path, { method: 'POST', json: { primary_email, password } })
       expect({ name, cookies: setCookies(response), ...(await answerBesideCookies(response)) }).toEqual({
         name,
         cookies: {},
         ...NO_ACCOUNT,
       })
     }
+    expect(await dumpBesideAttempts(env.DB)).toEqual(before)
   })
 
   test.each<[string, BodyOptions, unknown]>([
@@ -132,7 +135,7 @@ describe('POST /auth/token', () => {
     expect(secrets.filter((secret) => stored.includes(secret))).toEqual([])
   })
 
-  test('says the same to the byte, and writes nothing, whatever is wrong', async () => {
+  test('says the same to the byte, and only counts it, whatever is wrong', async () => {
     const good = await createAccount(env.DB)
     const inactive = await createAccount(env.DB, { isActive: false })
     const unconfirmed = await createAccount(env.DB, { confirmedAt: null })
@@ -142,7 +145,7 @@ describe('POST /auth/token', () => {
     const costly = await createAccount(env.DB, {
       passwordHash: HASHES.current.replace('m=19456', 'm=4194304'),
     })
-    const before = await dumpTables(env.DB)
+    const before = await dumpBesideAttempts(env.DB)
 
     const answers = {
       'unknown e-mail': await answer(await signInByJson('nobody@example.com')),
@@ -159,7 +162,7 @@ describe('POST /auth/token', () => {
     }
 
     for (const [name, got] of Object.entries(answers)) expect({ name, ...got }).toEqual({ name, ...NO_ACCOUNT })
-    expect(await dumpTables(env.DB)).toEqual(before)
+    expect(await dumpBesideAttempts(env.DB)).toEqual(before)
   })
 
   test.each([
@@ -269,6 +272,23 @@ describe('POST /auth/token', () => {
 
 const CLIENT = { address: HOME, asn: null, country: null, city: null, provider: null, userAgent: null }
 
+/** What a sign-in from a known place was judged by. */
+const JUDGED: JudgedSignIn = {
+  subject: 'subject',
+  topic: 'sign_in',
+  failures: 0,
+  waits: false,
+  place: '-/203.0.113.0/24',
+  notesPlace: true,
+  isNewPlace: true,
+  notice: {
+    kind: 'new_sign_in',
+    userId: 0,
+    dedupeKey: 'new_sign_in:sid',
+    facts: { at: 1, client: CLIENT, origin: ORIGIN, isNewPlace: true, failures: 0 },
+  },
+}
+
 const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replaced: [], sessionsMax: 1 }
 
 test.each([
@@ -281,10 +301,16 @@ test.each([
   if (verified === null) throw new Error('no account')
   const store = createSessionStore(env.DB, () => crypto.randomUUID())
   const old = { ...OPENED, sid: crypto.randomUUID(), jti: crypto.randomUUID() }
-  expect(await store.openForPassword(verified, null, old)).toBe(true)
+  expect(await store.openForPassword(verified, null, old, JUDGED)).toEqual({ mail: null })
   const readHash = () => env.DB.prepare('select password_hash from users where id = ?').bind(verified.id).first()
   await env.DB.prepare(`update users set ${change} where id = ?`).bind(verified.id).run()
   const before = await readHash()
+  await env.DB.prepare("insert into attempts values ('subject', 'sign_in', 3, 1, 1, 0)").run()
+  const beside = async () => {
+    const { attempts, seen_places: places, notifications } = await dumpTables(env.DB)
+    return { attempts, places, notifications }
+  }
+  const noted = await beside()
 
   const session = {
     ...OPENED,
@@ -293,9 +319,16 @@ test.each([
     replaced: [{ sid: old.sid, userId: verified.id, guid: verified.guid }],
   }
   const rehash = change.startsWith('password') ? 'rehashed' : null
-  expect(await store.openForPassword(verified, rehash, session)).toBe(false)
+  const judged = {
+    ...JUDGED,
+    failures: 3,
+    place: '-/198.51.100.0/24',
+    notice: { ...JUDGED.notice, userId: verified.id, dedupeKey: 'new_sign_in:another' },
+  }
+  expect(await store.openForPassword(verified, rehash, session, judged)).toBe('changed')
 
   expect(await env.DB.prepare('select 1 from sessions where sid = ?').bind(session.sid).first()).toBeNull()
   expect(await readHash()).toEqual(before)
+  expect(await beside()).toEqual(noted)
   expect((await store.find(old.sid))?.session.endedAt).toBeNull()
 })

@@ -6,7 +6,7 @@ import { answer, COMMON, malformed, NO_ACCOUNT, NOT_JSON, problem, STRING_MISSIN
 import { TEST_BINDINGS } from '../../support/bindings.ts'
 import { keepLog } from '../../support/log.ts'
 import { callWithoutDatabase } from '../../support/counted-worker.ts'
-import { callWithoutTrace } from '../../support/requests.ts'
+import { callWhichCounts } from '../../support/requests.ts'
 
 const KIB = 1024
 
@@ -63,7 +63,7 @@ describe.each(JSON_ROUTES)('POST $path', ({ path, fields, READ, headers: own = {
   function post(body: BodyInit, headers: Record<string, string> = json) {
     const options = { method: 'POST', body, headers: { ...own, ...headers } }
     // A sign-in reads the account first; nobody else needs D1 to refuse a body.
-    return READ === NO_ACCOUNT ? callWithoutTrace(path, options).then(answer) : callWithoutDatabase(path, options)
+    return READ === NO_ACCOUNT ? callWhichCounts(path, options).then(answer) : callWithoutDatabase(path, options)
   }
 
   test.each([
@@ -236,6 +236,6 @@ describe('POST /auth/token', () => {
   test('takes a password of 1,024 characters', async () => {
     const json = { primary_email: 'nobody@example.com', password: 'x'.repeat(1024) }
 
-    expect(await answer(await callWithoutTrace('/auth/token', { method: 'POST', json }))).toEqual(NO_ACCOUNT)
+    expect(await answer(await callWhichCounts('/auth/token', { method: 'POST', json }))).toEqual(NO_ACCOUNT)
   })
 })

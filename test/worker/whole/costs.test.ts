@@ -34,6 +34,11 @@ async function everyOperation(
   const old = cookies
   cookies = pairOf(await measure('GET /refresh', () => worker.call('/refresh', { cookies })))
   await measure('GET /refresh, used', () => worker.call('/refresh', { cookies: old }))
+  await measure('POST /auth/token, from a new place', () => post('/auth/token', credentials))
+  const wrong = { ...credentials, password: 'wrong' }
+  await measure('POST /auth/token, the first that fails', () => post('/auth/token', wrong))
+  await measure('POST /auth/token, another that fails', () => post('/auth/token', wrong))
+  await measure('POST /auth/token, after these', () => post('/auth/token', credentials))
   const signedIn = await measure('POST /auth/token', () => post('/auth/token', credentials))
   const refresh = await refreshOf(signedIn)
   const next = await measure('POST /auth/token/refresh', () => post('/auth/token/refresh', { refresh }))
@@ -81,7 +86,13 @@ test('an operation reads and writes this many rows, index entries included', asy
     // An account is its row, two index entries and the counter of ids; a session its row and two index entries.
     'GET /{guid}, a new one': { read: 20, written: 7 },
     'GET /{guid}': { read: 20, written: 3 },
-    'POST /auth/token': { read: 15, written: 3 },
+    // Its place is a row with an entry of its index, and the mail about it a row with three.
+    'POST /auth/token, from a new place': { read: 22, written: 9 },
+    // A failure is a row with an entry of its index, and then that row again, whose end is another one.
+    'POST /auth/token, the first that fails': { read: 6, written: 2 },
+    'POST /auth/token, another that fails': { read: 7, written: 1 },
+    'POST /auth/token, after these': { read: 29, written: 4 },
+    'POST /auth/token': { read: 25, written: 3 },
     // A rotation is its row: what D1 is billed by.
     'GET /refresh': { read: 4, written: 1 },
     'POST /auth/token/refresh': { read: 4, written: 1 },
@@ -92,9 +103,9 @@ test('an operation reads and writes this many rows, index entries included', asy
     'POST /auth/token/introspect': { read: 2, written: 0 },
     'POST /auth/token/revoke': { read: 3, written: 1 },
     'GET /auth/me': { read: 2, written: 0 },
-    'GET /auth/sessions': { read: 9, written: 0 },
+    'GET /auth/sessions': { read: 11, written: 0 },
     'GET /auth/places': { read: 5, written: 0 },
-    'POST /auth/session': { read: 15, written: 3 },
+    'POST /auth/session': { read: 25, written: 3 },
     'DELETE /auth/session': { read: 3, written: 1 },
     // One row of the account, however many sessions it ends.
     'DELETE /auth/sessions': { read: 8, written: 1 },

@@ -1,0 +1,63 @@
+/**
+ * What was tried for an address, in D1. A count and the wait that it makes are one conditional statement, so that of any number of tries at
+ * once no more are free than of as many in a row.
+ */
+
+import { and, eq, sql } from 'drizzle-orm'
+
+import {
+  type AttemptStore,
+  FIRST_WAIT_SECONDS,
+  FREE_FAILURES,
+  LONGEST_WAIT_SECONDS,
+  STRANGERS,
+} from '../../domain/accounts/attempts.ts'
+import { runBatch } from '../d1.ts'
+import { prepareNotice } from '../mails/notices.ts'
+import { insertInto } from '../query.ts'
+import { attempts, users } from '../schema.ts'
+import { parameter, prepare } from '../statement.ts'
+import { isInARow, isJudging, waits } from './failures.ts'
+
+/** The attempt store over a D1 database. Build it once per isolate. */
+export function createAttemptStore(d1: D1Database, newId: () => string): AttemptStore {
+  const count = prepare(d1, countFailure())
+  const notice = prepareNotice(d1, beginsWait())
+
+  return {
+    async countFailure({ notice: due, ...values }) {
+      const store = notice.bind(newId(), due, { ...values, userId: due.userId })
+      const [, stored] = await runBatch(d1, [count.bind(values), store])
+      return notice.rows(stored)[0]?.id ?? null
+    },
+  }
+}
+
+function countFailure() {
+  const { count, since, waitsUntil } = attempts
+  const now = parameter('now')
+  const beyond = sql`${count} + 1 - ${FREE_FAILURES}`
+  const wait = sql`min(${LONGEST_WAIT_SECONDS}, ${FIRST_WAIT_SECONDS} * (1 << min(${beyond}, 20)))`
+  return insertInto(attempts)
+    .values({ subject: parameter('subject'), topic: parameter('topic'), count: 1, since: now, at: now, waitsUntil: 0 })
+    .onConflictDoUpdate({
+      target: [attempts.subject, attempts.topic],
+      set: {
+        count: sql`case when ${waits} then ${count} when ${isInARow} then ${count} + 1 else 1 end`,
+        since: sql`case when ${isInARow} then ${since} else ${now} end`,
+        at: now,
+        waitsUntil: sql`case when ${waits} or not ${isInARow} or ${beyond} < 0 then ${waitsUntil} else ${now} + ${wait} end`,
+      },
+    })
+}
+
+/** The condition that the failure which was just counted makes strangers wait, whose owner may sign in. */
+function beginsWait() {
+  const begins = and(
+    isJudging,
+    eq(attempts.topic, STRANGERS),
+    eq(attempts.count, FREE_FAILURES),
+    sql`${attempts.waitsUntil} = ${parameter('now')} + ${FIRST_WAIT_SECONDS}`,
+  )
+  return sql`${users.isActive} = 1 and ${users.confirmedAt} is not null and exists (select 1 from ${attempts} where ${begins})`
+}

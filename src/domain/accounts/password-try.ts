@@ -1,0 +1,104 @@
+/**
+ * One try of a password. Whatever fails, it takes the same two round trips and the same work, and writes the same rows: a difference
+ * would tell anybody which addresses have an account.
+ */
+
+import { TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
+import type { TimedCaller } from '../caller.ts'
+import { seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
+import type { Services } from '../services.ts'
+import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
+import { FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
+import type { PasswordCheck } from './passwords.ts'
+
+/** A place is noted again when it was noted a day ago: most sign-ins write no row for it. */
+const NOTED_AGAIN_SECONDS = 86_400
+
+export type PasswordTryServices = Pick<
+  Services,
+  'settings' | 'accounts' | 'attempts' | 'passwords' | 'subjectOf' | 'announce' | 'now'
+>
+
+/** What is known of a try before it is decided. */
+export interface PasswordTry extends JudgedTry {
+  readonly account: SignInAccount | null
+  readonly check: PasswordCheck
+}
+
+/** Looks an address up and verifies the password, also where there is no account and where the try is refused anyway. */
+export async function tryPassword(
+  { accounts, passwords, subjectOf, now: clock }: PasswordTryServices,
+  { primary_email, password }: { readonly primary_email: string; readonly password: string },
+  { client }: TimedCaller,
+): Promise<PasswordTry> {
+  const now = clock()
+  const email = normalizeEmail(primary_email)
+  const [subject, place] = [await subjectOf(email), seenPlaceKey(client)]
+  const { account, seenAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn({ email, subject, place })
+  const isAtHome = seenAt !== null && seenAt > now - SEEN_PLACE_SECONDS
+  const judgement = judge(failures, { address: client.address, isAtHome, now })
+  // The password is verified against a decoy where there is no account or no hash.
+  const check = await passwords.verify(password, account?.passwordHash ?? null)
+  return {
+    ...judgement,
+    subject,
+    account,
+    check,
+    place,
+    notesPlace: seenAt === null || seenAt <= now - NOTED_AGAIN_SECONDS,
+    isNewPlace: !isAtHome && (knowsPlaces || createdAt <= now - SEEN_PLACE_SECONDS),
+  }
+}
+
+/** Why a try is refused, or `undefined`. */
+export function refusalOf({ account, check, waits }: PasswordTry): Cause | undefined {
+  if (waits) return 'waiting'
+  if (account === null) return 'unknown address'
+  if (!check.matches) return 'wrong password'
+  if (!account.isActive) return 'inactive'
+  return account.isConfirmed ? undefined : 'unconfirmed'
+}
+
+/** Counts a try that was refused, and tells the owner if it makes strangers wait. */
+export async function countRefusal(
+  { settings, attempts, announce, now: clock }: PasswordTryServices,
+  { subject, topic, account }: PasswordTry,
+  { client, issuer, afterwards }: TimedCaller,
+): Promise<void> {
+  const now = clock()
+  const userId = account?.id ?? 0
+  const mail = await attempts.countFailure({
+    subject,
+    topic,
+    now,
+    notice: {
+      kind: 'sign_ins_paused',
+      userId,
+      dedupeKey: `sign_ins_paused:${subject}:${now}`,
+      facts: { at: now, client, origin: settings.publicUrl ?? issuer, failures: FREE_FAILURES },
+    },
+  })
+  if (mail !== null) afterwards(announce({ id: mail, account: userId }))
+}
+
+/**
+ * The password of an account, asked for once more where a session alone is not enough: whoever has a token is not yet its owner, and may
+ * guess no more often than others. Returns the hash that it fits. Throws `password_not_valid`, which names the field that it stands in, and
+ * `unavailable`.
+ */
+export async function requirePassword(
+  services: PasswordTryServices,
+  { id, email }: Account,
+  password: string,
+  field: 'password' | 'current_password',
+  caller: TimedCaller,
+): Promise<Verified> {
+  const tried = await tryPassword(services, { primary_email: email ?? '', password }, caller)
+  const { account, check, waits } = tried
+  const hash = account?.id === id && check.matches && !waits ? account.passwordHash : null
+  if (hash !== null) return { userId: id, passwordHash: hash }
+  await countRefusal(services, tried, caller)
+  const cause = waits ? 'waiting' : 'wrong password'
+  throw new TesseraError('password_not_valid', { cause, fields: { [field]: ['is not right'] } })
+}

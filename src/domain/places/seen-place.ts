@@ -1,0 +1,18 @@
+/**
+ * Places as sign-ins remember them: a country and a network in it. `LOCATION_POLICY` may be as narrow as one address, and a mail about each
+ * new address of a phone would soon be read by nobody.
+ */
+
+import { networkOf } from './address.ts'
+import type { Client } from './place.ts'
+
+/** How long a place is known after the last sign-in from there. */
+export const SEEN_PLACE_SECONDS = 90 * 86_400
+
+/** What stands for a network whose number is not known. */
+const RANGE_BITS = { v4: 24, v6: 48 }
+
+/** The name of a client's place: `DE/AS64500`, or `DE/203.0.113.0/24` where the network is not known, or `-/…` where the country is not. */
+export function seenPlaceKey({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>): string {
+  return `${country ?? '-'}/${asn === null ? networkOf(address, RANGE_BITS) : `AS${asn}`}`
+}
