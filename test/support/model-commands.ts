@@ -130,7 +130,9 @@ export function signIn(
       const tokens = await readTokens(response, via, model, owner)
       const pair = readNewPair(model, owner, tokens, place, null)
       const replaced = carried === null || isByPassword ? [] : [carried.session]
-      model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair, replaced).held.push(pair)
+      const session = model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair, replaced)
+      session.held.push(pair)
+      if (isByPassword) model.signedIn(session)
     },
   })
 }

@@ -88,7 +88,16 @@ export function watch(): void {
 }
 
 export function freshAccount(): ModelAccount {
-  return { guid: '', email: null, id: null, isActive: true, endedBefore: null, endedExcept: null, allowed: new Map() }
+  return {
+    guid: '',
+    email: null,
+    id: null,
+    isActive: true,
+    endedBefore: null,
+    endedExcept: null,
+    allowed: new Map(),
+    seen: new Map(),
+  }
 }
 
 const OWNERS_AT_ONCE = 500
@@ -159,6 +168,7 @@ export const LINK_PATHS = { end_sessions: '/links/end-sessions', allow_place: '/
 const SUBJECTS = {
   location_blocked: 'We blocked a sign-in from another place',
   token_reused: 'We ended a session that was used twice',
+  new_sign_in: 'A sign-in from a new place',
 }
 
 async function deliverMails(world: World): Promise<void> {

@@ -64,6 +64,8 @@ export const SESSIONS_MAX = 4
 const RACE_SECONDS = 10
 const LINK_TTL_SECONDS = 86_400
 const ALLOWED_TTL_SECONDS = 90 * 86_400
+const SEEN_SECONDS = 90 * 86_400
+const SEEN_AGAIN_SECONDS = 86_400
 const KEEP_ENDED_SECONDS = 86_400
 const KEEP_MAILS_SECONDS = 30 * 86_400
 
@@ -78,6 +80,8 @@ export interface ModelAccount {
   endedExcept: ModelSession | null
   /** Until when (seconds), by the name of the place. */
   readonly allowed: Map<string, number>
+  /** When it was signed in from a place by password, to a day. */
+  readonly seen: Map<string, number>
 }
 
 /** What a holder has. The texts are the Worker's own; the model only compares them. */
@@ -111,7 +115,7 @@ export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revo
 export type LinkPurpose = 'end_sessions' | 'allow_place'
 
 export interface ModelMail {
-  readonly kind: 'location_blocked' | 'token_reused'
+  readonly kind: 'location_blocked' | 'token_reused' | 'new_sign_in'
   readonly session: ModelSession
   readonly at: number
   /** The places that *that was me* may allow: where the session was blocked, and, if its owner says so, its former one. */
@@ -171,6 +175,15 @@ export class SessionModel {
     this.sessions.push(session)
     this.endOldest(session)
     return session
+  }
+
+  /** A session that a password opened: accounts of the model are old, so that their first place is a new one, too. */
+  signedIn(session: ModelSession): void {
+    const { account, place } = session
+    const key = `${place.country} ${place.asn ?? place.subnet}`
+    const seenAt = account.seen.get(key) ?? 0
+    if (seenAt <= this.now - SEEN_SECONDS) this.mail('new_sign_in', session, [])
+    if (seenAt <= this.now - SEEN_AGAIN_SECONDS) account.seen.set(key, this.now)
   }
 
   /** An account has so many sessions; a sign-in beyond that ends those that were opened first. */

@@ -23,10 +23,10 @@ export function createAccountStore(d1: D1Database): AccountStore {
     isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
   }
   const ofAccount = eq(seenPlaces.userId, users.id)
-  const seenAt = sql<
+  const seenAtPlace = sql<
     number | null
   >`(select ${seenPlaces.seenAt} from ${seenPlaces} where ${ofAccount} and ${seenPlaces.place} = ${parameter('place')})`
-  const knowsPlaces = sql<number>`exists (select 1 from ${seenPlaces} where ${ofAccount})`
+  const knowsAny = sql<number>`exists (select 1 from ${seenPlaces} where ${ofAccount})`
   // The collation is that of the index: an address that was written by SQL in mixed case finds its account.
   const hasEmail = sql`${users.primaryEmail} = ${parameter('email')} collate nocase`
 
@@ -36,8 +36,8 @@ export function createAccountStore(d1: D1Database): AccountStore {
     select({
       ...columns,
       ...aliased({ createdAt: users.createdAt }),
-      seenAt: seenAt.as('seenAt'),
-      knowsPlaces: knowsPlaces.as('knowsPlaces'),
+      seenAt: seenAtPlace.as('seenAt'),
+      knowsPlaces: knowsAny.as('knowsPlaces'),
     })
       .from(users)
       .where(hasEmail),

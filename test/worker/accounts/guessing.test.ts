@@ -135,7 +135,7 @@ describe('failures in a row', () => {
     for (let i = 0; i < 12; i += 1) await fail(spellings[i % 3] ?? '', 1)
     await fail('zoe@example.com', 1)
 
-    expect((await counted()).map(({ count }) => count).toSorted()).toEqual([1, 10])
+    expect(new Set((await counted()).map(({ count }) => count))).toEqual(new Set([1, 10]))
     const stored = JSON.stringify((await dumpTables(env.DB))['attempts'])
     expect(stored).not.toMatch(/example|zo/i)
   })

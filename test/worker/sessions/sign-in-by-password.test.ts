@@ -291,6 +291,12 @@ const JUDGED: JudgedSignIn = {
 
 const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replaced: [], sessionsMax: 1 }
 
+/** What a sign-in writes beside its session. */
+async function dumpBesideSessions() {
+  const { attempts, seen_places: places, notifications } = await dumpTables(env.DB)
+  return { attempts, places, notifications }
+}
+
 test.each([
   ['its password was changed', "password_hash = '$argon2id$changed'"],
   ['it was deactivated', 'is_active = 0'],
@@ -306,11 +312,7 @@ test.each([
   await env.DB.prepare(`update users set ${change} where id = ?`).bind(verified.id).run()
   const before = await readHash()
   await env.DB.prepare("insert into attempts values ('subject', 'sign_in', 3, 1, 1, 0)").run()
-  const beside = async () => {
-    const { attempts, seen_places: places, notifications } = await dumpTables(env.DB)
-    return { attempts, places, notifications }
-  }
-  const noted = await beside()
+  const noted = await dumpBesideSessions()
 
   const session = {
     ...OPENED,
@@ -329,6 +331,6 @@ test.each([
 
   expect(await env.DB.prepare('select 1 from sessions where sid = ?').bind(session.sid).first()).toBeNull()
   expect(await readHash()).toEqual(before)
-  expect(await beside()).toEqual(noted)
+  expect(await dumpBesideSessions()).toEqual(noted)
   expect((await store.find(old.sid))?.session.endedAt).toBeNull()
 })
