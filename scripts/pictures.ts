@@ -72,7 +72,7 @@ async function takePictures(by: Browser, origin: string): Promise<void> {
   })`)
   await page.screenshot({ path: fileOf('playground') })
 
-  await follow(page, 'We blocked a sign-in from another place')
+  await follow(page, 'Tessera: we blocked a session that moved to another place')
   const mail = new URL((await page.locator('iframe').getAttribute('src')) ?? '', page.url()).href
   const column = await (await by.newContext({ viewport: COLUMN })).newPage()
   await column.goto(mail)

@@ -92,7 +92,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
     signLink: (purpose, notice) => signLink({ tokens, settings }, purpose, notice),
-    locationPolicy: settings.locationPolicy,
+    settings,
     now,
     log,
   }

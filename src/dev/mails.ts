@@ -2,11 +2,11 @@
 
 import * as z from 'zod/mini'
 
-import { LINKS } from '../domain/mails/links.ts'
 import { readNotice } from '../domain/mails/notice.ts'
 import type { DeliveryDeps } from '../mail/delivery.ts'
 import type { MailContent } from '../mail/messages/layout.ts'
 import { renderMail } from '../mail/render.ts'
+import { en } from '../words/en.ts'
 import type { MailRecord } from './records.ts'
 
 export interface ShownMail {
@@ -16,13 +16,13 @@ export interface ShownMail {
 }
 
 export async function showMail(
-  { signLink, locationPolicy }: Pick<DeliveryDeps, 'signLink' | 'locationPolicy'>,
+  { signLink, settings }: Pick<DeliveryDeps, 'signLink' | 'settings'>,
   record: MailRecord,
 ): Promise<ShownMail> {
-  const { id, account, recipient, kind, facts } = record
+  const { id, account, recipient, language, timeZone, kind, facts } = record
   try {
-    const notice = { id, account, recipient, ...readNotice(kind, facts) }
-    return { record, content: await renderMail(notice, locationPolicy, signLink) }
+    const notice = { id, account, recipient, language, timeZone, ...readNotice(kind, facts) }
+    return { record, content: await renderMail(notice, settings, signLink) }
   } catch {
     return { record, content: null }
   }
@@ -31,7 +31,7 @@ export async function showMail(
 /** The links of a mail that were used, and when. */
 export function describeUses(record: MailRecord): readonly { readonly label: string; readonly at: number }[] {
   const uses = z.record(z.string(), z.int()).parse(JSON.parse(record.usedLinks))
-  return Object.entries(LINKS).flatMap(([purpose, { label }]) => {
+  return Object.entries(en.links).flatMap(([purpose, { button: label }]) => {
     const at = uses[purpose]
     return at === undefined ? [] : [{ label, at }]
   })

@@ -67,6 +67,8 @@ function mailQuery(database: Database) {
     userId: account,
     kind,
     recipient,
+    language,
+    timeZone,
     facts,
     createdAt,
     attempts,
@@ -74,7 +76,8 @@ function mailQuery(database: Database) {
     failedAt,
     lastError,
   } = notifications
-  const columns = { id, account, kind, recipient, facts, createdAt, attempts, sentAt, failedAt, lastError }
+  const mail = { id, account, kind, recipient, language, timeZone, facts }
+  const columns = { ...mail, createdAt, attempts, sentAt, failedAt, lastError }
   const used = sql<string>`(select json_group_object(${usedLinks.purpose}, ${usedLinks.usedAt}) from ${usedLinks} where ${usedLinks.noticeId} = ${notifications.id})`
   return prepare(
     database,

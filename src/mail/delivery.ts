@@ -6,18 +6,16 @@
 import { describeError } from '../domain/describe-error.ts'
 import { readNotice, type StoredNotice } from '../domain/mails/notice.ts'
 import type { Outbox, OutboxRow } from '../domain/mails/outbox.ts'
-import type { LocationPolicy } from '../domain/places/place.ts'
 import type { Log } from '../log.ts'
 import { QueuedMail } from './queue.ts'
-import { renderMail, type SignLink } from './render.ts'
+import type { MailSettings, SignLink } from './render.ts'
 import { MailError, type Transport } from './transports/transport.ts'
 
 export interface DeliveryDeps {
   readonly outbox: Outbox
   readonly transport: Transport
   readonly signLink: SignLink
-  /** The policy that says how far the places reach which a mail offers to allow. */
-  readonly locationPolicy: LocationPolicy
+  readonly settings: MailSettings
   readonly now: () => number
   readonly log: Log
 }
@@ -80,13 +78,15 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
 }
 
 async function send(
-  { outbox, transport, signLink, locationPolicy, now, log }: DeliveryDeps,
+  { outbox, transport, signLink, settings, now, log }: DeliveryDeps,
   message: Message,
   row: OutboxRow,
 ): Promise<void> {
   const { id, recipient } = row
   try {
-    const content = await renderMail(readRow(row), locationPolicy, signLink)
+    // Few isolates ever send a mail.
+    const { renderMail } = await import('./render.ts')
+    const content = await renderMail(readRow(row), settings, signLink)
     await transport({ ...content, to: recipient, idempotencyKey: id })
   } catch (error) {
     const reason = describeError(error)
@@ -107,9 +107,9 @@ async function send(
 }
 
 /** The notice of a row. Throws a permanent `MailError` where this version cannot read it, since no further try could. */
-function readRow({ id, account, recipient, kind, facts }: OutboxRow): StoredNotice {
+function readRow({ kind, facts, ...row }: OutboxRow): StoredNotice {
   try {
-    return { id, account, recipient, ...readNotice(kind, facts) }
+    return { ...row, ...readNotice(kind, facts) }
   } catch {
     throw new MailError('the row cannot be read', true)
   }

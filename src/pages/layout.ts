@@ -1,47 +1,56 @@
-/** The frame of every page: readable on a phone, by keyboard and by screen reader; no script, no external resource. */
+/** The frame of every page: whose it is, what it says, the way on. No script, and nothing from elsewhere but the logo. */
 
 import { html, raw } from 'hono/html'
 
-/** Checked for contrast of at least 4.5:1 in both color schemes (WCAG 2.2, 1.4.3). */
-const STYLE = `
-:root{color-scheme:light dark;--text:#1f2328;--quiet:#57606a;--back:#fff;--line:#d0d7de;--action:#0550ae;--danger:#a40e26;--on:#fff}
-@media (prefers-color-scheme:dark){:root{--text:#e6edf3;--quiet:#9da7b1;--back:#0d1117;--line:#30363d;--action:#79c0ff;--danger:#ff9492;--on:#0d1117}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif}
-main{max-width:36rem;margin:0 auto;padding:clamp(1.5rem,6vw,4rem) 1.25rem}
-h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25;text-wrap:balance}
-h2{margin:2rem 0 0;font-size:1rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:1rem 0;border-block:1px solid var(--line)}
-ul{margin:.5rem 0 1.5rem;padding-left:1.25rem}
-li{margin:.5rem 0}
-dt{color:var(--quiet)}
-dd{margin:0;overflow-wrap:anywhere}
-code{padding:.1em .3em;border-radius:.3em;background:color-mix(in srgb,var(--line) 45%,transparent);font:.9em ui-monospace,monospace;white-space:nowrap}
-label{display:flex;gap:.75rem;align-items:baseline;min-height:3rem;margin:.5rem 0 1.5rem;overflow-wrap:anywhere;cursor:pointer}
-input[type=checkbox]{flex:none;width:1.25rem;height:1.25rem;margin:0;accent-color:var(--action);transform:translateY(.2rem)}
-input:focus-visible{outline:3px solid var(--text);outline-offset:3px}
-button,.button{width:100%;min-height:3rem;padding:.75rem 1.25rem;border:0;border-radius:.5rem;background:var(--action);color:var(--on);font:inherit;font-weight:600;cursor:pointer}
-button.danger{background:var(--danger)}
-.button{display:block;text-align:center;text-decoration:none}
-button:focus-visible,.button:focus-visible{outline:3px solid var(--text);outline-offset:3px}
-.quiet{color:var(--quiet);font-size:.95rem}
-@media (min-width:40rem){button,.button{width:auto}.button{display:inline-block}}
-@media (max-width:22rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
-`
+import type { Language } from '../domain/language.ts'
+import type { Brand } from '../domain/settings.ts'
+import type { Words } from '../words/en.ts'
+import { styleSheet } from './style.ts'
 
 /** A piece of a page: text in which every value was escaped. */
 export type Html = ReturnType<typeof html>
 
-/** A page whole. `nonce` is the one of its Content-Security-Policy: the style is the only thing that it lets in. `meta` joins its head. */
-export function renderPage(title: string, content: Html, nonce: string, meta: Html | '' = ''): Html {
+/** What stands around the content of a page. */
+export interface Frame {
+  readonly language: Language
+  readonly brand: Brand
+  /** That of its Content-Security-Policy, which lets in no other style. */
+  readonly nonce: string
+}
+
+/** What a page for people is made with: its frame, the words of its language, and where it leads on to. */
+export interface PageContext extends Frame {
+  readonly words: Words
+  /** The path, with `BASE_PATH` before it, of a page of this deployment. */
+  readonly pathOf: (path: string) => string
+}
+
+interface Content {
+  /** The heading, and the name of the tab together with that of the application. */
+  readonly title: string
+  readonly content: Html
+  /** Joins the head. */
+  readonly meta?: Html
+}
+
+/** A page whole. */
+export function renderPage({ language, brand, nonce }: Frame, { title, content, meta }: Content): Html {
   const head = [
     html`<meta charset="utf-8"/>`,
     html`<meta name="viewport" content="width=device-width, initial-scale=1"/>`,
     html`<meta name="robots" content="noindex"/>`,
-    meta,
-    html`<title>${title}</title>`,
-    html`<style nonce="${nonce}">${raw(STYLE)}</style>`,
+    meta ?? '',
+    html`<title>${title} · ${brand.name}</title>`,
+    html`<style nonce="${nonce}">${raw(styleSheet(brand.color))}</style>`,
   ]
   const main = html`<main><h1>${title}</h1>${content}</main>`
-  return html`<!doctype html><html lang="en"><head>${head}</head><body>${main}</body></html>`
+  const body = html`<header>${header(brand)}</header>${main}`
+  return html`<!doctype html><html lang="${language}"><head>${head}</head><body>${body}</body></html>`
+}
+
+/** The name alone is read out: beside it, the logo would say the same again. */
+function header({ name, url, logoUrl }: Brand): Html {
+  const logo = logoUrl === undefined ? '' : html`<img src="${logoUrl}" alt=""/>`
+  const content = html`${logo}<span>${name}</span>`
+  return url === undefined ? html`<div>${content}</div>` : html`<a href="${url}">${content}</a>`
 }

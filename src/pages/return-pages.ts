@@ -2,70 +2,56 @@
 
 import { html } from 'hono/html'
 
-import { type Html, renderPage } from './layout.ts'
+import { type Html, type PageContext, renderPage } from './layout.ts'
+import { buttons, linkButton, withCode } from './parts.ts'
 
 /** Goes on by itself after so many seconds, and by a button where a browser does not do that. */
 export function renderWaitPage(
   { seconds, href }: { readonly seconds: number; readonly href: string },
-  nonce: string,
+  context: PageContext,
 ): Html {
-  return renderPage(
-    'One moment',
-    html`<p>Your sign-in is being renewed, and you are taken back to where you were.</p>
-      ${button(href, 'Go on')}
-      <p class="quiet">Press the button if nothing happens.</p>`,
-    nonce,
-    html`<meta http-equiv="refresh" content="${seconds};url=${href}"/>`,
-  )
+  const { title, text, button, otherwise } = context.words.returning.wait
+  return renderPage(context, {
+    title,
+    content: html`<p>${text}</p>${buttons(linkButton(href, button))}<p class="quiet">${otherwise}</p>`,
+    meta: html`<meta http-equiv="refresh" content="${seconds};url=${href}"/>`,
+  })
 }
 
 /** The trouble is ours. */
-export function renderTroublePage(href: string, nonce: string): Html {
-  return renderPage(
-    'This did not work just now',
-    html`<p>The trouble is on our side, and has nothing to do with your sign-in. Please try again in a moment.</p>
-      ${button(href, 'Try again')}`,
-    nonce,
-  )
+export function renderTroublePage(href: string, context: PageContext): Html {
+  const { title, text, button } = context.words.returning.trouble
+  return renderPage(context, { title, content: html`<p>${text}</p>${buttons(linkButton(href, button))}` })
 }
 
 /** An application sends a browser back at once, again and again: what whoever runs it has to check. */
 export function renderLoopPage(
   to: string,
   { own, other }: { readonly own: string; readonly other: string },
-  nonce: string,
+  context: PageContext,
 ): Html {
-  return renderPage(
-    'You are being sent in circles',
-    html`<p>You are signed in. But the application to which you return does not see that, and sends you back here. Please try again in a moment; if it goes on like this, tell whoever runs the application.</p>
-      ${button(to, 'Try again')}
-      <h2>What happened</h2>
-      <dl><dt>Signed in at</dt><dd>${own}</dd><dt>Sent back by</dt><dd>${other}</dd></dl>
-      <h2>If it is yours, check</h2>
-      <ul>
-        <li>Does it read the cookie <code>access_token</code>, from the request that it answers?</li>
-        <li>Does the cookie reach its host? Without <code>COOKIE_DOMAIN</code> it is sent to ${own} alone, port aside.</li>
-        <li>Is it served over https? A <code>Secure</code> cookie is not sent without.</li>
-        <li>Is it of the same site as this address? To another site, cookies go only as far as <code>COOKIE_SAMESITE</code> says.</li>
-        <li>Does it take the token? Issuer, audience and keys must be those of this deployment, and its clock must be right.</li>
-      </ul>`,
-    nonce,
-  )
+  const { words } = context
+  const { circles, loop, trouble } = words.returning
+  return renderPage(context, {
+    title: circles,
+    content: html`${[
+      html`<p>${loop.text}</p>${buttons(linkButton(to, trouble.button))}`,
+      html`<h2>${words.details.happened}</h2>`,
+      html`<dl><dt>${loop.own}</dt><dd>${own}</dd><dt>${loop.other}</dt><dd>${other}</dd></dl>`,
+      checks(loop.checks(own), context),
+    ]}`,
+  })
 }
 
 /** Where people sign in, an application asks whether they are signed in, and sends them back. */
-export function renderSignInLoopPage(nonce: string): Html {
-  return renderPage(
-    'You are being sent in circles',
-    html`<p>You are not signed in, and the page where you could sign in sends you back here. Please tell whoever runs the application.</p>
-      <h2>If it is yours, check</h2>
-      <ul>
-        <li>The page at <code>SIGN_IN_URL</code> must be there for people who are not signed in: leave it out of what your application protects.</li>
-      </ul>`,
-    nonce,
-  )
+export function renderSignInLoopPage(context: PageContext): Html {
+  const { circles, signInLoop } = context.words.returning
+  return renderPage(context, {
+    title: circles,
+    content: html`<p>${signInLoop.text}</p>${checks(signInLoop.checks, context)}`,
+  })
 }
 
-function button(href: string, label: string): Html {
-  return html`<p><a class="button" href="${href}">${label}</a></p>`
+function checks(texts: readonly string[], { words }: PageContext): Html {
+  return html`<h2>${words.returning.check}</h2><ul>${texts.map((text) => html`<li>${withCode(text)}</li>`)}</ul>`
 }

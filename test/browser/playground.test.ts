@@ -138,7 +138,7 @@ describe('in the playground', () => {
     await press('Another country')
     await press('Refresh')
     expect(await card('This browser').textContent()).toMatch(/ended: used from elsewhere.*You're location is blocked/s)
-    expect(await card('Mails').textContent()).toContain('We blocked a sign-in from another place')
+    expect(await card('Mails').textContent()).toContain('Tessera: we blocked a session that moved to another place')
     const reloaded = async () => {
       await page.reload()
       return card('Mails').textContent()

@@ -146,7 +146,7 @@ LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_P
         result: expect.arrayContaining([
           expect.objectContaining({
             to: [confirmed().primary_email],
-            subject: 'We blocked a sign-in from another place',
+            subject: 'Tessera: we blocked a session that moved to another place',
           }),
         ]),
       })
@@ -224,7 +224,7 @@ describe('npm start, again,', () => {
     expect(received[0]?.headers).toMatchObject({ authorization: 'Bearer key-of-the-api' })
     expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({
       to: confirmed().primary_email,
-      subject: 'We blocked a sign-in from another place',
+      subject: 'Tessera: we blocked a session that moved to another place',
     })
     api.close()
 

@@ -7,6 +7,7 @@ import { readNotice, type StoredNotice } from '../../src/domain/mails/notice.ts'
 import { createTokens } from '../../src/domain/tokens/tokens.ts'
 import { renderMail } from '../../src/mail/render.ts'
 import type { TestAccount } from './accounts.ts'
+import { DEFAULT_SETTINGS } from './fakes.ts'
 import { decodeToken, testKeys } from './forge.ts'
 import { type MailRow, readOutbox } from './mailbox.ts'
 import { type CallOptions, ELSEWHERE, HOME, ORIGIN, pairOf, type TestWorker, worker } from './worker.ts'
@@ -57,15 +58,27 @@ export async function textOfMail(session: Cookies, publicUrl?: string): Promise<
   const { sid } = decodeToken(session.refresh_token).payload
   const row = (await readOutbox()).find((one) => String(one['dedupe_key']).endsWith(`:${String(sid)}`))
   if (row === undefined) throw new Error('no mail')
-  const { text } = await renderMail(noticeOf(row), 'address', (purpose, notice) =>
-    signLink({ tokens, settings: { publicUrl, basePath: '' } }, purpose, notice),
+  const settings = { ...DEFAULT_SETTINGS, publicUrl, locationPolicy: 'address' } as const
+  const { text } = await renderMail(noticeOf(row), settings, (purpose, notice) =>
+    signLink({ tokens, settings }, purpose, notice),
   )
   return text
 }
 
 export function noticeOf(row: MailRow): StoredNotice {
   const notice = readNotice(String(row['kind']), String(row['facts']))
-  return { id: row.id, account: Number(row['user_id']), recipient: String(row['recipient']), ...notice }
+  const [language, timeZone] = [row['language'], row['time_zone']].map((value) =>
+    value == null ? null : String(value),
+  )
+  const recipient = String(row['recipient'])
+  return {
+    id: row.id,
+    account: Number(row['user_id']),
+    recipient,
+    language: language ?? null,
+    timeZone: timeZone ?? null,
+    ...notice,
+  }
 }
 
 export function linksOf(text: string): Links {
@@ -82,7 +95,8 @@ interface PressOptions extends CallOptions {
   readonly former?: true
 }
 
-export function press(
+/** Presses the button. The answer is a redirect where it did something. */
+export function post(
   purpose: Purpose,
   token: string,
   { former, ...options }: PressOptions = {},
@@ -97,6 +111,13 @@ export function press(
   })
 }
 
+/** Presses the button, and goes where the answer leads, as a browser does. */
+export async function press(purpose: Purpose, token: string, options: PressOptions = {}, by: TestWorker = worker) {
+  const answer = await post(purpose, token, options, by)
+  if (answer.status !== 303) return answer
+  return by.call(`${LINKS[purpose].path}${answer.headers.get('Location') ?? ''}`, { ip: null })
+}
+
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy':
@@ -107,6 +128,7 @@ const HEADERS = {
   'origin-agent-cluster': '?1',
   'referrer-policy': 'no-referrer',
   'strict-transport-security': 'max-age=31536000',
+  vary: 'Accept-Language',
   'x-content-type-options': 'nosniff',
   'x-dns-prefetch-control': 'off',
   'x-download-options': 'noopen',
@@ -136,7 +158,8 @@ export function page(title: string, content: string, status = 200) {
     body:
       '<!doctype html><html lang="en"><head><meta charset="utf-8"/>' +
       '<meta name="viewport" content="width=device-width, initial-scale=1"/><meta name="robots" content="noindex"/>' +
-      `<title>${title}</title>[style]</head><body><main><h1>${title}</h1>${content}</main></body></html>`,
+      `<title>${title} · Tessera</title>[style]</head><body><header><div><span>Tessera</span></div></header>` +
+      `<main><h1>${title}</h1>${content}</main></body></html>`,
     nonce: expect.stringMatching(/^[\w+/]{22}==$/) as string,
   }
 }
@@ -144,13 +167,15 @@ export function page(title: string, content: string, status = 200) {
 const QUESTIONS = {
   end_sessions: [
     'End all your sessions?',
-    'Every device that is signed in to your account will have to sign in again, yours included. Places that you allowed are taken back, and any other link of the mail stops working.',
+    'Every device that is signed in to your account will have to sign in again, this one included. Places that you allowed are taken back, and the other links of the mail stop working.',
     'End all my sessions',
+    'That was not me: end all my sessions',
   ],
   allow_place: [
     'Was that you?',
-    'If you recognize this, you can allow the place: for 90 days your sessions may move there and back. If you do not, leave this page and end all your sessions by the other link of the mail.',
-    'That was me, allow this place',
+    'If that was you, you can allow the place, so that your sessions may move there and back. If that was not you, end all your sessions.',
+    'Allow this place',
+    'That was me: allow this place',
   ],
 } as const
 
@@ -160,58 +185,78 @@ interface Offered {
   readonly former: string | null
 }
 
-const OFFERED: Offered = { blocked: `The address ${ELSEWHERE}`, former: `the address ${HOME}` }
+const OFFERED: Offered = { blocked: `The IP address ${ELSEWHERE}`, former: `the IP address ${HOME}` }
 
 export function offer({ policy = 'address', blocked, former }: Offered): string {
   const box = '<input type="checkbox" name="former" value="yes"/>'
-  const label = former === null ? '' : `<label>${box}<span>Also where this session had been: ${former}</span></label>`
+  const label =
+    former === null
+      ? ''
+      : `<label class="check">${box}<span>Also where this session was before: ${former}</span></label>`
   const seen = `<input type="hidden" name="policy" value="${policy}"/>`
   return `<h2>What you would allow, for 90 days</h2><p>${blocked}.</p>${seen}${label}`
 }
 
+/** A row of the table: what it was before, where that is known, and what it is now. */
+export type DetailRow = readonly [now: string, before?: string]
+
+export function detailTable(details: Readonly<Record<string, DetailRow>>): string {
+  const isMove = Object.values(details).some(([, before]) => before !== undefined)
+  const head = '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Now</th></tr></thead>'
+  const rows = Object.entries(details).map(([name, [now, before]]) => {
+    const cells =
+      before === undefined ? `<td${isMove ? ' colspan="2"' : ''}>${now}</td>` : `<td>${before}</td><td>${now}</td>`
+    return `<tr><th scope="row">${name}</th>${cells}</tr>`
+  })
+  return `<table>${isMove ? head : ''}<tbody>${rows.join('')}</tbody></table>`
+}
+
+/** The page of a link, of a mail whose other link is known. */
 export function askPage(
   purpose: Purpose,
-  token: string,
-  details: Readonly<Record<string, string>>,
+  links: Links,
+  details: Readonly<Record<string, DetailRow>>,
   offered: Offered = OFFERED,
 ) {
   const [title, consequence, button] = QUESTIONS[purpose]
-  const list = Object.entries(details).map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`)
+  const other = purpose === 'end_sessions' ? 'allow_place' : 'end_sessions'
+  const href = `${ORIGIN}${LINKS[other].path}?token=${links[other]}`
   return page(
     title,
-    `<p>${consequence}</p><h2>What happened</h2><dl>${list.join('')}</dl>` +
-      `<form method="post"><input type="hidden" name="token" value="${token}"/>` +
+    `<p>${consequence}</p><h2>What happened</h2>${detailTable(details)}` +
+      `<form method="post"><input type="hidden" name="token" value="${links[purpose]}"/>` +
       (purpose === 'allow_place' ? offer(offered) : '') +
-      `<button type="submit"${purpose === 'end_sessions' ? ' class="danger"' : ''}>${button}</button></form>`,
+      `<div class="buttons"><button type="submit"${purpose === 'end_sessions' ? ' class="danger"' : ''}>${button}</button>` +
+      `<a class="button other" href="${href}">${QUESTIONS[other][3]}</a></div></form>`,
   )
 }
 
-const CLOSE = '<p class="quiet">You can close this page.</p>'
+const ACCOUNT = (kind: '' | ' other') =>
+  `<div class="buttons"><a class="button${kind}" href="/account">Go to your account</a></div>`
 
 export const DONE_PAGES = {
   end_sessions: page(
     'All your sessions have ended',
-    `<p>Every device has to sign in again, the last of them within minutes. Change your password if it may be known.</p>${CLOSE}`,
+    `<p>Every device has to sign in again, the last of them within minutes. If somebody else may know your password, choose a new one.</p>${ACCOUNT('')}`,
   ),
-  allow_place: donePage(`the address ${ELSEWHERE}`),
-}
-
-export function donePage(places: string) {
-  const allowed = `<p>For 90 days, your sessions may be used from ${places}.</p>`
-  const ended = '<p>The session that was blocked has ended all the same: sign in again.</p>'
-  return page('This place is allowed', `${allowed}${ended}${CLOSE}`)
+  allow_place: page(
+    'The place is allowed',
+    `<p>The session that was blocked has ended all the same: sign in again.</p>${ACCOUNT('')}`,
+  ),
 }
 
 export const USED_PAGE = page(
   'This link was used already',
-  '<p>Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>',
+  '<p>Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>' +
+    ACCOUNT(' other'),
   401,
 )
 
 export function brokenPage(status: number) {
   return page(
     'This link does not work',
-    '<p>It may be older than 24 hours, or it was not copied whole. Open it from the mail itself; if it is too old, sign in and look at your sessions there.</p>',
+    '<p>It may be older than 24 hours, or it was not copied whole. Open it from the mail itself. If it is too old, sign in and look at your sessions there.</p>' +
+      ACCOUNT(' other'),
     status,
   )
 }

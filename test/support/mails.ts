@@ -5,8 +5,11 @@ import { env } from 'cloudflare:workers'
 import { sign } from 'hono/jwt'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 
+import { renderMail } from '../../src/mail/render.ts'
 import { setClock, START } from './clock.ts'
+import { DEFAULT_SETTINGS } from './fakes.ts'
 import { testKeys } from './forge.ts'
+import { noticeOf } from './links.ts'
 import { type Mailbox, type MailRow, readOutbox } from './mailbox.ts'
 import { type CallOptions, ELSEWHERE, ORIGIN, pairOf } from './worker.ts'
 import { GUID } from './accounts.ts'
@@ -32,110 +35,29 @@ export const STRANGER = {
   headers: { 'User-Agent': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0' },
 } satisfies CallOptions
 
-export const DETAILS = {
-  When: '2026-11-20 10:30 UTC',
-  City: 'Oslo',
-  Country: 'Norway',
-  Network: 'Globalconnect, AS2116',
-  Address: ELSEWHERE,
-  Device: 'Firefox on Windows',
-}
-
-const END_SESSIONS = { purpose: 'end_sessions', path: '/links/end-sessions', label: 'End all my sessions' }
-
-const ALLOW_PLACE = {
-  purpose: 'allow_place',
-  path: '/links/allow-place',
-  label: 'That was me, allow this place',
-}
-
-const LOCATION_BLOCKED = {
-  subject: 'We blocked a sign-in from another place',
-  headline: 'Somebody used your session from another place',
-  explanation:
-    'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
-  advice:
-    'If this was you, sign in again. The second link below lets you allow the address 198.51.100.23 (and, if you tick it there, the address 203.0.113.7), for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.',
-  links: [END_SESSIONS, ALLOW_PLACE],
-}
-
-export const TOKEN_REUSED = {
-  subject: 'We ended a session that was used twice',
-  headline: 'A session of yours was used twice',
-  explanation:
-    'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it. That session has ended; your other sessions are not affected.',
-  advice:
-    'Sign in again. If you do not recognize the device above, end all your sessions and change your password. The link works once, for 24 hours.',
-  links: [END_SESSIONS],
-}
-
 interface MailOptions {
-  readonly wording?: typeof LOCATION_BLOCKED
+  /** What it was about, where that is not the refresh of a stranger. */
+  readonly kind?: 'token_reused'
   readonly at?: number
   readonly origin?: string
-  readonly details?: Readonly<Record<string, string>>
-  /** The details as the HTML shows them, where that differs. */
-  readonly markup?: Readonly<Record<string, string>>
 }
 
-/** The whole mail of a row. */
-export async function mail(id: string, options: MailOptions = {}) {
-  const { wording = LOCATION_BLOCKED, at = START, origin = ORIGIN, details = DETAILS, markup = details } = options
-  const { subject, headline, explanation, advice } = wording
-  const lines = Object.entries(details).map(([name, value]) => `${name}: ${value}`)
-  const rows = Object.entries(markup).map(
-    ([name, value]) => `<tr>
-        <th align="left" style="padding:4px 16px 4px 0;font-weight:normal;color:#57606a">${name}</th>
-        <td style="padding:4px 0">${value}</td>
-      </tr>`,
-  )
+/**
+ * The whole mail of a row: what `renderMail` makes of it, which test/unit/mails has, in the settings of the Worker under test, with links that
+ * are signed here.
+ */
+export async function mail(id: string, { kind, at = START, origin = ORIGIN }: MailOptions = {}) {
+  const row = (await readOutbox()).find((one) => one.id === id)
+  if (row === undefined) throw new Error('no such mail')
+  expect(row['kind']).toBe(kind ?? 'location_blocked')
+  const settings = { ...DEFAULT_SETTINGS, publicUrl: origin }
   const account = await accountOf(id)
-  const links = await Promise.all(
-    wording.links.map(async ({ purpose, path, label }) => {
-      const claims = { token_type: 'link', purpose, nid: id, account, iat: at, exp: at + 86_400 }
-      return { label, url: `${origin}${path}?token=${await sign(claims, testKeys.link.signing)}` }
-    }),
-  )
-  const buttons = links.map(
-    ({ label, url }) => `<p>
-        <a
-          href="${url}"
-          style="display:inline-block;padding:8px 16px;border:1px solid #1f2328;border-radius:6px;color:#1f2328"
-          >${label}</a
-        >
-      </p>`,
-  )
-  const paragraphs = [
-    headline,
-    explanation,
-    lines.join('\n'),
-    advice,
-    ...links.map(({ label, url }) => `${label}:\n${url}`),
-  ]
-  return {
-    from: 'Tessera <tessera@example.com>',
-    to: OWNER,
-    subject,
-    text: `${paragraphs.join('\n\n')}\n`,
-    html: `<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <title>${subject}</title>
-      </head>
-      <body style="margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif;color:#1f2328;background:#fff">
-        <div style="max-width:560px;margin:0 auto">
-          <h1 style="font-size:20px">${headline}</h1>
-          <p>${explanation}</p>
-          <table style="border-collapse:collapse;margin:16px 0">
-            ${rows.join('')}
-          </table>
-          <p>${advice}</p>
-          ${buttons.join('')}
-        </div>
-      </body>
-    </html>`,
-  }
+  const content = await renderMail(noticeOf(row), settings, async (purpose) => {
+    const claims = { token_type: 'link', purpose, nid: id, account, iat: at, exp: at + 86_400 }
+    const path = `/links/${purpose.replace('_', '-')}`
+    return `${origin}${path}?token=${await sign(claims, testKeys.link.signing)}`
+  })
+  return { from: 'Tessera <tessera@example.com>', to: OWNER, ...content }
 }
 
 /** Whose mail it is. */

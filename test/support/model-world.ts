@@ -166,9 +166,9 @@ export function command(
 export const LINK_PATHS = { end_sessions: '/links/end-sessions', allow_place: '/links/allow-place' } as const
 
 const SUBJECTS = {
-  location_blocked: 'We blocked a sign-in from another place',
-  token_reused: 'We ended a session that was used twice',
-  new_sign_in: 'A sign-in from a new place',
+  location_blocked: 'Tessera: we blocked a session that moved to another place',
+  token_reused: 'Tessera: we ended a session whose key was used twice',
+  new_sign_in: 'Tessera: a sign-in from a new place',
 }
 
 async function deliverMails(world: World): Promise<void> {

@@ -24,7 +24,9 @@ export function createLinkStore(d1: D1Database): LinkStore {
   return {
     async findUnused(link) {
       const row = statements.findUnused.rows(await run(statements.findUnused.bind(valuesOf(link))))[0]
-      return row === undefined ? null : { ...readNotice(row.kind, row.facts), recipient: row.recipient }
+      if (row === undefined) return null
+      const { kind, facts, ...mail } = row
+      return { ...mail, ...readNotice(kind, facts) }
     },
 
     async endSessions(link, now) {
@@ -85,6 +87,7 @@ export function isUsable() {
 
 function prepareStatements(d1: D1Database) {
   const isUnused = isUsable()
+  const { id, userId: account, recipient, timeZone, kind, facts } = notifications
   /** The condition that a row is of the account which the mail of an unused link went to. */
   const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
@@ -92,9 +95,7 @@ function prepareStatements(d1: D1Database) {
   return {
     findUnused: prepare(
       d1,
-      select(aliased({ kind: notifications.kind, facts: notifications.facts, recipient: notifications.recipient }))
-        .from(notifications)
-        .where(isUnused),
+      select(aliased({ id, account, recipient, timeZone, kind, facts })).from(notifications).where(isUnused),
     ),
     // The primary key makes a link work once: of any number of presses one inserts the row.
     use: prepare(

@@ -65,7 +65,7 @@ export function isNamed() {
 function prepareStatements(d1: D1Database) {
   const isThis = isNamed()
   const isUnsent = and(isNull(notifications.sentAt), isNull(notifications.failedAt))
-  const { id, userId: account, kind, recipient, facts } = notifications
+  const { id, userId: account, kind, recipient, language, timeZone, facts } = notifications
 
   return {
     lease: prepare(
@@ -77,7 +77,7 @@ function prepareStatements(d1: D1Database) {
           attempts: sql`${notifications.attempts} + 1`,
         })
         .where(and(isThis, isUnsent, lte(notifications.leasedUntil, parameter('now'))))
-        .returning(aliased({ id, account, kind, recipient, facts })),
+        .returning(aliased({ id, account, kind, recipient, language, timeZone, facts })),
     ),
     isPending: prepare(d1, select({ id }).from(notifications).where(and(isThis, isUnsent))),
     markSent: prepare(

@@ -1,13 +1,18 @@
 /** The sessions of all accounts: the live ones, and those that ended last. */
 
-import { describeDevice } from '../../domain/mails/device.ts'
+import { type Device, readDevice } from '../../domain/mails/device.ts'
 import type { Services } from '../../domain/services.ts'
+import { en } from '../../words/en.ts'
 import type { SessionRecord } from '../records.ts'
 import { describeEnd } from '../visitor.ts'
 import { Card, Empty } from './frame.tsx'
 import { Away } from './time.tsx'
 
 const MAX_ENDED = 4
+
+function deviceName(device: Device | null): string {
+  return device === null ? 'unknown device' : en.device(device)
+}
 
 interface SessionsProps {
   readonly sessions: readonly SessionRecord[]
@@ -34,7 +39,7 @@ export function Sessions({ sessions, services, currentSid }: SessionsProps) {
               </p>
               <p class="quiet small">
                 {[
-                  describeDevice(session.userAgent) ?? 'unknown device',
+                  deviceName(readDevice(session.userAgent)),
                   [session.city, session.country].filter((part) => part !== null).join(', '),
                   session.ip,
                 ]

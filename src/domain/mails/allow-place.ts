@@ -21,17 +21,17 @@ export interface PlaceChoice {
 }
 
 /**
- * Allows the place of which the mail tells, and the former one where its owner asks for that too. The outcome is what was
- * allowed, in words. Where the places reach further by now, or less far, than the page said, nothing is.
+ * Allows the place of which the mail tells, and the former one where its owner asks for that too. Where the places reach further by now,
+ * or less far, than the page said, it allows none.
  */
-export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, readonly string[]> = {
+export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, 'allowed'> = {
   offer: ({ settings }, notice) => requireOffer(settings, notice),
   async follow(services: Pick<Services, 'settings' | 'links' | 'now'>, link, { policy, isFormerToo }) {
     const { blocked, former } = requireOffer(services.settings, await findUnused(services, link), policy)
     const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
     const now = services.now()
     const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_DAYS * 86_400)
-    return isAllowed ? { outcome: places.map(({ words }) => words), mail: null } : null
+    return isAllowed ? { outcome: 'allowed', mail: null } : null
   },
 }
 

@@ -3,8 +3,16 @@
  * tables are shown: a mail must not carry a name, an address or a sentence of a stranger.
  */
 
+/** What a user agent says of itself. The words of each language join it. */
+export interface Device {
+  readonly name: string
+  /** It is an app, made for or with what the name says, and no browser or tool of that name. */
+  readonly isApp: boolean
+  readonly system: string | null
+}
+
 /** The first match counts, since most browsers also name those that they descend from. */
-const BROWSERS: readonly (readonly [pattern: RegExp, name: string])[] = [
+const PROGRAMS: readonly (readonly [pattern: RegExp, name: string, kind?: 'app'])[] = [
   [/\bEdgA?(?:iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
   [/\bSamsungBrowser\//, 'Samsung Internet'],
@@ -13,9 +21,9 @@ const BROWSERS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bVersion\/[\d.]+.*\bSafari\//, 'Safari'],
   [/^curl\//, 'curl'],
   [/^Wget\//, 'Wget'],
-  [/^okhttp\//, 'Android app'],
-  [/\bCFNetwork\//, 'Apple app'],
-  [/^Dart\//, 'Flutter app'],
+  [/^okhttp\//, 'Android', 'app'],
+  [/\bCFNetwork\//, 'Apple', 'app'],
+  [/^Dart\//, 'Flutter', 'app'],
   [/^python-requests\//, 'Python'],
   [/^Go-http-client\//, 'Go'],
   [/^axios\//, 'axios'],
@@ -32,10 +40,11 @@ const SYSTEMS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** "Firefox on Windows", or `null` for what is not known. */
-export function describeDevice(userAgent: string | null): string | null {
+/** The device of a user agent, or `null` for what is not known. */
+export function readDevice(userAgent: string | null): Device | null {
   if (userAgent === null) return null
-  const [browser, system] = [BROWSERS, SYSTEMS].map((names) => names.find(([pattern]) => pattern.test(userAgent))?.[1])
-  if (browser === undefined) return null
-  return system === undefined ? browser : `${browser} on ${system}`
+  const [, name, kind] = PROGRAMS.find(([pattern]) => pattern.test(userAgent)) ?? []
+  if (name === undefined) return null
+  const [, system = null] = SYSTEMS.find(([pattern]) => pattern.test(userAgent)) ?? []
+  return { name, isApp: kind === 'app', system }
 }

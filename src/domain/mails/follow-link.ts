@@ -5,6 +5,8 @@ import type { Caller } from '../caller.ts'
 import type { Services } from '../services.ts'
 import { readToken } from '../tokens/tokens.ts'
 import type { LinkedNotice, LinkPurpose, MailLink } from './links.ts'
+import type { Notice } from './notice.ts'
+import { offerPlaces } from './offered-places.ts'
 import type { MailRef } from './outbox.ts'
 
 /**
@@ -46,6 +48,26 @@ export async function openLink<Offer>(
   return { notice, offer: offer(services, notice) }
 }
 
+/** Whether a text is a link for this purpose, used or not. Throws `wrong_data_structure`, `token_not_valid`. */
+export async function checkLink(
+  services: Pick<Services, 'tokens' | 'now'>,
+  purpose: LinkPurpose,
+  text: string,
+): Promise<void> {
+  await readLink(services, purpose, text)
+}
+
+/** The purpose of the link that is the other answer to the same notice, where there is one. */
+export function otherAnswer(
+  { settings }: Pick<Services, 'settings'>,
+  purpose: LinkPurpose,
+  { kind, facts }: Notice,
+): LinkPurpose | null {
+  if (kind !== 'location_blocked') return null
+  if (purpose === 'allow_place') return 'end_sessions'
+  return purpose === 'end_sessions' && offerPlaces(settings.locationPolicy, facts) !== null ? 'allow_place' : null
+}
+
 /** Does what a link is for, and uses it up. Throws as `openLink` does. */
 export async function followLink<Choice, Outcome>(
   services: Services,
@@ -67,7 +89,11 @@ export async function findUnused({ links }: Pick<Services, 'links'>, link: MailL
   return notice
 }
 
-async function readLink({ tokens, now }: Services, purpose: LinkPurpose, text: string): Promise<MailLink> {
+async function readLink(
+  { tokens, now }: Pick<Services, 'tokens' | 'now'>,
+  purpose: LinkPurpose,
+  text: string,
+): Promise<MailLink> {
   const claims = await readToken(tokens, 'link', text, now())
   if (claims.purpose !== purpose) throw new TesseraError('token_not_valid', { cause: 'purpose' })
   return { purpose, id: claims.nid, account: claims.account ?? null }

@@ -16,8 +16,6 @@ import type { Tokens } from '../tokens/tokens.ts'
 interface Link {
   /** Where it leads, below the address of the deployment. */
   readonly path: `/links/${string}`
-  /** What its button says, in the mail and on its page. */
-  readonly label: string
   /** Shorter than the purge keeps what was used (`db/purge.ts`), or the link would work again. */
   readonly lifetimeSeconds: number
   /** The link of the same mail whose use makes this one void. */
@@ -40,14 +38,12 @@ export type LinkState = 'registration' | 'credentials' | 'address change'
 export const LINKS = {
   end_sessions: {
     path: '/links/end-sessions',
-    label: 'End all my sessions',
     lifetimeSeconds: 86_400,
     voidedBy: null,
     binds: null,
   },
   allow_place: {
     path: '/links/allow-place',
-    label: 'That was me, allow this place',
     lifetimeSeconds: 86_400,
     // Whoever ends all sessions does not know the place, so that it must not be allowed afterwards.
     voidedBy: 'end_sessions',
@@ -55,28 +51,24 @@ export const LINKS = {
   },
   confirm: {
     path: '/links/confirm',
-    label: 'Confirm this address',
     lifetimeSeconds: 86_400,
     voidedBy: null,
     binds: 'registration',
   },
   reset_password: {
     path: '/links/reset-password',
-    label: 'Choose a new password',
     lifetimeSeconds: 3600,
     voidedBy: null,
     binds: 'credentials',
   },
   confirm_email: {
     path: '/links/confirm-email',
-    label: 'Use this address',
     lifetimeSeconds: 86_400,
     voidedBy: null,
     binds: 'credentials',
   },
   undo_email: {
     path: '/links/undo-email',
-    label: 'Take the change back',
     lifetimeSeconds: 604_800,
     voidedBy: null,
     binds: 'address change',
@@ -85,20 +77,13 @@ export const LINKS = {
 
 export type LinkPurpose = keyof typeof LINKS
 
-/** How long a link works, in words that follow "for" and "older than": "an hour", "24 hours", "7 days". */
-export function describeLifetime(purpose: LinkPurpose): string {
-  const hours = LINKS[purpose].lifetimeSeconds / 3600
-  if (hours > 48) return `${hours / 24} days`
-  return hours === 1 ? 'an hour' : `${hours} hours`
-}
-
 /** A link as it was read: one purpose of one mail. */
 export interface MailLink extends MailRef {
   readonly purpose: LinkPurpose
 }
 
-/** The notice of a link, and the address that it went to. */
-export type LinkedNotice = Notice & { readonly recipient: string }
+/** The notice of a link, whose mail it is, and the time zone of its reader. */
+export type LinkedNotice = Notice & Pick<StoredNotice, 'id' | 'account' | 'recipient' | 'timeZone'>
 
 /** What the links of mails read and do. What is done is done once a link: `false` says that it was used before, or is void. */
 export interface LinkStore {
@@ -109,26 +94,34 @@ export interface LinkStore {
   /** Allows places for the account that a mail went to. */
   readonly allowPlaces: (
     link: MailLink,
-    places: readonly Omit<OfferedPlace, 'words'>[],
+    places: readonly Omit<OfferedPlace, 'reach'>[],
     now: number,
     expiresAt: number,
   ) => Promise<boolean>
 }
 
+/** What an address of this deployment depends on. */
+type OwnSettings = Pick<Settings, 'publicUrl' | 'basePath'>
+
 /**
- * The URL of a link, below today's `PUBLIC_URL` and `BASE_PATH`, since those of a stored notice may be earlier ones. Throws where `PUBLIC_URL` is
- * not set, unless the notice is about this machine. The same notice gives the same URL, however often
- * its mail is rendered.
+ * The address below which the pages of this deployment are: today's `PUBLIC_URL` and `BASE_PATH`, since those of a stored notice may be earlier
+ * ones. Throws where `PUBLIC_URL` is not set, unless the notice is about this machine.
  */
-export async function signLink(
-  { tokens, settings }: { readonly tokens: Tokens; readonly settings: Pick<Settings, 'publicUrl' | 'basePath'> },
-  purpose: LinkPurpose,
-  { id, account, facts }: Pick<StoredNotice, 'id' | 'account' | 'facts'>,
-): Promise<string> {
+export function ownAddress(settings: OwnSettings, facts: Pick<Notice['facts'], 'origin'>): string {
   const { origin, hostname } = new URL(settings.publicUrl ?? facts.origin)
   if (settings.publicUrl === undefined && !isLoopback(hostname)) {
     throw new Error('PUBLIC_URL is missing, and a link must lead nowhere else')
   }
+  return `${origin}${settings.basePath}`
+}
+
+/** The URL of a link. The same notice gives the same URL, however often its mail is rendered. Throws as `ownAddress` does. */
+export async function signLink(
+  { tokens, settings }: { readonly tokens: Tokens; readonly settings: OwnSettings },
+  purpose: LinkPurpose,
+  { id, account, facts }: Pick<StoredNotice, 'id' | 'account' | 'facts'>,
+): Promise<string> {
+  const address = ownAddress(settings, facts)
   const { path, lifetimeSeconds } = LINKS[purpose]
   const token = await tokens.sign({
     token_type: 'link',
@@ -138,5 +131,5 @@ export async function signLink(
     iat: facts.at,
     exp: facts.at + lifetimeSeconds,
   })
-  return `${origin}${settings.basePath}${path}?token=${token}`
+  return `${address}${path}?token=${token}`
 }

@@ -85,8 +85,18 @@ export type KeyedNotice<Kind extends NoticeKind = NoticeKind> = Notice<Kind> & {
 /** A notice for an account that is known. */
 export type DueNotice = KeyedNotice & { readonly userId: number }
 
-/** A notice that is stored: its row's id, its account's id, and the address that it goes to. */
-export type StoredNotice = Notice & { readonly id: string; readonly account: number; readonly recipient: string }
+/**
+ * A notice that is stored: its row's id, its account's id, the address that it goes to, and how its account wants to be written to. `null`:
+ * it never said.
+ */
+export type StoredNotice = Notice & {
+  readonly id: string
+  readonly account: number
+  readonly recipient: string
+  readonly language: string | null
+  /** An IANA name. */
+  readonly timeZone: string | null
+}
 
 /** The facts of a notice as its row has them. */
 export function writeFacts({ kind, facts }: Notice): string {

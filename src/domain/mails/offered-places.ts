@@ -4,7 +4,7 @@
  */
 
 import type { NoticeFacts } from './notice.ts'
-import { type Client, describePlace, type LocationPolicy, placeKey } from '../places/place.ts'
+import { type Client, type LocationPolicy, placeKey, type PlaceReach, reachOf } from '../places/place.ts'
 
 export interface OfferedPlace {
   /** As `placeKey` names it. */
@@ -12,8 +12,7 @@ export interface OfferedPlace {
   readonly country: string | null
   readonly city: string | null
   readonly provider: string | null
-  /** As `describePlace` has it. */
-  readonly words: string
+  readonly reach: PlaceReach
 }
 
 export interface OfferedPlaces {
@@ -36,5 +35,5 @@ export function offerPlaces(
 function offer(policy: LocationPolicy, place: Omit<Client, 'userAgent'>): OfferedPlace | null {
   const { country, city, provider } = place
   const key = placeKey(policy, place)
-  return key === null ? null : { key, country, city, provider, words: describePlace(policy, place) }
+  return key === null ? null : { key, country, city, provider, reach: reachOf(policy, place) }
 }

@@ -14,6 +14,8 @@ export interface OutboxRow {
   readonly id: string
   readonly account: number
   readonly recipient: string
+  readonly language: string | null
+  readonly timeZone: string | null
   readonly kind: string
   /** JSON. */
   readonly facts: string

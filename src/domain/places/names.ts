@@ -1,9 +1,9 @@
 /** What Cloudflare knows of a client, as one line of text for people. HTML has to escape it. */
 
-/** The English name of a country by its code, or `null` where that is none. */
-export function countryName(code: string | null): string | null {
+/** The name of a country by its code, in a language, or `null` where that is no code. */
+export function countryName(code: string | null, language: string): string | null {
   if (code === null || !/^[A-Z]{2}$/.test(code)) return null
-  return new Intl.DisplayNames('en', { type: 'region', fallback: 'code' }).of(code) ?? code
+  return new Intl.DisplayNames(language, { type: 'region', fallback: 'code' }).of(code) ?? code
 }
 
 /** The value without control characters and line breaks, so that it cannot write a line of its own into a plain text mail. */

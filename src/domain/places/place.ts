@@ -4,7 +4,6 @@
  */
 
 import { leadingGroups, networkOf } from './address.ts'
-import { countryName, oneLine } from './names.ts'
 
 /**
  * - `address`: IPv4 to the address, IPv6 to its /64, which is what one subscriber line holds
@@ -115,32 +114,27 @@ export function placeKey(policy: LocationPolicy, client: Compared): string | nul
   return client.address === WORKERS ? null : NAMES[ownName(policy, client)](client)
 }
 
-/** How far that place reaches, as the end of a sentence: "the address 203.0.113.7", "all of Iceland". */
-export function describePlace(policy: LocationPolicy, client: Compared & Pick<Client, 'provider'>): string {
-  const { address, asn, country } = client
-  const kind = ownName(policy, client)
-  switch (kind) {
-    case 'asn': {
-      const name = oneLine(client.provider)
-      return name === null ? `the whole network AS${asn}` : `the whole network of ${name} (AS${asn})`
-    }
-    case 'country':
-      return `all of ${countryName(country) ?? countryOfCode(country ?? '')}`
-    case 'address':
-    case 'subnet': {
-      const start = leadingGroups(address, kind === 'subnet' ? SUBNET_BITS : ADDRESS_BITS)
-      return start === address ? `the address ${address}` : `every address that starts with ${start}`
-    }
-  }
+/** How far a place reaches. The words of each language say it. */
+export type PlaceReach =
+  | { readonly kind: 'address'; readonly address: string }
+  /** Every address that starts like this. */
+  | { readonly kind: 'addresses'; readonly start: string }
+  | { readonly kind: 'network'; readonly asn: number; readonly provider: string | null }
+  /** By its code, or that which Cloudflare has for something else, such as `T1` for Tor. */
+  | { readonly kind: 'country'; readonly country: string }
+
+/** How far the place reaches under which an owner allows a client's place. */
+export function reachOf(policy: LocationPolicy, client: Compared & Pick<Client, 'provider'>): PlaceReach {
+  const { address, asn, country, provider } = client
+  const [own] = POLICIES[policy].names
+  if (own === 'asn' && asn !== null) return { kind: 'network', asn, provider }
+  if (own === 'country' && country !== null) return { kind: 'country', country }
+  const start = leadingGroups(address, own === 'subnet' ? SUBNET_BITS : ADDRESS_BITS)
+  return start === address ? { kind: 'address', address } : { kind: 'addresses', start }
 }
 
 /** Of the names that a place has, the one under which it is allowed. */
 function ownName(policy: LocationPolicy, client: Compared): NameKind {
   const [own] = POLICIES[policy].names
   return NAMES[own](client) === null ? 'address' : own
-}
-
-/** Cloudflare gives clients of Tor a country code of its own, which has no name. */
-function countryOfCode(code: string): string {
-  return code === 'T1' ? 'the Tor network' : `what has the country code ${oneLine(code)}`
 }

@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 
-import { isLanguage, type Language } from '../../domain/language.ts'
+import { isLanguage, isTimeZone, type Language } from '../../domain/language.ts'
 import type { AppEnv } from '../factory.ts'
 
 /** More languages than a browser lists; a longer list is read no further. */
@@ -30,12 +30,4 @@ export function readTimeZone(c: Context<AppEnv>): string | null {
   const cf = c.req.raw.cf as Partial<IncomingRequestCfProperties> | null | undefined
   const zone = cf?.timezone
   return typeof zone === 'string' && isTimeZone(zone) ? zone : null
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
 }

@@ -9,8 +9,9 @@ import { isSignInAddress, signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
-import type { Html } from '../../pages/layout.ts'
+import type { Html, PageContext } from '../../pages/layout.ts'
 import type * as Pages from '../../pages/return-pages.ts'
+import { pageContext } from '../answer/page-context.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
 import { type AppEnv, factory } from '../factory.ts'
@@ -117,7 +118,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   const isTrouble = !(thrown instanceof TesseraError) || thrown.status >= 500
   if (isTrouble && wantsPage(c)) {
     const { status } = toTesseraError(thrown, c)
-    return showPage(c, status, (pages, nonce) => pages.renderTroublePage(`?to=${encodeURIComponent(to)}`, nonce))
+    return showPage(c, status, (pages, context) => pages.renderTroublePage(`?to=${encodeURIComponent(to)}`, context))
   }
   // A client that cannot be read is a 400, too, and no sign-in would help.
   const isOfClient = !isTrouble && (thrown.code === 'client_not_valid' || thrown.cause === 'CF-Connecting-IP')
@@ -129,7 +130,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
 }
 
 function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promise<Response> {
-  return showPage(c, 200, (pages, nonce) => pages.renderWaitPage({ seconds, href }, nonce))
+  return showPage(c, 200, (pages, context) => pages.renderWaitPage({ seconds, href }, context))
 }
 
 /** Waiting helps: ten seconds later, the next return is the first one. */
@@ -137,24 +138,24 @@ function showLoopPage(c: Context<AppEnv>, to: string): Promise<Response> {
   const loop = new TesseraError('too_many_requests', { cause: 'return loop', retryAfterSeconds: RETURN_SECONDS })
   const { status } = toTesseraError(loop, c)
   const hosts = { own: new URL(ownOrigin(c)).host, other: new URL(to, ownOrigin(c)).host }
-  return showPage(c, status, (pages, nonce) => pages.renderLoopPage(to, hosts, nonce))
+  return showPage(c, status, (pages, context) => pages.renderLoopPage(to, hosts, context))
 }
 
 /** A page for people; for others the refusal as it is without `to`. */
 function showSignInLoopPage(c: Context<AppEnv>, refusal: TesseraError): Promise<Response> {
   if (!wantsPage(c)) throw refusal
   const { status } = toTesseraError(refusal, c)
-  return showPage(c, status, (pages, nonce) => pages.renderSignInLoopPage(nonce))
+  return showPage(c, status, (pages, context) => pages.renderSignInLoopPage(context))
 }
 
 async function showPage(
   c: Context<AppEnv>,
   status: 200 | TesseraError['status'],
-  render: (pages: typeof Pages, nonce: string) => Html,
+  render: (pages: typeof Pages, context: PageContext) => Html,
 ): Promise<Response> {
-  const pages = await import('../../pages/return-pages.ts')
   const nonce = createNonce()
-  const page = await c.html(render(pages, nonce), status)
-  setPageHeaders(page.headers, nonce)
+  const [pages, context] = await Promise.all([import('../../pages/return-pages.ts'), pageContext(c, nonce)])
+  const page = await c.html(render(pages, context), status)
+  setPageHeaders(page.headers, nonce, c.env.settings)
   return page
 }

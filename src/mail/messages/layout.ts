@@ -1,14 +1,10 @@
-/**
- * What all mails look like. Every value is escaped by `html`, and no value reaches a header: subjects are fixed.
- *
- * Mail programs know little CSS, so styles are inline and there is one column. The plain text says all that the HTML says.
- */
+/** What is in a mail, in its order, before it is text or HTML: both say the same. */
 
-import { html } from 'hono/html'
-
-import { describeNotice } from '../../domain/mails/details.ts'
-import { type LinkPurpose, LINKS } from '../../domain/mails/links.ts'
-import type { NoticeFacts } from '../../domain/mails/notice.ts'
+import type { Language } from '../../domain/language.ts'
+import type { Brand } from '../../domain/settings.ts'
+import type { Detail } from '../../words/details.ts'
+import type { Words } from '../../words/en.ts'
+import type { MailWording } from '../../words/wording.ts'
 
 /** A mail as a person reads it. */
 export interface MailContent {
@@ -17,66 +13,48 @@ export interface MailContent {
   readonly html: string
 }
 
-/** What one kind of mail says. */
-export interface Wording {
-  readonly subject: string
-  readonly headline: string
-  readonly explanation: string
-  readonly advice: string
-  readonly links: readonly LinkPurpose[]
+export interface Button {
+  readonly label: string
+  readonly url: string
+  readonly isLikely: boolean
 }
 
-/** Lays a mail out, as text and as HTML. `urlOf` signs a link. */
-export async function layOut(
-  { subject, headline, explanation, advice, links: purposes }: Wording,
-  facts: NoticeFacts,
-  urlOf: (purpose: LinkPurpose) => Promise<string>,
-): Promise<MailContent> {
-  const details = describeNotice(facts)
-  const links = await Promise.all(
-    purposes.map(async (purpose) => ({ label: LINKS[purpose].label, url: await urlOf(purpose) })),
-  )
-  const text = [
-    headline,
-    explanation,
-    details.map(([name, value]) => `${name}: ${value}`).join('\n'),
-    advice,
-    ...links.map(({ label, url }) => `${label}:\n${url}`),
-  ]
-  const rows = details.map(
-    ([name, value]) =>
-      html`<tr>
-        <th align="left" style="padding:4px 16px 4px 0;font-weight:normal;color:#57606a">${name}</th>
-        <td style="padding:4px 0">${value}</td>
-      </tr>`,
-  )
-  const buttons = links.map(
-    ({ label, url }) =>
-      html`<p>
-        <a
-          href="${url}"
-          style="display:inline-block;padding:8px 16px;border:1px solid #1f2328;border-radius:6px;color:#1f2328"
-          >${label}</a
-        >
-      </p>`,
-  )
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <title>${subject}</title>
-      </head>
-      <body style="margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif;color:#1f2328;background:#fff">
-        <div style="max-width:560px;margin:0 auto">
-          <h1 style="font-size:20px">${headline}</h1>
-          <p>${explanation}</p>
-          <table style="border-collapse:collapse;margin:16px 0">
-            ${rows}
-          </table>
-          <p>${advice}</p>
-          ${buttons}
-        </div>
-      </body>
-    </html>`
-  return { subject, text: `${text.join('\n\n')}\n`, html: String(await page) }
+/** A mail before it is laid out. */
+export interface Layout {
+  readonly language: Language
+  readonly words: Words
+  readonly brand: Brand
+  readonly recipient: string
+  readonly wording: MailWording
+  readonly details: readonly Detail[]
+  readonly buttons: readonly Button[]
+  /** How many of its buttons are signed links, and how long these work, in words that follow "for"; `null` where none is. */
+  readonly signed: { readonly count: number; readonly duration: string } | null
+  /** The address of the page that does the same, as one types it, and its name. */
+  readonly page: { readonly address: string; readonly name: string } | null
+}
+
+/** The subject: whose mail it is, and what happened. Nothing in it comes from a request. */
+export function subjectOf({ brand, wording }: Pick<Layout, 'brand' | 'wording'>): string {
+  return `${brand.name}: ${wording.subject}`
+}
+
+/** What stands below the buttons: how long they work and where they lead. */
+export function aboutLinks({ words, buttons, signed, brand, page }: Layout): {
+  readonly links: string
+  readonly footer: string
+} {
+  const { linksLast, linksLead, footer, promise } = words.mail
+  const [first] = buttons
+  return {
+    links: [
+      signed === null ? null : linksLast(signed.count, signed.duration),
+      first === undefined ? null : linksLead(buttons.length, new URL(first.url).host),
+    ]
+      .filter((sentence) => sentence !== null)
+      .join(' '),
+    footer: [page === null ? null : footer(page.address, page.name), promise(brand.name)]
+      .filter((sentence) => sentence !== null)
+      .join(' '),
+  }
 }

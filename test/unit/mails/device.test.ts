@@ -3,7 +3,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { describeDevice } from '../../../src/domain/mails/device.ts'
+import { readDevice } from '../../../src/domain/mails/device.ts'
+import { en } from '../../../src/words/en.ts'
+import { ru } from '../../../src/words/ru.ts'
+
+function describeDevice(userAgent: string | null): string | null {
+  const device = readDevice(userAgent)
+  return device === null ? null : en.device(device)
+}
 
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
 
@@ -68,6 +75,15 @@ describe('a device', () => {
   ])('of %j is %j', (userAgent, device) => {
     expect(describeDevice(userAgent)).toBe(device)
   })
+})
+
+test.each([
+  [FIREFOX, 'Firefox на Windows'],
+  ['okhttp/4.12.0', 'приложение Android'],
+  ['curl/8.9.1', 'curl'],
+])('of %j in Russian is %j', (userAgent, words) => {
+  const device = readDevice(userAgent)
+  expect(device && ru.device(device)).toBe(words)
 })
 
 test('of a device, nothing is shown but words that stand in a list', () => {

@@ -3,7 +3,9 @@
 import { expect, test } from 'vitest'
 
 import { KEEP_MAILS_SECONDS } from '../../../src/db/purge.ts'
-import { describeLifetime, type LinkPurpose, LINKS } from '../../../src/domain/mails/links.ts'
+import { LINKS } from '../../../src/domain/mails/links.ts'
+import { en } from '../../../src/words/en.ts'
+import { ru } from '../../../src/words/ru.ts'
 
 const links = Object.values(LINKS)
 
@@ -17,14 +19,17 @@ test.each(Object.entries(LINKS))('%s expires before it is forgotten that it was 
 })
 
 test('mails say how long a link works as people do', () => {
-  const words = Object.keys(LINKS).map((purpose) => [purpose, describeLifetime(purpose as LinkPurpose)])
+  const words = Object.entries(LINKS).map(([purpose, { lifetimeSeconds }]) => [
+    purpose,
+    [en.duration(lifetimeSeconds), ru.duration(lifetimeSeconds)],
+  ])
   expect(Object.fromEntries(words)).toEqual({
-    end_sessions: '24 hours',
-    allow_place: '24 hours',
-    confirm: '24 hours',
-    reset_password: 'an hour',
-    confirm_email: '24 hours',
-    undo_email: '7 days',
+    end_sessions: ['24 hours', '24 часов'],
+    allow_place: ['24 hours', '24 часов'],
+    confirm: ['24 hours', '24 часов'],
+    reset_password: ['1 hour', '1 часа'],
+    confirm_email: ['24 hours', '24 часов'],
+    undo_email: ['7 days', '7 дней'],
   })
 })
 

@@ -1,12 +1,14 @@
-/** Mails: what they say, and what a value in them cannot do. */
+/** Mails: what they say, in which language and zone, and what a value in them cannot do. */
 
 import { describe, expect, test } from 'vitest'
 
-import { describeLifetime, type LinkPurpose } from '../../../src/domain/mails/links.ts'
-import type { Notice, NoticeFacts, NoticeKind } from '../../../src/domain/mails/notice.ts'
+import { LANGUAGES } from '../../../src/domain/language.ts'
+import { type LinkPurpose, LINKS } from '../../../src/domain/mails/links.ts'
+import type { Notice, NoticeFacts, NoticeKind, StoredNotice } from '../../../src/domain/mails/notice.ts'
 import type { Client, LocationPolicy } from '../../../src/domain/places/place.ts'
 import type { MailContent } from '../../../src/mail/messages/layout.ts'
-import { renderMail } from '../../../src/mail/render.ts'
+import { type MailSettings, renderMail } from '../../../src/mail/render.ts'
+import { DEFAULT_SETTINGS } from '../../support/fakes.ts'
 
 /** Every kind: a new one is a type error here until it is named, and then its mail is tested below. */
 const KINDS = Object.keys({
@@ -23,6 +25,15 @@ const KINDS = Object.keys({
   account_left: true,
 } satisfies Record<NoticeKind, true>) as readonly NoticeKind[]
 
+/** Those that most of their readers have to do something about. */
+const FILLED: ReadonlySet<NoticeKind> = new Set([
+  'location_blocked',
+  'confirm_address',
+  'address_taken',
+  'reset_password',
+  'confirm_email',
+])
+
 const FIREFOX = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0'
 
 const CLIENT: Client = {
@@ -34,6 +45,8 @@ const CLIENT: Client = {
   userAgent: FIREFOX,
 }
 
+const USUAL = { address: '203.0.113.7', asn: null, country: 'IS', city: 'Reykjavík', provider: null }
+
 /** The facts of every kind. */
 function facts(
   client: Partial<Client> = {},
@@ -42,17 +55,38 @@ function facts(
   return { ...happened, usual: null, isNewPlace: true, failures: 10, how: 'reset' }
 }
 
-/** A mail, with links that show what was asked for. */
-function render(notice: Notice, policy: LocationPolicy = 'address'): Promise<MailContent> {
-  const stored = { ...notice, id: 'mail-1', account: 7, recipient: 'somebody@example.com' }
-  return renderMail(stored, policy, async (purpose, { id, facts: { origin } }) => `${origin}/${purpose}?token=${id}&x`)
+const SETTINGS: MailSettings = { ...DEFAULT_SETTINGS, publicUrl: 'https://auth.example.com' }
+
+type Reader = Partial<Pick<StoredNotice, 'language' | 'timeZone'>>
+
+/** A link that shows what was asked for. */
+async function signed(purpose: LinkPurpose, { id, facts: { origin } }: StoredNotice): Promise<string> {
+  return `${origin}/${purpose}?token=${id}&x`
+}
+
+/** The words of a mail, in any order: in its text, what was before stands behind what is now. */
+function wordsOf(form: string): readonly string[] {
+  return form
+    .split(/[\s:()]+/)
+    .filter((word) => !/^$|^https$|^before$|^раньше$/i.test(word))
+    .toSorted()
+}
+
+/** A mail. */
+function render(
+  notice: Notice,
+  { language = null, timeZone = null }: Reader = {},
+  settings: Partial<MailSettings> = {},
+): Promise<MailContent> {
+  const stored = { ...notice, id: 'mail-1', account: 7, recipient: 'somebody@example.com', language, timeZone }
+  return renderMail(stored, { ...SETTINGS, ...settings }, signed)
 }
 
 const NOTHING_KNOWN = { asn: null, country: null, city: null, provider: null, userAgent: null }
 
 /** The lines of a text that name a fact: `Name: value`. */
 function factLines(text: string): readonly string[] {
-  return text.split('\n').filter((line) => /^(When|City|Country|Network|Address|Device): /.test(line))
+  return text.split('\n').filter((line) => /^(When|City|Country|Network|IP address|Device): /.test(line))
 }
 
 /** What a mail program shows of a page: no tags, no entities, one blank between words. */
@@ -67,112 +101,198 @@ function visibleText(html: string): string {
 }
 
 describe('a mail', () => {
-  test('about a blocked place says when, where from, and what to do', async () => {
-    const { subject, text } = await render({ kind: 'location_blocked', facts: facts() })
-    expect(subject).toBe('We blocked a sign-in from another place')
+  test('about a blocked session says whose it is, what happened, where it was and is, and what to do', async () => {
+    const { subject, text } = await render({ kind: 'location_blocked', facts: { ...facts(), usual: USUAL } })
+    expect(subject).toBe('Tessera: we blocked a session that moved to another place')
     expect(text).toBe(
       [
-        'Somebody used your session from another place',
+        'Tessera',
         '',
-        'Your session was presented from a network that it was not opened from. We ended that session, so it cannot be used any more, from there or from anywhere else.',
+        'We blocked a session of yours that moved to another place',
         '',
-        'When: 2027-01-15 08:00 UTC',
-        'City: Wellington',
-        'Country: New Zealand',
-        'Network: Example Net, AS64511',
-        'Address: 198.51.100.23',
+        'Account: somebody@example.com',
+        '',
+        'The session was used from a place where it had not been before. We blocked it there, and it has ended: it cannot be used any more, from anywhere.',
+        '',
+        'When: 15 January 2027, 08:00 UTC',
+        'City: Wellington (before: Reykjavík)',
+        'Country: New Zealand (before: Iceland)',
+        'Network: Example Net, AS64511 (before: unknown)',
+        'IP address: 198.51.100.23 (before: 203.0.113.7)',
         'Device: Firefox on Windows',
         '',
-        'If this was you, sign in again. The second link below lets you allow the address 198.51.100.23, for 90 days. If it was not you, end all your sessions and change your password: the first link also takes back the places that you allowed. The links work once, for 24 hours.',
+        'If that was you, sign in again. To let your sessions move there for the next 90 days, allow the IP address 198.51.100.23. On the page behind that button you can allow the former place as well: the IP address 203.0.113.7.',
         '',
-        'End all my sessions:',
+        'If that was not you, end all your sessions and choose a new password. That takes back the places that you allowed, too.',
+        '',
+        'That was me: allow this place:',
+        'https://auth.example.com/allow_place?token=mail-1&x',
+        '',
+        'That was not me: end all my sessions:',
         'https://auth.example.com/end_sessions?token=mail-1&x',
         '',
-        'That was me, allow this place:',
-        'https://auth.example.com/allow_place?token=mail-1&x',
+        'The links work once, for 24 hours. The buttons of this mail lead to auth.example.com.',
+        '',
+        'You need no link for this: type auth.example.com/account/sessions into your browser, and you are at the page “Sessions and places”. Tessera never asks for your password in a mail.',
         '',
       ].join('\n'),
     )
   })
 
-  test('about a token that was used twice says so, and that nothing else is affected', async () => {
-    const { subject, text } = await render({ kind: 'token_reused', facts: facts(NOTHING_KNOWN) })
-    expect(subject).toBe('We ended a session that was used twice')
+  test('is in the language and the time zone of its account', async () => {
+    const reader = { language: 'ru', timeZone: 'Europe/Moscow' }
+    const { subject, text, html } = await render(
+      { kind: 'location_blocked', facts: { ...facts(), usual: USUAL } },
+      reader,
+    )
+    expect(subject).toBe('Tessera: мы заблокировали сеанс в другом месте')
+    expect(html).toMatch(/^<!doctype html>\s*<html lang="ru">/)
     expect(text).toBe(
       [
-        'A session of yours was used twice',
+        'Tessera',
         '',
-        'A key of your session that had been replaced already was presented again. That happens when somebody has a copy of it. That session has ended; your other sessions are not affected.',
+        'Мы заблокировали ваш сеанс в другом месте',
         '',
-        'When: 2027-01-15 08:00 UTC',
-        'City: unknown',
-        'Country: unknown',
-        'Network: unknown',
-        'Address: 198.51.100.23',
-        'Device: unknown',
+        'Аккаунт: somebody@example.com',
         '',
-        'Sign in again. If you do not recognize the device above, end all your sessions and change your password. The link works once, for 24 hours.',
+        'Сеансом воспользовались там, где его раньше не было. Мы его заблокировали и завершили: продолжить его нельзя уже ниоткуда.',
         '',
-        'End all my sessions:',
+        'Когда: 15 января 2027 г., 11:00 GMT+3 (Москва, стандартное время)',
+        'Город: Wellington (раньше: Reykjavík)',
+        'Страна: Новая Зеландия (раньше: Исландия)',
+        'Сеть: Example Net, AS64511 (раньше: неизвестно)',
+        'IP-адрес: 198.51.100.23 (раньше: 203.0.113.7)',
+        'Устройство: Firefox на Windows',
+        '',
+        'Если это были вы, войдите снова. Чтобы сеансы там не блокировались, разрешите это место на 90 дней — IP-адрес 198.51.100.23. На странице по этой кнопке можно разрешить и прежнее место — IP-адрес 203.0.113.7.',
+        '',
+        'Если это были не вы, завершите все сеансы и задайте новый пароль. Места, которые вы разрешали раньше, тоже перестанут быть разрешёнными.',
+        '',
+        'Это я: разрешить это место:',
+        'https://auth.example.com/allow_place?token=mail-1&x',
+        '',
+        'Это не я: завершить все сеансы:',
         'https://auth.example.com/end_sessions?token=mail-1&x',
+        '',
+        'Ссылки одноразовые и действуют в течение 24 часов. Кнопки в этом письме ведут на auth.example.com.',
+        '',
+        'Можно обойтись и без ссылок: введите в браузере auth.example.com/account/sessions — это страница «Сеансы и места». Tessera никогда не спрашивает пароль в письмах.',
         '',
       ].join('\n'),
     )
   })
 
   test.each([
-    [
-      true,
-      0,
-      'A sign-in from a new place',
-      'It came from a place that you have not signed in from for 90 days, or ever.',
-    ],
-    [false, 3, 'A sign-in after others had failed', '3 tries failed before it.'],
+    ['no language and no zone', {}, '15 January 2027, 08:00 UTC'],
+    ['a language that has no words', { language: 'xx' }, '15 January 2027, 08:00 UTC'],
+    ['an empty one', { language: '', timeZone: '' }, '15 January 2027, 08:00 UTC'],
+    ['a zone that there is not', { timeZone: 'Mars/Olympus' }, '15 January 2027, 08:00 UTC'],
+    ['a zone of markup', { timeZone: '<b>' }, '15 January 2027, 08:00 UTC'],
+    ['New York', { timeZone: 'America/New_York' }, '15 January 2027, 03:00 GMT-5 (Eastern Standard Time)'],
+    ['Kathmandu', { timeZone: 'Asia/Kathmandu' }, '15 January 2027, 13:45 GMT+5:45 (Nepal Time)'],
+  ])('of a row with %s has its time', async (_name, reader, time) => {
+    const { text } = await render({ kind: 'token_reused', facts: facts() }, reader)
+    expect(factLines(text)[0]).toBe(`When: ${time}`)
+  })
+
+  test('has one column where only one place is known, and what nobody knows is unknown', async () => {
+    const { text, html } = await render({ kind: 'token_reused', facts: facts(NOTHING_KNOWN) })
+    expect(factLines(text)).toEqual([
+      'When: 15 January 2027, 08:00 UTC',
+      'City: unknown',
+      'Country: unknown',
+      'Network: unknown',
+      'IP address: 198.51.100.23',
+      'Device: unknown',
+    ])
+    expect(html).not.toContain('Before')
+  })
+
+  test.each([
+    [true, 0, 'a sign-in from a new place', ['Nobody signed in to your account from this place in the last 90 days.']],
+    [false, 3, 'a sign-in after wrong passwords', ['3 wrong passwords were entered before this sign-in.']],
     [
       true,
       1,
-      'A sign-in from a new place',
-      'It came from a place that you have not signed in from for 90 days, or ever. One try failed before it.',
+      'a sign-in from a new place',
+      [
+        'Nobody signed in to your account from this place in the last 90 days.',
+        '1 wrong password was entered before this sign-in.',
+      ],
     ],
   ])(
     'about a sign-in, from a new place: %s, after %i failures, says so',
     async (isNewPlace, failures, subject, words) => {
       const mail = await render({ kind: 'new_sign_in', facts: { ...facts(), isNewPlace, failures } })
-      expect(mail.subject).toBe(subject)
-      expect(mail.text.split('\n')[2]).toBe(words)
+      expect(mail.subject).toBe(`Tessera: ${subject}`)
+      for (const sentence of words) expect(mail.text.split('\n')).toContain(sentence)
+      expect(mail.text).toContain('If that was you, there is nothing to do.')
     },
   )
 
-  test('about sign-ins that have to wait says how many failed', async () => {
-    const { text } = await render({ kind: 'sign_ins_paused', facts: { ...facts(), failures: 10 } })
-    expect(text.split('\n')[0]).toBe('10 sign-ins to your account failed in a row')
+  test('about sign-ins that have to wait leads to the page for a new password, without a token', async () => {
+    const { text, html } = await render({ kind: 'sign_ins_paused', facts: { ...facts(), failures: 10 } })
+    expect(text).toContain('10 wrong passwords were entered for your account in a row')
+    expect(text).toContain('Choose a new password:\nhttps://auth.example.com/account/forgot\n')
+    expect(`${text}${html}`).not.toContain('token=')
+    expect(text).not.toContain('once, for')
   })
 
-  test.each(KINDS)('%s says the same in both of its forms', async (kind) => {
-    const { text, html } = await render({ kind, facts: facts() })
-    expect(html).toMatch(/^<!doctype html>\s*<html lang="en">/)
-    const urls = [...text.matchAll(/^https:.*$/gm)].map(([url]) => url)
-    expect([...html.matchAll(/href="([^"]*)"/g)].map(([, url]) => url?.replaceAll('&amp;', '&'))).toEqual(urls)
-    const words = text.replaceAll(/:\nhttps:.*$/gm, '').replaceAll(/^(\w+): /gm, '$1 ')
-    expect(visibleText(html)).toBe(words.replaceAll(/\s+/g, ' ').trim())
-  })
-
-  test.each(KINDS)('%s says how long its links work, which is equally long for all of them', async (kind) => {
-    const purposes: LinkPurpose[] = []
-    const stored = { kind, facts: facts(), id: 'mail-1', account: 7, recipient: 'somebody@example.com' }
-    const { text } = await renderMail(stored, 'address', async (purpose) => {
-      purposes.push(purpose)
-      return 'https://auth.example.com'
+  describe.each(KINDS)('%s', (kind) => {
+    test.each(LANGUAGES)('says the same in both of its forms, in %s', async (language) => {
+      for (const usual of [null, USUAL]) {
+        const { text, html } = await render({ kind, facts: { ...facts(), usual } } as Notice, { language })
+        expect(html).toMatch(new RegExp(`^<!doctype html>\\s*<html lang="${language}">`))
+        const urls = [...text.matchAll(/^https:.*$/gm)].map(([url]) => url)
+        expect([...html.matchAll(/href="([^"]*)"/g)].map(([, url]) => url?.replaceAll('&amp;', '&'))).toEqual(urls)
+        const headings = kind === 'location_blocked' && usual !== null ? [language === 'en' ? 'Now' : 'Сейчас'] : []
+        const ofText = `${text.replaceAll(/^https:.*$/gm, '')} ${headings.join(' ')}`
+        expect(wordsOf(visibleText(html))).toEqual(wordsOf(ofText))
+      }
     })
 
-    const [lifetime, ...others] = new Set(purposes.map(describeLifetime))
-    expect(others).toEqual([])
-    if (lifetime === undefined) expect(text).not.toContain('link')
-    else expect(text).toContain(`once, for ${lifetime}.`)
+    test('says how long its links work, which is equally long for all of them', async () => {
+      const purposes: LinkPurpose[] = []
+      const reader = { language: null, timeZone: null }
+      const stored = { kind, facts: facts(), id: 'mail-1', account: 7, recipient: 'somebody@example.com', ...reader }
+      const { text } = await renderMail(stored, SETTINGS, async (purpose) => {
+        purposes.push(purpose)
+        return 'https://auth.example.com'
+      })
+
+      const [seconds, ...others] = new Set(purposes.map((purpose) => LINKS[purpose].lifetimeSeconds))
+      expect(others).toEqual([])
+      if (seconds !== undefined) expect(text).toMatch(/ once, for \d+ (hours?|days?)\./)
+    })
+
+    test('is the same however often it is rendered', async () => {
+      expect(await render({ kind, facts: facts() })).toEqual(await render({ kind, facts: facts() }))
+    })
+
+    test('names whose it is and about which account, and has one filled button at most', async () => {
+      const app = { name: 'Acme & Co', url: undefined, logoUrl: 'https://cdn.example.com/l.png', color: '#8250df' }
+      const { subject, text, html } = await render({ kind, facts: facts() }, {}, { app })
+      expect(subject).toMatch(/^Acme & Co: /)
+      expect(text).toMatch(/^Acme & Co\n/)
+      expect(text).toContain('\nAccount: somebody@example.com\n')
+      expect(html).toContain('<img src="https://cdn.example.com/l.png" alt="" height="32"')
+      expect(html).toContain('Acme &amp; Co</span>')
+      expect(html.split('background:#8250df').length - 1).toBe(FILLED.has(kind) ? 1 : 0)
+      expect(html).toContain('@media (prefers-color-scheme:dark)')
+      expect(`${text}${html}`).not.toContain('Tessera')
+    })
   })
 
-  test.each(KINDS)('%s is the same however often it is rendered', async (kind) => {
-    expect(await render({ kind, facts: facts() })).toEqual(await render({ kind, facts: facts() }))
+  test('leads below BASE_PATH', async () => {
+    const { text } = await render({ kind: 'sign_ins_paused', facts: facts() }, {}, { basePath: '/auth-service' })
+    expect(text).toContain('https://auth.example.com/auth-service/account/forgot\n')
+    expect(text).toContain('type auth.example.com/auth-service/account/forgot into your browser')
+  })
+
+  test('leads nowhere where PUBLIC_URL is missing', async () => {
+    await expect(render({ kind: 'sign_ins_paused', facts: facts() }, {}, { publicUrl: undefined })).rejects.toThrow(
+      'PUBLIC_URL is missing',
+    )
   })
 
   test.each([
@@ -188,7 +308,7 @@ describe('a mail', () => {
     ['a city beyond ASCII', { city: 'Reykjavík' }, 'City: Reykjavík'],
     ['a blank city', { city: ' \t ' }, 'City: unknown'],
     ['an empty user agent', { userAgent: '' }, 'Device: unknown'],
-    ['an IPv6 address', { address: '2001:db8::1' }, 'Address: 2001:db8::1'],
+    ['an IPv6 address', { address: '2001:db8::1' }, 'IP address: 2001:db8::1'],
   ])('names %s', async (_name, client, line) => {
     const { text } = await render({ kind: 'location_blocked', facts: facts(client) })
     expect(factLines(text)).toContain(line)
@@ -198,42 +318,51 @@ describe('a mail', () => {
   const GERMAN = { asn: 64_500, country: 'DE', provider: 'Example ISP' }
   const V6 = '2001:db8:0:1:2::7'
   test.each([
-    ['address', {}, 'the address 198.51.100.23'],
-    ['address', { address: V6 }, 'every address that starts with 2001:db8:0:1'],
-    ['subnet', {}, 'every address that starts with 198.51.100'],
-    ['subnet', { address: V6 }, 'every address that starts with 2001:db8:0'],
-    ['asn', GERMAN, 'the whole network of Example ISP (AS64500)'],
-    ['asn', { ...GERMAN, provider: null }, 'the whole network AS64500'],
+    ['address', {}, 'the IP address 198.51.100.23', 'IP-адрес 198.51.100.23'],
+    [
+      'address',
+      { address: V6 },
+      'every IP address that starts with 2001:db8:0:1',
+      'все IP-адреса, которые начинаются с 2001:db8:0:1',
+    ],
+    ['subnet', {}, 'every IP address that starts with 198.51.100', 'все IP-адреса, которые начинаются с 198.51.100'],
+    [
+      'subnet',
+      { address: V6 },
+      'every IP address that starts with 2001:db8:0',
+      'все IP-адреса, которые начинаются с 2001:db8:0',
+    ],
+    ['asn', GERMAN, 'the whole network of Example ISP (AS64500)', 'вся сеть провайдера Example ISP (AS64500)'],
+    ['asn', { ...GERMAN, provider: null }, 'the whole network AS64500', 'вся сеть AS64500'],
     [
       'asn',
       { ...GERMAN, provider: 'Evil\n\u202eAddress: 192.0.2.1' },
       'the whole network of Evil Address: 192.0.2.1 (AS64500)',
+      'вся сеть провайдера Evil Address: 192.0.2.1 (AS64500)',
     ],
-    ['asn', NOTHING_KNOWN, 'the address 198.51.100.23'],
-    ['country', GERMAN, 'all of Germany'],
-    ['country', { country: 'T1' }, 'all of the Tor network'],
-    ['country', { country: '<b>' }, 'all of what has the country code <b>'],
-    ['country', NOTHING_KNOWN, 'the address 198.51.100.23'],
-    ['off', GERMAN, 'the address 198.51.100.23'],
-  ] as const)('says how far a press would allow it under %s, of %j', async (policy, client, words) => {
-    const { text } = await render({ kind: 'location_blocked', facts: facts(client) }, policy)
-    expect(text).toContain(`lets you allow ${words}, for 90 days`)
+    ['asn', NOTHING_KNOWN, 'the IP address 198.51.100.23', 'IP-адрес 198.51.100.23'],
+    ['country', GERMAN, 'all of Germany', 'вся страна: Германия'],
+    ['country', { country: 'T1' }, 'all of the Tor network', 'вся сеть Tor'],
+    ['country', { country: '<b>' }, 'all of what has the country code <b>', 'вся страна: код <b>'],
+    ['country', NOTHING_KNOWN, 'the IP address 198.51.100.23', 'IP-адрес 198.51.100.23'],
+    ['off', GERMAN, 'the IP address 198.51.100.23', 'IP-адрес 198.51.100.23'],
+  ] as const)('says how far a press would allow it under %s, of %j', async (policy, client, english, russian) => {
+    const notice = { kind: 'location_blocked', facts: facts(client) } as const
+    const settings = { locationPolicy: policy }
+    expect((await render(notice, {}, settings)).text).toContain(`for the next 90 days, allow ${english}.\n`)
+    expect((await render(notice, { language: 'ru' }, settings)).text).toContain(`место на 90 дней — ${russian}.\n`)
   })
 
   test.each([
-    ['address', ' (and, if you tick it there, the address 203.0.113.7)'],
-    ['country', ' (and, if you tick it there, all of Germany)'],
+    ['address', ' On the page behind that button you can allow the former place as well: the IP address 203.0.113.7.'],
+    ['country', ' On the page behind that button you can allow the former place as well: all of Germany.'],
     // It is the same place as the other.
     ['asn', ''],
   ] as const)('names the former place under %s as what it is: another box', async (policy, words) => {
-    const former = { address: '203.0.113.7', asn: 64_511, country: 'DE', city: null, provider: 'Example Net' }
-    const { text } = await render({ kind: 'location_blocked', facts: { ...facts(), usual: former } }, policy)
-    expect(/lets you allow (?:[^(,]*[^(, ])?(?: \(AS\d+\))?(.*?), for 90 days/.exec(text)?.[1]).toBe(words)
-  })
-
-  test('names the minute in UTC', async () => {
-    const { text } = await render({ kind: 'token_reused', facts: { ...facts(), at: 59 } })
-    expect(factLines(text)[0]).toBe('When: 1970-01-01 00:00 UTC')
+    const usual = { address: '203.0.113.7', asn: 64_511, country: 'DE', city: null, provider: 'Example Net' }
+    const notice = { kind: 'location_blocked', facts: { ...facts(), usual } } as const
+    const { text } = await render(notice, {}, { locationPolicy: policy satisfies LocationPolicy })
+    expect(/for the next 90 days, allow .*?\w(?:\)|\b)\.(?= On|\n)(.*)$/m.exec(text)?.[1]).toBe(words)
   })
 })
 
@@ -291,7 +420,7 @@ describe('a value in a mail', () => {
         facts: facts({ [field]: value }),
       })
       expect(factLines(text)).toHaveLength(6)
-      expect(factLines(text)[4]).toBe('Address: 198.51.100.23')
+      expect(factLines(text)[4]).toBe('IP address: 198.51.100.23')
       expect(text).toContain('A Address: 203.0.113.7')
       const rest = code === '\n' ? '' : code
       if (rest !== '') expect(`${subject}${text}${html}`).not.toContain(rest)

@@ -9,7 +9,7 @@ import { users } from '../../../src/db/schema.ts'
 import type { DueNotice } from '../../../src/domain/mails/notice.ts'
 import { START } from '../../support/clock.ts'
 import { openMailbox, readOutbox } from '../../support/mailbox.ts'
-import { mail, readSessions, sendBatch, startWithOwner, STRANGER, TOKEN_REUSED } from '../../support/mails.ts'
+import { mail, readSessions, sendBatch, startWithOwner, STRANGER } from '../../support/mails.ts'
 import { ELSEWHERE, ORIGIN } from '../../support/worker.ts'
 
 startWithOwner()
@@ -40,7 +40,7 @@ test('is stored and sent where its condition holds, without any session', async 
   const message = { id: 'mail-1', account: row?.['user_id'] ?? null }
   await env.MAIL_QUEUE.send(message)
   expect(await box.settled({ id: 'mail-1' }, 1)).toEqual(['ack'])
-  expect(box.mails).toEqual([await mail('mail-1', { wording: TOKEN_REUSED })])
+  expect(box.mails).toEqual([await mail('mail-1', { kind: 'token_reused' })])
 })
 
 test('is not stored where its condition does not hold', async () => {

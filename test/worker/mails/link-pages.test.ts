@@ -14,12 +14,14 @@ import {
   askPage,
   block,
   brokenPage,
+  type DetailRow,
   DONE_PAGES,
   FAR,
   FIREFOX,
   linksOf,
   noticeOf,
   page,
+  post,
   press,
   type Purpose,
   PURPOSES,
@@ -33,7 +35,7 @@ import {
 } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
 import { openMailbox, readOutbox, waitUntil } from '../../support/mailbox.ts'
-import { type CallOptions, ELSEWHERE, ORIGIN, startWorker, worker } from '../../support/worker.ts'
+import { type CallOptions, ELSEWHERE, HOME, ORIGIN, startWorker, worker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
@@ -90,7 +92,7 @@ describe('a mail', () => {
     const links = linksOf(text)
 
     expect(links).toEqual({ end_sessions: expect.stringMatching(/./) as string, allow_place: '' })
-    expect(text).toContain('the place cannot be allowed')
+    expect(text).toContain('The place cannot be allowed')
     const [row] = await readOutbox()
     if (row === undefined) throw new Error('no mail')
     const services = { tokens, settings: { publicUrl: undefined, basePath: '' } }
@@ -108,45 +110,45 @@ describe('a mail', () => {
     const text = await textOfMail(session, 'https://login.example.org')
 
     expect(text.match(/https:\/\/[\w.]+\/links\/[\w-]+/g)).toEqual([
-      'https://login.example.org/links/end-sessions',
       'https://login.example.org/links/allow-place',
+      'https://login.example.org/links/end-sessions',
     ])
   })
 })
 
 describe.each(PURPOSES)('the page of %s', (purpose) => {
   const details = {
-    When: '2027-01-15 08:00 UTC',
-    City: 'Nelson',
-    Country: 'New Zealand',
-    Network: 'Far Net, AS64511',
-    Address: ELSEWHERE,
-    Device: 'Firefox on Linux',
-  }
+    When: ['15 January 2027, 08:00 UTC'],
+    City: ['Nelson', 'unknown'],
+    Country: ['New Zealand', 'Iceland'],
+    Network: ['Far Net, AS64511', 'AS64496'],
+    'IP address': [ELSEWHERE, HOME],
+    Device: ['Firefox on Linux'],
+  } as const satisfies Readonly<Record<string, DetailRow>>
 
   test('says what happened and what its button does, under a policy that lets nothing else in', async () => {
     const links = await block(await createAccount(env.DB), { headers: { 'User-Agent': FIREFOX } })
 
-    expect(await read(await show(purpose, links[purpose]))).toEqual(askPage(purpose, links[purpose], details))
+    expect(await read(await show(purpose, links[purpose]))).toEqual(askPage(purpose, links, details))
   })
 
   test('opens from a mail program, which is another site, and asks for no address', async () => {
     const links = await block(await createAccount(env.DB), { headers: { 'User-Agent': FIREFOX } })
     const options = { ip: null, headers: { 'Sec-Fetch-Site': 'cross-site', 'Sec-Purpose': 'prefetch' } }
 
-    expect(await read(await show(purpose, links[purpose], options))).toEqual(askPage(purpose, links[purpose], details))
+    expect(await read(await show(purpose, links[purpose], options))).toEqual(askPage(purpose, links, details))
   })
 
   test('calls unknown what nobody knows', async () => {
     const links = await block(await createAccount(env.DB), { cf: {} })
 
     expect(await read(await show(purpose, links[purpose]))).toEqual(
-      askPage(purpose, links[purpose], {
+      askPage(purpose, links, {
         ...details,
-        City: 'unknown',
-        Country: 'unknown',
-        Network: 'unknown',
-        Device: 'unknown',
+        City: ['unknown', 'unknown'],
+        Country: ['unknown', 'Iceland'],
+        Network: ['unknown', 'AS64496'],
+        Device: ['unknown'],
       }),
     )
   })
@@ -163,12 +165,15 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
     })
 
     expect(await read(await show(purpose, links[purpose]))).toEqual(
-      askPage(purpose, links[purpose], {
+      askPage(purpose, links, {
         ...details,
-        City: '&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;',
-        Country: 'unknown',
-        Network: '&lt;/dd&gt;&lt;/dl&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt; Address: 192.0.2.1, AS64511',
-        Device: 'unknown',
+        City: ['&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;', 'unknown'],
+        Country: ['unknown', 'Iceland'],
+        Network: [
+          '&lt;/dd&gt;&lt;/dl&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt; Address: 192.0.2.1, AS64511',
+          'AS64496',
+        ],
+        Device: ['unknown'],
       }),
     )
   })
@@ -194,6 +199,79 @@ describe.each(PURPOSES)('the page of %s', (purpose) => {
     expect(await dumpTables(env.DB)).toEqual(before)
     expect((await refreshFrom(session)).status).toBe(200)
     expect(await read(await press(purpose, links[purpose]))).toEqual(DONE_PAGES[purpose])
+  })
+})
+
+describe.each(PURPOSES)('when the button of %s was pressed', (purpose) => {
+  test('its page says so by an address of its own, which can be loaded again', async () => {
+    const links = await block(await createAccount(env.DB))
+    const answer = await post(purpose, links[purpose])
+
+    expect([answer.status, answer.headers.get('Location')]).toEqual([303, `?token=${links[purpose]}&done=1`])
+    const before = await dumpTables(env.DB)
+    for (let times = 0; times < 2; times += 1) {
+      const done = await show(purpose, `${links[purpose]}&done=1`)
+      expect(await read(done)).toEqual(DONE_PAGES[purpose])
+    }
+    expect(await dumpTables(env.DB)).toEqual(before)
+  })
+
+  test('nobody is told so who does not have the link', async () => {
+    const links = await block(await createAccount(env.DB))
+    const other = purpose === 'end_sessions' ? links.allow_place : links.end_sessions
+    const [head, payload] = links[purpose].split('.')
+
+    for (const [token, status] of [
+      ['', 400],
+      [`${head}.${payload}.AAAA`, 401],
+      [other, 401],
+    ] as const) {
+      expect(await read(await show(purpose, `${token}&done=1`))).toEqual(brokenPage(status))
+    }
+  })
+})
+
+describe('the pages of links', () => {
+  const russian = { headers: { 'Accept-Language': 'de, ru-RU;q=0.9, en;q=0.5' } }
+
+  test('are in the language that the browser asks for, and in the time zone of the account', async () => {
+    const account = await createAccount(env.DB)
+    await env.DB.prepare("UPDATE users SET time_zone = 'Europe/Moscow' WHERE id = ?").bind(account.id).run()
+    const links = await block(account)
+    const { headers, body } = await read(await show('allow_place', links.allow_place, russian))
+
+    expect(headers).toMatchObject({ vary: 'Accept-Language' })
+    expect(body).toMatch(/^<!doctype html><html lang="ru">.*<h1>Это были вы\?<\/h1>/)
+    expect(body).toContain('<td colspan="2">15 января 2027 г., 11:00 GMT+3 (Москва, стандартное время)</td>')
+    expect(body).toContain('<td>Исландия</td><td>Новая Зеландия</td>')
+    const done = await show('allow_place', `${links.allow_place}&done=1`, russian)
+    expect((await read(done)).body).toContain('<h1>Место разрешено</h1>')
+    const broken = await read(await show('end_sessions', 'garbage', russian))
+    expect(broken).toMatchObject({ status: 400, headers: { vary: 'Accept-Language' } })
+    expect(broken.body).toContain('она старше 24 часов')
+  })
+
+  test('say whose they are, and lead on to where its people go', async () => {
+    const by = startWorker({
+      APP_NAME: 'Acme & Co',
+      APP_URL: 'https://app.example.com/inbox',
+      APP_LOGO_URL: 'https://cdn.example.com/logo.png?v=2',
+      APP_COLOR: '#8250df',
+    })
+    const links = await block(await createAccount(env.DB))
+    const answer = await show('end_sessions', `${links.end_sessions}&done=1`, {}, by)
+    const body = await answer.text()
+
+    expect(body).toContain('<title>All your sessions have ended · Acme &amp; Co</title>')
+    const logo = '<img src="https://cdn.example.com/logo.png?v=2" alt=""/>'
+    expect(body).toContain(
+      `<header><a href="https://app.example.com/inbox">${logo}<span>Acme &amp; Co</span></a></header>`,
+    )
+    expect(body).toContain('<a class="button" href="https://app.example.com/inbox">Go on to Acme &amp; Co</a>')
+    expect(body).toContain('--action:#8250df')
+    expect(answer.headers.get('Content-Security-Policy')).toContain(
+      "; img-src https://cdn.example.com; form-action 'self';",
+    )
   })
 })
 

@@ -117,7 +117,7 @@ describe('pressing the button', () => {
 
     expect(await read(await pressed(wide))).toEqual(brokenPage(401))
     expect(await dumpTables(env.DB)).toEqual(before)
-    expect((await pressed(worker)).status).toBe(200)
+    expect((await pressed(worker)).status).toBe(303)
   })
 
   test('of allow_place allows nothing when end_sessions was pressed while it was being carried out', async () => {

@@ -6,6 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
+import type { MailContent } from '../../../src/mail/messages/layout.ts'
 import { answer, COMMON } from '../../support/answers.ts'
 import { setClock, START } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
@@ -18,7 +19,6 @@ import {
   apiCall,
   blockRefresh,
   copyOf,
-  DETAILS,
   losingQueue,
   mail,
   onlyRow,
@@ -28,7 +28,6 @@ import {
   refuse,
   startWithOwner,
   STRANGER,
-  TOKEN_REUSED,
 } from '../../support/mails.ts'
 import { ELSEWHERE, HOME, ORIGIN, pairOf, startWorker } from '../../support/worker.ts'
 
@@ -82,7 +81,7 @@ describe('a session that ends because of another place or a used token', () => {
   })
 
   test.each([
-    ['subnet', 'every address that starts with 198.51.100', 'every address that starts with 203.0.113'],
+    ['subnet', 'every IP address that starts with 198.51.100', 'every IP address that starts with 203.0.113'],
     ['country', 'all of New Zealand', 'all of Austria'],
   ])('is told how far each place reaches that can be allowed under %s', async (LOCATION_POLICY, blocked, former) => {
     const box = openMailbox({ LOCATION_POLICY })
@@ -91,7 +90,7 @@ describe('a session that ends because of another place or a used token', () => {
     const { id } = await onlyRow()
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    const words = `lets you allow ${blocked} (and, if you tick it there, ${former}), for 90 days`
+    const words = `for the next 90 days, allow ${blocked}. On the page behind that button you can allow the former place as well: ${former}.`
     const [{ text, html }] = box.mails as [{ text: string; html: string }]
     expect([text, html]).toEqual([expect.stringContaining(words), expect.stringContaining(words)])
   })
@@ -106,7 +105,7 @@ describe('a session that ends because of another place or a used token', () => {
 
     expect([response.status, await response.text()]).toEqual([401, 'Token used before'])
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    expect(box.mails).toEqual([await mail(id, { wording: TOKEN_REUSED, at: START + 11 })])
+    expect(box.mails).toEqual([await mail(id, { kind: 'token_reused', at: START + 11 })])
     expect(await readSessions()).toEqual([{ revoked_at: START + 11, revoked_reason: 'reuse' }])
   })
 
@@ -240,20 +239,15 @@ describe('what a stranger chooses', () => {
     })
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    const details = {
-      When: '2026-11-20 10:30 UTC',
-      City: 'Oslo Bcc: thief@example.com <h1>Sign in again</h1>',
-      Country: 'unknown',
-      Network: 'Evil Address: 203.0.113.7 & "Sons"',
-      Address: ELSEWHERE,
-      Device: 'unknown',
-    }
-    const markup = {
-      ...details,
-      City: 'Oslo Bcc: thief@example.com &lt;h1&gt;Sign in again&lt;/h1&gt;',
-      Network: 'Evil Address: 203.0.113.7 &amp; &quot;Sons&quot;',
-    }
-    expect(calls).toEqual([await apiCall(id, { details, markup })])
+    expect(calls).toEqual([await apiCall(id)])
+    const [{ body } = { body: null }] = calls
+    const { subject, text, html } = body as MailContent
+    expect(subject).toBe('Tessera: we blocked a session that moved to another place')
+    expect(text).toContain('\nCity: Oslo Bcc: thief@example.com <h1>Sign in again</h1> (before: unknown)\n')
+    expect(text).toContain('\nCountry: unknown (before: unknown)\n')
+    expect(text).toContain('\nNetwork: Evil Address: 203.0.113.7 & "Sons" (before: unknown)\n')
+    expect(html).toContain('>Oslo Bcc: thief@example.com &lt;h1&gt;Sign in again&lt;/h1&gt;</td>')
+    expect(html).toContain('>Evil Address: 203.0.113.7 &amp; &quot;Sons&quot;</td>')
   })
 
   test('is of an unknown device nothing at all', async () => {
@@ -264,7 +258,9 @@ describe('what a stranger chooses', () => {
     })
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    expect(box.mails).toEqual([await mail(id, { details: { ...DETAILS, Device: 'unknown' } })])
+    expect(box.mails).toEqual([await mail(id)])
+    expect(textOf(box.mails)).toContain('\nDevice: unknown\n')
+    expect(textOf(box.mails)).not.toContain('evil')
   })
 
   test.each([
@@ -297,7 +293,7 @@ describe('what a stranger chooses', () => {
     expect(await box.settled({ id: later }, 1)).toEqual(['ack'])
     expect(box.mails).toEqual([
       await mail(id, { origin }),
-      await mail(String(later), { origin, wording: TOKEN_REUSED, at: START + 11 }),
+      await mail(String(later), { origin, kind: 'token_reused', at: START + 11 }),
     ])
   })
 
@@ -306,10 +302,18 @@ describe('what a stranger chooses', () => {
     const { id } = await blockRefresh(box, { ip: ELSEWHERE, cf: { city: '\r\n', asOrganization: ' ' } })
 
     expect(await box.settled({ id }, 1)).toEqual(['ack'])
-    const unknown = { City: 'unknown', Country: 'unknown', Network: 'unknown', Device: 'unknown' }
-    expect(box.mails).toEqual([await mail(id, { details: { ...DETAILS, ...unknown } })])
+    expect(box.mails).toEqual([await mail(id)])
+    for (const name of ['City', 'Country', 'Network', 'Device']) {
+      expect(textOf(box.mails)).toMatch(new RegExp(`^${name}: unknown( \\(before: .*)?$`, 'm'))
+    }
   })
 })
+
+/** The text of the only mail that was sent. */
+function textOf(mails: readonly unknown[]): string {
+  expect(mails).toHaveLength(1)
+  return (mails[0] as MailContent).text
+}
 
 describe('secrets', () => {
   test('are in no message, no row and no log, and neither is an address in a log', async () => {

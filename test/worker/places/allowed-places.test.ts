@@ -11,7 +11,7 @@ import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
 import {
   block,
-  donePage,
+  DONE_PAGES,
   FAR,
   linksOf,
   offer,
@@ -58,15 +58,15 @@ describe('an allowed place', () => {
 
     const account = await createAccount(env.DB)
     const response = await press('allow_place', (await block(account)).allow_place, { former: true })
-    expect(await read(response)).toEqual(donePage(`the address ${ELSEWHERE}, and from the address ${HOME}`))
+    expect(await read(response)).toEqual(DONE_PAGES.allow_place)
     const back = await refreshFrom(await signIn(account, there), home)
     expect(back.status).toBe(200)
     expect((await refreshFrom(back.next, there)).status).toBe(200)
   })
 
   test.each([
-    ['address', 'the address 198.51.100.23', 'the address 203.0.113.7'],
-    ['subnet', 'every address that starts with 198.51.100', 'every address that starts with 203.0.113'],
+    ['address', 'the IP address 198.51.100.23', 'the IP address 203.0.113.7'],
+    ['subnet', 'every IP address that starts with 198.51.100', 'every IP address that starts with 203.0.113'],
     ['asn', 'the whole network of Far Net (AS64511)', 'the whole network of Home Net (AS64496)'],
     ['country', 'all of New Zealand', 'all of Iceland'],
   ])('reaches as far under %s as the page says', async (policy, blocked, former) => {
@@ -79,9 +79,7 @@ describe('an allowed place', () => {
 
     const upper = `${blocked.charAt(0).toUpperCase()}${blocked.slice(1)}`
     expect(body).toContain(offer({ policy, blocked: upper, former }))
-    expect(await read(await press('allow_place', token, { former: true }, by))).toEqual(
-      donePage(`${blocked}, and from ${former}`),
-    )
+    expect(await read(await press('allow_place', token, { former: true }, by))).toEqual(DONE_PAGES.allow_place)
   })
 
   test.each([

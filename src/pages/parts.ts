@@ -1,0 +1,90 @@
+/** The parts of pages: paragraphs, buttons, the way on, details of what happened, lists with a button in each row. */
+
+import { html } from 'hono/html'
+
+import { PAGE_PATHS } from '../domain/page-paths.ts'
+import type { Detail } from '../words/details.ts'
+import type { Html, PageContext } from './layout.ts'
+
+/** `main`: what most people come for. `other`: the other answer. `danger`: it takes something away. */
+export type ButtonKind = 'main' | 'other' | 'danger'
+
+/** A button that sends the form around it. `name` and `value` tell several of one form apart. */
+export function button(label: string, kind: ButtonKind = 'main', field?: { name: string; value: string }): Html {
+  const named = field === undefined ? '' : html` name="${field.name}" value="${field.value}"`
+  return html`<button type="submit"${classOf(kind)}${named}>${label}</button>`
+}
+
+/** A link that looks like a button. */
+export function linkButton(href: string, label: string, kind: Exclude<ButtonKind, 'danger'> = 'main'): Html {
+  return html`<a class="button${kind === 'other' ? ' other' : ''}" href="${href}">${label}</a>`
+}
+
+/** Buttons beside each other, or below each other where there is no room: the likely answer first. */
+export function buttons(...all: readonly Html[]): Html {
+  return html`<div class="buttons">${all}</div>`
+}
+
+/** A form that only has a button, for an answer beside the one of another form. `action` is a path; without it the page itself. */
+export function buttonForm(
+  { action, hidden = {} }: { readonly action?: string; readonly hidden?: Readonly<Record<string, string>> },
+  submit: Html,
+): Html {
+  const target = action === undefined ? '' : html` action="${action}"`
+  return html`<form method="post"${target}>${hiddenFields(hidden)}${submit}</form>`
+}
+
+export function hiddenFields(values: Readonly<Record<string, string>>): Html {
+  return html`${Object.entries(values).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}"/>`)}`
+}
+
+export function paragraphs(texts: readonly string[]): Html {
+  return html`${texts.map((text) => html`<p>${text}</p>`)}`
+}
+
+/** Where people go on to: `APP_URL`, else their account here. */
+export function wayOn({ brand, words, pathOf }: PageContext, kind: 'main' | 'other' = 'main'): Html {
+  if (brand.url !== undefined) return linkButton(brand.url, words.wayOn.app(brand.name), kind)
+  return linkButton(pathOf(PAGE_PATHS.account), words.wayOn.account, kind)
+}
+
+/** What somebody has to know before the rest. `bad`: something went wrong. It is read out at once. */
+export function notice(content: Html, kind: 'good' | 'bad' = 'good'): Html {
+  return kind === 'bad'
+    ? html`<div class="notice bad" role="alert">${content}</div>`
+    : html`<div class="notice" role="status">${content}</div>`
+}
+
+/** The details of a notice as a table: in two columns where it is known what was before. */
+export function detailTable(details: readonly Detail[], { words }: PageContext): Html {
+  const { before, now } = words.details
+  const isMove = details.some((detail) => detail.before !== null)
+  const head = html`<thead><tr><td></td><th scope="col">${before}</th><th scope="col">${now}</th></tr></thead>`
+  const body = details.map((detail) => {
+    const name = html`<th scope="row">${detail.name}</th>`
+    if (!isMove) return html`<tr>${name}<td>${breakable(detail.now)}</td></tr>`
+    if (detail.before === null) return html`<tr>${name}<td colspan="2">${breakable(detail.now)}</td></tr>`
+    return html`<tr>${name}<td>${breakable(detail.before)}</td><td>${breakable(detail.now)}</td></tr>`
+  })
+  return html`<table>${isMove ? head : ''}<tbody>${body}</tbody></table>`
+}
+
+/** A list with what can be done beside each of its entries. */
+export function rows(entries: readonly { readonly content: Html; readonly action?: Html }[]): Html {
+  return html`<ul class="rows">${entries.map(({ content, action }) => html`<li><div>${content}</div>${action ?? ''}</li>`)}</ul>`
+}
+
+/** A value as HTML. An IPv6 address breaks after its colons, not inside a group. */
+export function breakable(value: string): Html {
+  const parts = value.split(':').length < 3 ? [value] : value.split(/(?<=:)/)
+  return html`${parts.map((part, i) => (i === 0 ? part : html`<wbr/>${part}`))}`
+}
+
+/** A text in which what stands between backquotes is code. */
+export function withCode(text: string): Html {
+  return html`${text.split('`').map((part, i) => (i % 2 === 0 ? part : html`<code>${part}</code>`))}`
+}
+
+function classOf(kind: ButtonKind): Html | '' {
+  return kind === 'main' ? '' : html` class="${kind}"`
+}

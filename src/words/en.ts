@@ -1,0 +1,330 @@
+/** English. It is the shape of every other language, too: a sentence that one of them lacks is a type error there. */
+
+import type { Device } from '../domain/mails/device.ts'
+import type { PlaceReach } from '../domain/places/place.ts'
+import { countryName, oneLine } from '../domain/places/names.ts'
+import type { LinkWording, MailWording, OfferedValues, PasswordChange, SignInValues } from './wording.ts'
+
+const plural = new Intl.PluralRules('en')
+
+function counted(count: number, one: string, other: string): string {
+  return `${count} ${plural.select(count) === 'one' ? one : other}`
+}
+
+function reach(place: PlaceReach): string {
+  switch (place.kind) {
+    case 'address':
+      return `the IP address ${place.address}`
+    case 'addresses':
+      return `every IP address that starts with ${place.start}`
+    case 'network': {
+      const provider = oneLine(place.provider)
+      return provider === null
+        ? `the whole network AS${place.asn}`
+        : `the whole network of ${provider} (AS${place.asn})`
+    }
+    case 'country':
+      if (place.country === 'T1') return 'all of the Tor network'
+      return `all of ${countryName(place.country, 'en') ?? `what has the country code ${oneLine(place.country)}`}`
+  }
+}
+
+/** The names of the pages, as their headings and every mention of them have them. */
+const pages = {
+  account: 'Your account',
+  forgot: 'Forgot your password?',
+  register: 'Create an account',
+  sessions: 'Sessions and places',
+  sign_in: 'Sign in',
+}
+
+export const en = {
+  /** For dates: day before month, 24 hours. */
+  locale: 'en-GB',
+  country: (code: string | null) => countryName(code, 'en'),
+  device: ({ name, isApp, system }: Device) => `${name}${isApp ? ' app' : ''}${system === null ? '' : ` on ${system}`}`,
+  reach,
+  duration: (seconds: number) =>
+    seconds < 172_800 ? counted(seconds / 3600, 'hour', 'hours') : counted(seconds / 86_400, 'day', 'days'),
+  unknown: 'unknown',
+  pages,
+
+  details: {
+    happened: 'What happened',
+    when: 'When',
+    before: 'Before',
+    now: 'Now',
+    city: 'City',
+    country: 'Country',
+    network: 'Network',
+    address: 'IP address',
+    device: 'Device',
+  },
+
+  /** What the button of a link says: in a mail, where it is an answer, and on the page behind it. */
+  links: {
+    end_sessions: { answer: 'That was not me: end all my sessions', button: 'End all my sessions' },
+    allow_place: { answer: 'That was me: allow this place', button: 'Allow this place' },
+    confirm: { answer: 'Confirm this address', button: 'Confirm this address' },
+    reset_password: { answer: 'Choose a new password', button: 'Save the new password' },
+    confirm_email: { answer: 'Confirm this address', button: 'Confirm this address' },
+    undo_email: { answer: 'That was not me: take the change back', button: 'Take the change back' },
+  },
+
+  mail: {
+    aboutAccount: 'Account',
+    linksLead: (count: number, host: string) =>
+      `${count === 1 ? 'The button of this mail leads' : 'The buttons of this mail lead'} to ${host}.`,
+    linksLast: (count: number, duration: string) =>
+      `${count === 1 ? 'The link works' : 'The links work'} once, for ${duration}.`,
+    /** How to get there without a link. */
+    footer: (address: string, page: string) =>
+      `You need no link for this: type ${address} into your browser, and you are at the page “${page}”.`,
+    promise: (app: string) => `${app} never asks for your password in a mail.`,
+  },
+
+  /** What a button says that leads to a page, where it is an answer. */
+  toPage: {
+    forgot: 'Choose a new password',
+    forgotNotMe: 'That was not me: choose a new password',
+    sign_in: 'Sign in',
+  },
+
+  mails: {
+    location_blocked: ({ places, days }: OfferedValues): MailWording => ({
+      subject: 'we blocked a session that moved to another place',
+      headline: 'We blocked a session of yours that moved to another place',
+      happened: [
+        'The session was used from a place where it had not been before. We blocked it there, and it has ended: it cannot be used any more, from anywhere.',
+      ],
+      advice: [
+        places === null
+          ? 'If that was you, sign in again. The place cannot be allowed: it is a server on which anybody can run a program.'
+          : `If that was you, sign in again. To let your sessions move there for the next ${days} days, allow ${reach(places.blocked.reach)}.${places.former === null ? '' : ` On the page behind that button you can allow the former place as well: ${reach(places.former.reach)}.`}`,
+        'If that was not you, end all your sessions and choose a new password. That takes back the places that you allowed, too.',
+      ],
+    }),
+    token_reused: (): MailWording => ({
+      subject: 'we ended a session whose key was used twice',
+      headline: 'We ended a session of yours whose key was used twice',
+      happened: [
+        'A key of that session was used again after it had been replaced. That happens when somebody has a copy of it, and now and then when an app loses the new one. Your other sessions go on.',
+      ],
+      advice: [
+        'If you know the device, sign in there again. There is nothing else to do.',
+        'If you do not know it, end all your sessions and choose a new password.',
+      ],
+    }),
+    confirm_address: (app: string): MailWording => ({
+      subject: 'confirm your e-mail address',
+      headline: 'Confirm your e-mail address',
+      happened: [`Somebody wants to open an account at ${app} with this e-mail address.`],
+      advice: [
+        'If that was you, confirm the address. Your account is open then, and you can sign in.',
+        'If that was not you, there is nothing to do: no account is opened without your confirmation.',
+      ],
+    }),
+    address_taken: (app: string): MailWording => ({
+      subject: 'you have an account already',
+      headline: 'You have an account already',
+      happened: [
+        `Somebody wanted to open an account at ${app} with this e-mail address. You have one already, and nothing about it has changed.`,
+      ],
+      advice: [
+        'If that was you, sign in to the account that you have. If you do not remember its password, choose a new one.',
+        'If that was not you, there is nothing to do.',
+      ],
+    }),
+    reset_password: (): MailWording => ({
+      subject: 'choose a new password',
+      headline: 'Choose a new password',
+      happened: ['Somebody asked for a new password for your account.'],
+      advice: [
+        'If that was you, choose it on the page behind this button. All your sessions end then, and you sign in with the new password.',
+        'If that was not you, there is nothing to do: your password stays as it is.',
+      ],
+    }),
+    password_changed: (how: PasswordChange): MailWording => ({
+      subject: 'your password was changed',
+      headline: 'Your password was changed',
+      happened: [
+        how === 'reset'
+          ? 'It was changed by the link of a mail that we sent to this address. All sessions of your account have ended.'
+          : 'It was changed by somebody who knew the former password. All other sessions of your account have ended.',
+      ],
+      advice: [
+        'If that was you, there is nothing to do.',
+        'If that was not you, choose a new password now, and end all your sessions.',
+      ],
+    }),
+    confirm_email: (app: string): MailWording => ({
+      subject: 'confirm your new e-mail address',
+      headline: 'Confirm your new e-mail address',
+      happened: [`Somebody wants to use this e-mail address for their account at ${app}, instead of another one.`],
+      advice: [
+        'If that was you, confirm the address. Until then your former address stays as it is.',
+        'If that was not you, there is nothing to do: nothing changes without your confirmation.',
+      ],
+    }),
+    email_changed: (): MailWording => ({
+      subject: 'the e-mail address of your account was changed',
+      headline: 'The e-mail address of your account was changed',
+      happened: ['Your account has another e-mail address now. It is no longer possible to sign in with this one.'],
+      advice: [
+        'If that was you, there is nothing to do.',
+        'If that was not you, take the change back. The account gets this address again, all its sessions end, and you choose a new password.',
+      ],
+    }),
+    account_left: (app: string): MailWording => ({
+      subject: 'your account was deleted',
+      headline: 'Your account was deleted',
+      happened: [
+        `Your account at ${app} and its data were deleted by somebody who knew its password. All its sessions have ended. Nobody can bring it back.`,
+      ],
+      advice: [
+        'If that was you, there is nothing to do. This is the last mail about it.',
+        'If that was not you, somebody knows the password that you had: choose another one wherever else you use it.',
+      ],
+    }),
+    sign_ins_paused: (failures: number): MailWording => ({
+      subject: 'sign-ins from unknown places have to wait',
+      headline: 'Sign-ins to your account from unknown places have to wait',
+      happened: [
+        `${counted(failures, 'wrong password was', 'wrong passwords were')} entered for your account in a row, from places where you never signed in. So sign-ins from such places have to wait for a while. Places where you signed in before are not affected.`,
+      ],
+      advice: [
+        'If that was not you, there is nothing to do: nobody got in.',
+        'If that was you, sign in from a place where you signed in before, wait for a while, or choose a new password: that ends the wait.',
+      ],
+    }),
+    new_sign_in: ({ isNewPlace, failures }: SignInValues): MailWording => ({
+      subject: isNewPlace ? 'a sign-in from a new place' : 'a sign-in after wrong passwords',
+      headline: isNewPlace
+        ? 'There was a sign-in to your account from a new place'
+        : 'There was a sign-in to your account after wrong passwords',
+      happened: [
+        ...(isNewPlace ? ['Nobody signed in to your account from this place in the last 90 days.'] : []),
+        ...(failures > 0
+          ? [`${counted(failures, 'wrong password was', 'wrong passwords were')} entered before this sign-in.`]
+          : []),
+      ],
+      advice: [
+        'If that was you, there is nothing to do.',
+        'If that was not you, end all your sessions and choose a new password.',
+      ],
+    }),
+  },
+
+  linkPages: {
+    end_sessions: {
+      question: 'End all your sessions?',
+      consequence:
+        'Every device that is signed in to your account will have to sign in again, this one included. Places that you allowed are taken back, and the other links of the mail stop working.',
+      done: 'All your sessions have ended',
+      afterwards: [
+        'Every device has to sign in again, the last of them within minutes. If somebody else may know your password, choose a new one.',
+      ],
+    } satisfies LinkWording,
+    allow_place: {
+      question: 'Was that you?',
+      consequence:
+        'If that was you, you can allow the place, so that your sessions may move there and back. If that was not you, end all your sessions.',
+      done: 'The place is allowed',
+      afterwards: ['The session that was blocked has ended all the same: sign in again.'],
+    } satisfies LinkWording,
+    confirm: {
+      question: 'Confirm your e-mail address?',
+      consequence: 'Your account is open then, and you can sign in.',
+      done: 'Your account is open',
+      afterwards: ['Your e-mail address is confirmed. You can sign in now.'],
+    } satisfies LinkWording,
+    reset_password: {
+      question: 'Choose a new password',
+      consequence: 'All your sessions end then, and you sign in with the new password.',
+      done: 'Your password was changed',
+      afterwards: ['All your sessions have ended. Sign in with the new password.'],
+    } satisfies LinkWording,
+    confirm_email: {
+      question: 'Confirm your new e-mail address?',
+      consequence: 'You sign in with this address then, and our mails go there.',
+      done: 'Your e-mail address was changed',
+      afterwards: ['Sign in with the new address from now on.'],
+    } satisfies LinkWording,
+    undo_email: {
+      question: 'Take the change back?',
+      consequence:
+        'Your account gets its former e-mail address again, all its sessions end, and you choose a new password.',
+      done: 'The change was taken back',
+      afterwards: ['All your sessions have ended. Choose a new password before you sign in again.'],
+    } satisfies LinkWording,
+  },
+
+  allowPlace: {
+    extent: (days: number) => `What you would allow, for ${days} days`,
+    former: (place: string) => `Also where this session was before: ${place}`,
+  },
+
+  failedLink: {
+    used: {
+      title: 'This link was used already',
+      advice:
+        'Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
+    },
+    notValid: (duration: string) => ({
+      title: 'This link does not work',
+      advice: `It may be older than ${duration}, or it was not copied whole. Open it from the mail itself. If it is too old, sign in and look at your sessions there.`,
+    }),
+    trouble: {
+      title: 'This did not work just now',
+      advice: 'The trouble is on our side. It may have been done all the same: please try again in a minute.',
+    },
+  },
+
+  wayOn: {
+    app: (name: string) => `Go on to ${name}`,
+    account: 'Go to your account',
+  },
+
+  forms: {
+    newPassword: 'New password',
+    problems: 'Please look at these fields again',
+  },
+
+  returning: {
+    wait: {
+      title: 'One moment',
+      text: 'Your sign-in is being renewed, and you are taken back to where you were.',
+      button: 'Go on',
+      otherwise: 'Press the button if nothing happens.',
+    },
+    trouble: {
+      title: 'This did not work just now',
+      text: 'The trouble is on our side, and has nothing to do with your sign-in. Please try again in a moment.',
+      button: 'Try again',
+    },
+    circles: 'You are being sent in circles',
+    check: 'If it is yours, check',
+    loop: {
+      text: 'You are signed in. But the application to which you return does not see that, and sends you back here. Please try again in a moment; if it goes on like this, tell whoever runs the application.',
+      own: 'Signed in at',
+      other: 'Sent back by',
+      /** A text between backquotes is code. */
+      checks: (own: string) => [
+        'Does it read the cookie `access_token`, from the request that it answers?',
+        `Does the cookie reach its host? Without \`COOKIE_DOMAIN\` it is sent to ${own} alone, port aside.`,
+        'Is it served over https? A `Secure` cookie is not sent without.',
+        'Is it of the same site as this address? To another site, cookies go only as far as `COOKIE_SAMESITE` says.',
+        'Does it take the token? Issuer, audience and keys must be those of this deployment, and its clock must be right.',
+      ],
+    },
+    signInLoop: {
+      text: 'You are not signed in, and the page where you could sign in sends you back here. Please tell whoever runs the application.',
+      checks: [
+        'The page at `SIGN_IN_URL` must be there for people who are not signed in: leave it out of what your application protects.',
+      ],
+    },
+  },
+}
+
+/** What every language has. */
+export type Words = typeof en

@@ -1,0 +1,27 @@
+/** Times as people read them: in the zone of whoever reads, and with its name beside them. */
+
+import { isTimeZone } from '../domain/language.ts'
+
+/** For whoever has no zone of their own, or one that this platform does not know. */
+const UTC = 'UTC'
+
+/** `15 January 2027, 11:00 GMT+3 (Moscow Standard Time)`. `seconds` are those since 1970, `timeZone` an IANA name. Never throws. */
+export function describeTime(seconds: number, locale: string, timeZone: string | null): string {
+  const date = new Date(seconds * 1000)
+  const zone = timeZone !== null && isTimeZone(timeZone) ? timeZone : UTC
+  const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: zone })
+  const time = new Intl.DateTimeFormat(locale, {
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    timeZone: zone,
+  })
+  const [short, long] = (['short', 'long'] as const).map((style) => nameOf(date, locale, zone, style))
+  const name = zone === UTC || short === long ? short : `${short} (${long})`
+  return `${day.format(date)}, ${time.format(date)} ${name}`
+}
+
+function nameOf(date: Date, locale: string, timeZone: string, style: 'short' | 'long'): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZone, timeZoneName: style }).formatToParts(date)
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? timeZone
+}
