@@ -7,6 +7,7 @@
 
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { unstable_readConfig } from 'wrangler'
 
 import { TEST_BINDINGS } from './test/support/bindings.ts'
 
@@ -14,6 +15,21 @@ const root = new URL('.', import.meta.url).pathname
 
 /** How long a test may take. Most take milliseconds; on a busy machine some need longer than the 5 s of vitest. */
 const PATIENCE_MS = 20_000
+
+interface RateLimit {
+  readonly name: string
+  readonly namespace_id: string
+  readonly simple: { readonly limit: number; readonly period: 10 | 60 }
+}
+
+const { ratelimits }: { readonly ratelimits: readonly RateLimit[] } = unstable_readConfig({
+  config: `${root}wrangler.toml`,
+})
+
+/** The rate limits of wrangler.toml, under other names. */
+const REAL_LIMITS = Object.fromEntries(
+  ratelimits.map(({ name, namespace_id, simple }) => [`REAL_${name}`, { namespace_id, simple }]),
+)
 
 export default defineConfig({
   test: {
@@ -50,6 +66,12 @@ export default defineConfig({
                 // How many histories the model is shown; more of them by hand.
                 TESSERA_MODEL_RUNS: process.env['TESSERA_MODEL_RUNS'] ?? '',
                 TESSERA_MODEL_SECONDS: process.env['TESSERA_MODEL_SECONDS'] ?? '',
+              },
+              ratelimits: {
+                // Tests ask from one address. Those of the limits themselves bind the real ones, which stand beside.
+                RATE_BY_ADDRESS: { namespace_id: '1', simple: { limit: 1e9, period: 60 } },
+                RATE_BY_ACCOUNT: { namespace_id: '2', simple: { limit: 1e9, period: 60 } },
+                ...REAL_LIMITS,
               },
               queueConsumers: {
                 'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 35 },

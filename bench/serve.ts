@@ -39,6 +39,8 @@ export async function serve({ name, modules }: Bundle, options: ServeOptions): P
     convertV4MiniflareOptions({
       ...configured,
       name,
+      // All requests of a benchmark come from one address.
+      ratelimits: {},
       ...(!consumesQueues && { queueConsumers: {} }),
       modules: modules.map(({ name: path, type, contents }) => ({ type, path: join(storage, path), contents })),
       modulesRoot: storage,

@@ -25,6 +25,8 @@ export const CAUSES = {
   unconfirmed: 'the address of the account is not confirmed',
   'changed meanwhile': 'the account, its password or its session changed while a change of it was under way',
   'REGISTRATION is closed': 'nobody can register',
+  'rate of an address': 'a client asked too often within a minute',
+  'rate of an account': 'an account was asked for too often within a minute',
   waiting: 'so many sign-ins failed that even the right password has to wait',
   'changed during sign-in': 'the account or its password changed while the password was verified',
   link: 'a link that was used, or of a mail that is not there any more',
@@ -60,6 +62,7 @@ export const EVENTS = {
   refreshed: 'a refresh was healed: `cause` is `resumed` or `replayed`',
   password_not_rehashed: 'a password was right, and its old hash stays for now',
   password_check_failed: 'Have I Been Pwned could not be asked about a new password, which was taken',
+  rate_not_limited: 'a rate limit could not be asked; the request went through',
   not_healthy: 'a `part` of `/healthz` is not well',
   purged: 'so many `rows` that were over are deleted',
   mail_not_queued: 'the queue did not take a mail; the sweep will find it',
@@ -85,6 +88,7 @@ interface Fields {
   readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly sid: string }
   readonly password_not_rehashed: { readonly error: string }
   readonly password_check_failed: { readonly error: string }
+  readonly rate_not_limited: { readonly error: string }
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
   readonly mail_not_queued: { readonly id: string; readonly error: string }

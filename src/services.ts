@@ -28,6 +28,7 @@ import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from 
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
 import { announce, type QueueDeps } from './mail/queue.ts'
+import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
 
 /** What one isolate needs: to answer requests, to empty the outbox, to delete what is over. */
@@ -112,6 +113,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     links: createLinkStore(env.DB),
     places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),
+    rates: createRateLimits(env, log),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (mail) => announce(delivery, mail),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),

@@ -9,6 +9,7 @@ import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
 import type { MailRef } from './mails/outbox.ts'
 import type { AllowedPlaceStore } from './places/allowed-place.ts'
+import type { RateLimits } from './places/rate-limits.ts'
 import type { Doubts } from './sessions/doubts.ts'
 import type { SessionStore } from './sessions/session.ts'
 import type { Settings } from './settings.ts'
@@ -32,6 +33,7 @@ export interface Services {
   readonly links: LinkStore
   readonly places: AllowedPlaceStore
   readonly doubts: Doubts
+  readonly rates: RateLimits
   /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
   readonly isServiceKey: (presented: string) => Promise<boolean>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */

@@ -135,6 +135,7 @@ export function fakeServices(
     accountChanges: missing,
     places: noPlaces,
     doubts: createDoubts(),
+    rates: { byAddress: async () => true, byAccount: async () => true },
     isServiceKey: async () => false,
     checkHealth: () => Promise.reject(new Error('not faked')),
     now: () => clock.now,

@@ -6,6 +6,7 @@
 import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { TimedCaller } from '../caller.ts'
+import { limitByAccount } from '../places/rate-limits.ts'
 import { seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
 import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
@@ -17,7 +18,7 @@ const NOTED_AGAIN_SECONDS = 86_400
 
 export type PasswordTryServices = Pick<
   Services,
-  'settings' | 'accounts' | 'attempts' | 'passwords' | 'subjectOf' | 'announce' | 'now'
+  'settings' | 'accounts' | 'attempts' | 'passwords' | 'rates' | 'subjectOf' | 'announce' | 'now'
 >
 
 /** What is known of a try before it is decided. */
@@ -26,18 +27,24 @@ export interface PasswordTry extends JudgedTry {
   readonly check: PasswordCheck
 }
 
-/** Looks an address up and verifies the password, also where there is no account and where the try is refused anyway. */
+/**
+ * Looks an address up and verifies the password, also where there is no account and where the try is refused anyway. Throws
+ * `too_many_requests` and `unavailable`.
+ */
 export async function tryPassword(
-  { accounts, passwords, subjectOf, now: clock }: PasswordTryServices,
+  services: PasswordTryServices,
   { primary_email, password }: { readonly primary_email: string; readonly password: string },
   { client }: TimedCaller,
 ): Promise<PasswordTry> {
-  const now = clock()
+  const { accounts, passwords, subjectOf } = services
+  const now = services.now()
   const email = normalizeEmail(primary_email)
   const [subject, place] = [await subjectOf(email), seenPlaceKey(client)]
   const { account, seenAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn({ email, subject, place })
   const isAtHome = seenAt !== null && seenAt > now - SEEN_PLACE_SECONDS
   const judgement = judge(failures, { address: client.address, isAtHome, now })
+  // By the topic, as failures are, so that a stranger's requests leave the owner's free.
+  await limitByAccount(services, `${subject} ${judgement.topic}`)
   // The password is verified against a decoy where there is no account or no hash.
   const check = await passwords.verify(password, account?.passwordHash ?? null)
   return {

@@ -16,6 +16,7 @@ import type { MailRef } from '../../domain/mails/outbox.ts'
 import type { OwnSession } from '../../domain/accounts/account.ts'
 import { announceLater } from '../answer/announce-later.ts'
 import { type AppEnv, factory } from '../factory.ts'
+import { limitRate } from '../guards/rate-limit.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
 import { authenticateOwner } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
@@ -29,7 +30,7 @@ const ACCEPTED = { detail: 'If this can be done, a mail is on its way' }
 export const accountRoutes = factory
   .createApp()
   .basePath('/auth')
-  .post('/register', refuseCrossOrigin, async (c) => {
+  .post('/register', refuseCrossOrigin, limitRate, async (c) => {
     const [{ register }, { RegisterRequest }] = await Promise.all([loadRegistration(), loadContract()])
     const request = await readJson(c, RegisterRequest)
     const registrant = { ...(await readCaller(c)), language: readLanguage(c), timeZone: readTimeZone(c) }
@@ -41,17 +42,17 @@ export const accountRoutes = factory
     await followLink(c.env, 'confirm', confirmRegistration, token, null, () => readCaller(c))
     return c.body(null, 204)
   })
-  .post('/confirm/resend', refuseCrossOrigin, async (c) => {
+  .post('/confirm/resend', refuseCrossOrigin, limitRate, async (c) => {
     const [{ resendConfirmation }, { EmailRequest }] = await Promise.all([loadRegistration(), loadContract()])
     const { primary_email } = await readJson(c, EmailRequest)
     return accept(c, await resendConfirmation(c.env, primary_email, await readCaller(c)))
   })
-  .post('/password/forgot', refuseCrossOrigin, async (c) => {
+  .post('/password/forgot', refuseCrossOrigin, limitRate, async (c) => {
     const [{ forgotPassword }, { EmailRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { primary_email } = await readJson(c, EmailRequest)
     return accept(c, await forgotPassword(c.env, primary_email, await readCaller(c)))
   })
-  .post('/password/reset', async (c) => {
+  .post('/password/reset', limitRate, async (c) => {
     const [{ resetPassword }, { ResetRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { token, new_password: password } = await readJson(c, ResetRequest)
     const askCaller = () => readCaller(c)
@@ -59,18 +60,18 @@ export const accountRoutes = factory
     announceLater(c, mail)
     return c.body(null, 204)
   })
-  .post('/password', refuseCrossOrigin, async (c) => {
+  .post('/password', refuseCrossOrigin, limitRate, async (c) => {
     const [{ changePassword }, { ChangePasswordRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const passwords = await readJson(c, ChangePasswordRequest)
     announceLater(c, await changePassword(c.env, await authenticateSession(c), passwords, await readTimedCaller(c)))
     return c.body(null, 204)
   })
-  .post('/email', refuseCrossOrigin, async (c) => {
+  .post('/email', refuseCrossOrigin, limitRate, async (c) => {
     const [{ requestAddressChange }, { ChangeEmailRequest }] = await Promise.all([loadAddressChange(), loadContract()])
     const change = await readJson(c, ChangeEmailRequest)
     return accept(c, await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedCaller(c)))
   })
-  .delete('/me', refuseCrossOrigin, async (c) => {
+  .delete('/me', refuseCrossOrigin, limitRate, async (c) => {
     const [{ leave }, { LeaveRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { password } = await readJson(c, LeaveRequest)
     announceLater(c, await leave(c.env, await authenticateSession(c), password, await readTimedCaller(c)))

@@ -19,12 +19,13 @@ import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.t
 import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
+import { limitRate } from '../guards/rate-limit.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
 
 export const sessionRoutes = factory
   .createApp()
   .basePath('/auth')
-  .post('/session', issuing({ allow: ['POST', 'DELETE'] }), async (c) => {
+  .post('/session', issuing({ allow: ['POST', 'DELETE'] }), limitRate, async (c) => {
     const credentials = await readJson(c, Credentials)
     const caller = { ...(await readTimedCaller(c)), cookies: readAllAccessCookies(c) }
     const pair = await signInByPassword(c.env, credentials, caller)

@@ -19,12 +19,13 @@ import { readCaller, readTimedCaller } from '../request/caller.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
 import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
+import { limitRate } from '../guards/rate-limit.ts'
 import { requireServiceKey } from '../guards/service-key.ts'
 
 export const tokenRoutes = factory
   .createApp()
   .basePath('/auth/token')
-  .post('/', async (c) => {
+  .post('/', limitRate, async (c) => {
     const credentials = await readJson(c, Credentials)
     const caller = { ...(await readTimedCaller(c)), cookies: [] }
     return c.json(describePair(await signInByPassword(c.env, credentials, caller)))
