@@ -8,12 +8,23 @@
  */
 
 import { lte, type SQL, sql } from 'drizzle-orm'
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
+import { SEEN_PLACE_SECONDS } from '../domain/places/seen-place.ts'
 import type { Log } from '../log.ts'
 import { run } from './d1.ts'
 import { deleteFrom } from './query.ts'
-import { allowedPlaces, notifications, sessions, usedLinks } from './schema.ts'
+import {
+  addressChanges,
+  allowedPlaces,
+  attempts,
+  notifications,
+  registrations,
+  seenPlaces,
+  sessions,
+  usedLinks,
+  users,
+} from './schema.ts'
 import { tellsNothing } from './sessions/end-columns.ts'
 import { parameter, prepare } from './statement.ts'
 
@@ -26,10 +37,17 @@ const KEEP_SESSIONS_SECONDS = 86_400
 /** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
 export const KEEP_MAILS_SECONDS = 30 * 86_400
 
+/** A registration stays longer than its link works. */
+export const KEEP_REGISTRATIONS_SECONDS = 2 * 86_400
+/** As long as the link works that takes the change back. */
+export const KEEP_ADDRESS_CHANGES_SECONDS = 7 * 86_400
+/** What was tried counts for a day, or until a wait ends. */
+const KEEP_ATTEMPTS_SECONDS = 2 * 86_400
+
 /** The rows that one statement deletes at most, so that callers wait only briefly for D1's one thread. */
 const CHUNK_ROWS = 1000
 /** In one run, of all tables together. Rows that are left are in a slice of the next day. */
-const MAX_CHUNKS = 20
+const MAX_CHUNKS = 24
 /** A chunk may take longer than a caller's round trip, since nobody waits for it. After this, D1 is taken to be silent. */
 const CHUNK_MILLISECONDS = 5000
 
@@ -42,10 +60,32 @@ export type Purge = (now: number, scheduledAt: number) => Promise<void>
 /** The purge of a D1 database, as so many slices as there are runs a day. Build it once per isolate. */
 export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purge {
   const tables = [
-    prepareTable(d1, slices, sessions, tellsNothing(ago(KEEP_SESSIONS_SECONDS))),
+    // Those that had not ended went with the account.
+    prepareTable(
+      d1,
+      slices,
+      sessions,
+      sql`(${tellsNothing(ago(KEEP_SESSIONS_SECONDS))} or ${sessions.endedAt} is not null and ${hasLeft(sessions.userId)})`,
+    ),
     prepareTable(d1, slices, allowedPlaces, lte(allowedPlaces.expiresAt, parameter('now'))),
-    prepareTable(d1, slices, notifications, lte(notifications.createdAt, ago(KEEP_MAILS_SECONDS))),
+    // A mail that is still to be sent is the one about the end of the account.
+    prepareTable(
+      d1,
+      slices,
+      notifications,
+      sql`(${lte(notifications.createdAt, ago(KEEP_MAILS_SECONDS))}
+        or (${notifications.sentAt} is not null or ${notifications.failedAt} is not null) and ${hasLeft(notifications.userId)})`,
+    ),
     prepareTable(d1, slices, usedLinks, lte(usedLinks.usedAt, ago(KEEP_MAILS_SECONDS))),
+    prepareTable(d1, slices, registrations, lte(registrations.createdAt, ago(KEEP_REGISTRATIONS_SECONDS))),
+    prepareTable(d1, slices, addressChanges, lte(addressChanges.changedAt, ago(KEEP_ADDRESS_CHANGES_SECONDS))),
+    prepareTable(d1, slices, seenPlaces, lte(seenPlaces.seenAt, ago(SEEN_PLACE_SECONDS))),
+    prepareTable(
+      d1,
+      slices,
+      attempts,
+      sql`max(${attempts.at}, ${attempts.waitsUntil}) <= ${ago(KEEP_ATTEMPTS_SECONDS)}`,
+    ),
   ]
 
   return async (now, scheduledAt) => {
@@ -63,6 +103,11 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
     }
     if (total > 0) log({ event: 'purged', rows: total })
   }
+}
+
+/** Whether the account of a row is one whose owner left: of those nothing is kept but the guid. */
+function hasLeft(userId: SQLiteColumn): SQL {
+  return sql`exists (select 1 from ${users} where ${users.id} = ${userId} and ${users.leftAt} is not null)`
 }
 
 function ago(seconds: number): SQL {

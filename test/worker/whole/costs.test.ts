@@ -110,7 +110,7 @@ test('an operation reads and writes this many rows, index entries included', asy
     // One row of the account, however many sessions it ends.
     'DELETE /auth/sessions': { read: 8, written: 1 },
     // Nothing to purge or to send.
-    cron: { read: 16, written: 0 },
+    cron: { read: 26, written: 0 },
   })
 })
 

@@ -15,8 +15,19 @@ import { openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
 import { ELSEWHERE, ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const CHUNK_ROWS = 1000
-const MAX_CHUNKS = 20
-const TABLES = ['sessions', 'allowed_places', 'notifications', 'used_links', 'users'] as const
+const MAX_CHUNKS = 24
+/** In the order in which a run goes through them. */
+const PURGED = [
+  'sessions',
+  'allowed_places',
+  'notifications',
+  'used_links',
+  'registrations',
+  'address_changes',
+  'seen_places',
+  'attempts',
+] as const
+const TABLES = [...PURGED, 'users'] as const
 type Table = (typeof TABLES)[number]
 
 let logged = vi.spyOn(console, 'warn')
@@ -44,7 +55,17 @@ const INSERTIONS = {
     'INSERT INTO notifications (rowid, id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at, sent_at) ' +
     "SELECT ?4 + i, ?1 || i, 'token_reused', i, 'a@example.com', '{}', ?1 || i, ?3, ?3 + 300, ?3 + 1 FROM n",
   used_links: 'INSERT INTO used_links (rowid, notice_id, purpose, used_at) SELECT ?4 + i, ?1 || i, i, ?3 FROM n',
-} as const satisfies Partial<Record<Table, string>>
+  registrations:
+    'INSERT INTO registrations (rowid, id, email, password_hash, created_at) ' +
+    "SELECT ?4 + i, ?1 || i, ?1 || '@example.com', '', ?3 FROM n",
+  address_changes:
+    'INSERT INTO address_changes (rowid, notice_id, user_id, former_email, changed_at) ' +
+    "SELECT ?4 + i, ?1 || i, i, 'a@example.com', ?3 FROM n",
+  seen_places: 'INSERT INTO seen_places (rowid, user_id, place, seen_at) SELECT ?4 + i, i, ?1, ?3 FROM n',
+  attempts:
+    'INSERT INTO attempts (rowid, subject, topic, count, since, at, waits_until) ' +
+    "SELECT ?4 + i, ?1 || i, 'sign_in', 1, ?3 - 9, ?3, 0 FROM n",
+} as const satisfies Record<(typeof PURGED)[number], string>
 
 /**
  * Inserts rows whose deciding time is `time`. Their keys start with `prefix`, and their rowids are those behind `after`, or
@@ -102,13 +123,15 @@ async function openSession(worker: TestWorker, guid: string) {
   return { cookies, sid: row?.sid }
 }
 
-/** How the purge of a table finds its rows. */
+/** How the purge of a table finds its rows, and those of accounts whose owners left. */
 function planOf(table: Table): readonly string[] {
+  const asksForUsers = table === 'sessions' || table === 'notifications'
   return [
     `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid=?)`,
-    'LIST SUBQUERY 5',
+    `LIST SUBQUERY ${asksForUsers ? 6 : 5}`,
     `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)`,
     ...[1, 2, 3, 4].flatMap((i) => [`SCALAR SUBQUERY ${i}`, `SEARCH ${table}`]),
+    ...(asksForUsers ? ['CORRELATED SCALAR SUBQUERY 5', 'SEARCH users USING INTEGER PRIMARY KEY (rowid=?)'] : []),
   ]
 }
 
@@ -122,7 +145,7 @@ function expectBounded(counting: CountingDatabase): void {
 
 describe('a day of runs', () => {
   test(
-    'deletes all that was over before it, in at most 20 statements of 1,000 rows a run',
+    'deletes all that was over before it, in at most 24 statements of 1,000 rows a run',
     { timeout: 60_000 },
     async () => {
       const counting = countRoundTrips(env.DB)
@@ -155,7 +178,7 @@ describe('a day of runs', () => {
       left.push(await count('sessions'))
     }
 
-    // 27,915 of them are in one slice, whose run has three statements for other tables and 17 for these.
+    // 27,915 of them are in one slice, whose run has seven statements for other tables and 17 for these.
     expect(left).toEqual([2 + 27_915 - 17_000, 2])
   })
 
@@ -172,10 +195,14 @@ describe('a day of runs', () => {
     await insert('allowed_places', rows, T0)
     await insert('notifications', rows, T0 - 30 * DAY_SECONDS)
     await insert('used_links', rows, T0 - 30 * DAY_SECONDS)
+    await insert('registrations', rows, T0 - 2 * DAY_SECONDS)
+    await insert('address_changes', rows, T0 - 7 * DAY_SECONDS)
+    await insert('seen_places', rows, T0 - 90 * DAY_SECONDS)
+    await insert('attempts', rows, T0 - 2 * DAY_SECONDS)
     // Two days: when the newest row of all leaves, the slices of the others move to older rows.
     for (let run = 0; run < 8; run += 1) await purge(T0, 300 * run)
 
-    expect(await Promise.all(TABLES.map(count))).toEqual([0, 0, 0, 0, 0])
+    expect(await Promise.all(TABLES.map(count))).toEqual(TABLES.map(() => 0))
   })
 
   test('with a run that failed leaves its slice to the next day', async () => {
@@ -226,6 +253,10 @@ describe('one run', () => {
       ['allowed_places', 1000],
       ['notifications', 0],
       ['used_links', 0],
+      ['registrations', 0],
+      ['address_changes', 0],
+      ['seen_places', 0],
+      ['attempts', 0],
       ['sessions', 1000],
       ['allowed_places', 0],
       ['sessions', 500],
@@ -240,7 +271,7 @@ describe('one run', () => {
     await worker.scheduled(FIRST_RUN)
 
     expect(deletions(counting)).toHaveLength(MAX_CHUNKS)
-    // Two statements were for tables that have no rows.
+    // Six statements were for tables that have no rows.
     expect([await count('sessions'), await count('notifications')]).toEqual([6001, 6001])
     await worker.scheduled(FIRST_RUN)
     expect([await count('sessions'), await count('notifications')]).toEqual([1, 1])
@@ -267,7 +298,7 @@ describe('one run', () => {
       }),
     )
 
-    expect(plans).toEqual([planOf('sessions'), planOf('allowed_places'), planOf('notifications'), planOf('used_links')])
+    expect(plans).toEqual(PURGED.map(planOf))
   })
 })
 
@@ -391,6 +422,52 @@ describe('what leaves, and when', () => {
     expect(await count('allowed_places')).toBe(2)
     await purgeAt(60)
     expect((await env.DB.prepare('SELECT place FROM allowed_places').all()).results).toEqual([{ place: 'second' }])
+  })
+
+  test.each([
+    ['registrations', 2],
+    ['address_changes', 7],
+    ['seen_places', 90],
+    ['attempts', 2],
+  ] as const)('a row of %s, %i days after its time', async (table, days) => {
+    await insert(table, 1, T0, 'first')
+    await insert(table, 1, T0 + 1, 'second')
+
+    await purgeAt(days * DAY_SECONDS - 1)
+    expect(await count(table)).toBe(2)
+    await purgeAt(days * DAY_SECONDS)
+    expect(await count(table)).toBe(1)
+    await purgeAt(days * DAY_SECONDS + 1)
+    expect(await count(table)).toBe(0)
+  })
+
+  test('what was tried, two days after the wait that it made', async () => {
+    await insert('attempts', 1, T0)
+    await env.DB.prepare('UPDATE attempts SET waits_until = ?')
+      .bind(T0 + 500)
+      .run()
+    await purgeAt(2 * DAY_SECONDS + 499)
+    expect(await count('attempts')).toBe(1)
+    await purgeAt(2 * DAY_SECONDS + 500)
+    expect(await count('attempts')).toBe(0)
+  })
+
+  test('at once the ended sessions of an account whose owner left, and its mails once they are sent or given up', async () => {
+    const [gone, here] = [await createAccount(env.DB), await createAccount(env.DB)]
+    const [ended, live] = [await openSession(worker, gone.guid), await openSession(worker, here.guid)]
+    await insert('notifications', 4, T0)
+    await env.DB.batch([
+      env.DB.prepare('UPDATE users SET left_at = ? WHERE id = ?').bind(T0, gone.id),
+      env.DB.prepare('UPDATE sessions SET revoked_at = ?').bind(T0),
+      env.DB.prepare('UPDATE notifications SET user_id = ?').bind(gone.id),
+      env.DB.prepare("UPDATE notifications SET sent_at = NULL, failed_at = ? WHERE id = 'x2'").bind(T0),
+      env.DB.prepare("UPDATE notifications SET sent_at = NULL WHERE id = 'x3'"),
+      env.DB.prepare("UPDATE notifications SET user_id = ? WHERE id = 'x4'").bind(here.id),
+    ])
+    await purgeAt(1)
+
+    expect([await isStored(ended.sid), await isStored(live.sid)]).toEqual([false, true])
+    expect((await readOutbox()).map(({ id }) => id)).toEqual(['x3', 'x4'])
   })
 
   test('never an account', async () => {
