@@ -58,6 +58,7 @@ function writeDevVars(): void {
     `AUTH_SECRET=${newSecret()}`,
     `SERVICE_KEY=${newSecret()}`,
     'ISSUE_ACCESS=open',
+    'REGISTRATION=open',
     '# Nothing, whatever wrangler.toml says: this machine goes by many names.',
     'PUBLIC_URL=',
   ]

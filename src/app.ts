@@ -13,6 +13,7 @@ import { discoveryRoutes } from './http/routes/discovery.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/mails.ts'
+import { pageRoutes } from './http/routes/pages.ts'
 import { pairRoutes } from './http/routes/pair.ts'
 import { placeRoutes } from './http/routes/places.ts'
 import { sessionRoutes } from './http/routes/sessions.ts'
@@ -44,6 +45,7 @@ export function createApp() {
     .route('/', accountRoutes)
     .route('/', placeRoutes)
     .route('/', linkRoutes)
+    .route('/', pageRoutes)
     .route('/', healthRoutes)
     .route('/', pairRoutes)
 }

@@ -4,8 +4,14 @@ export const PAGE_PATHS = {
   account: '/account',
   sign_in: '/account/sign-in',
   register: '/account/register',
+  resend: '/account/confirm',
   forgot: '/account/forgot',
   sessions: '/account/sessions',
+  password: '/account/password',
+  email: '/account/email',
+  leave: '/account/leave',
+  /** It only takes the button of another page. */
+  sign_out: '/account/sign-out',
 } as const
 
-export type PageName = keyof typeof PAGE_PATHS
+export type PageName = Exclude<keyof typeof PAGE_PATHS, 'sign_out'>

@@ -23,6 +23,14 @@ export interface Field {
   readonly maxLength?: number
 }
 
+/** What a form was refused with, in words: by the names of its fields, and about all of it. */
+export interface Refusal {
+  readonly fields: Readonly<Record<string, string>>
+  readonly form: string | null
+}
+
+export const NOTHING_REFUSED: Refusal = { fields: {}, form: null }
+
 /** One field. All are required: a form asks for nothing that it can do without. */
 export function field({ name, type, label, autocomplete, hint, error, value, maxLength }: Field): Html {
   const [hintId, errorId] = [`${name}-hint`, `${name}-error`]

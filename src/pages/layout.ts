@@ -21,6 +21,8 @@ export interface Frame {
 /** What a page for people is made with: its frame, the words of its language, and where it leads on to. */
 export interface PageContext extends Frame {
   readonly words: Words
+  /** In characters, of new passwords. */
+  readonly passwordMinLength: number
   /** The path, with `BASE_PATH` before it, of a page of this deployment. */
   readonly pathOf: (path: string) => string
 }

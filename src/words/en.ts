@@ -32,8 +32,12 @@ function reach(place: PlaceReach): string {
 /** The names of the pages, as their headings and every mention of them have them. */
 const pages = {
   account: 'Your account',
+  email: 'Another e-mail address',
   forgot: 'Forgot your password?',
+  leave: 'Delete the account',
+  password: 'Another password',
   register: 'Create an account',
+  resend: 'No mail to confirm the address?',
   sessions: 'Sessions and places',
   sign_in: 'Sign in',
 }
@@ -48,6 +52,7 @@ export const en = {
     seconds < 172_800 ? counted(seconds / 3600, 'hour', 'hours') : counted(seconds / 86_400, 'day', 'days'),
   unknown: 'unknown',
   pages,
+  languageNames: { en: 'English', ru: 'Русский' },
 
   details: {
     happened: 'What happened',
@@ -286,8 +291,115 @@ export const en = {
   },
 
   forms: {
-    newPassword: 'New password',
     problems: 'Please look at these fields again',
+  },
+
+  /** The pages of accounts: forms, and what is said before and after them. */
+  accountPages: {
+    fields: {
+      email: 'E-mail address',
+      newEmail: 'New e-mail address',
+      password: 'Password',
+      currentPassword: 'Current password',
+      newPassword: 'New password',
+    },
+    passwordHint: (min: number) => `At least ${min} characters. Several words make a good one, and spaces count.`,
+    /** Which rule a new password breaks. */
+    rules: {
+      too_short: (min: number) => `It needs at least ${min} characters.`,
+      too_long: () => 'It may have at most 128 characters.',
+      own_address: () => 'It is made of your own e-mail address. Please choose another one.',
+      common: () => 'It is one of the most used passwords, or close to one. Please choose another one.',
+      leaked: () => 'It is known from leaks of other sites. Please choose another one.',
+    },
+    problems: {
+      noAccount: 'This e-mail address and this password do not belong together, or the account is not open.',
+      wrongPassword: 'This is not the password of your account.',
+      noEmail: 'This is not an e-mail address.',
+      missing: 'Please fill this in.',
+      tooMany: 'Too many tries from here. Please wait for a minute.',
+    },
+    submit: {
+      signIn: 'Sign in',
+      register: 'Create the account',
+      resend: 'Send the mail again',
+      forgot: 'Send me a mail',
+      password: 'Save the new password',
+      email: 'Send a mail to the new address',
+      leave: 'Delete my account',
+    },
+    lead: {
+      register: ['We send a mail to this address. Your account is open as soon as you confirm it there.'],
+      resend: ['For whoever has created an account and has not confirmed the address yet.'],
+      forgot: ['We send a mail to the address of your account. Behind its link you choose a new password.'],
+      password: ['All your other sessions end, and we tell you by mail.'],
+      email: ['The new address gets a mail, and is yours as soon as you confirm it there. The former one is told.'],
+      leave: [
+        'All your sessions end, and your e-mail address, your password and your places are deleted. Nobody can bring them back.',
+      ],
+    },
+    /** After a form that asked for a mail. The same whether or not there is an account. */
+    sent: {
+      register: {
+        title: 'Look into your mailbox',
+        texts: [
+          'If the address is right, a mail is on its way there. Follow its link to confirm the address.',
+          'If it does not come, look among the unwanted mails, or let us send it again.',
+        ],
+      },
+      resend: {
+        title: 'Look into your mailbox',
+        texts: ['If there is an account to confirm, the mail is on its way once more.'],
+      },
+      forgot: {
+        title: 'Look into your mailbox',
+        texts: [
+          'If this address has an account, a mail is on its way there. Its link works for an hour.',
+          'If it does not come, look among the unwanted mails, and whether the address is the right one.',
+        ],
+      },
+    },
+    news: {
+      again: 'You were away for a while, so your sign-in was renewed. Please fill this in once more.',
+      done: 'That is done.',
+      email: 'A mail is on its way to the new address. Follow its link to confirm it.',
+      language: 'Mails to you are in this language from now on.',
+      left: 'Your account was deleted.',
+      password: 'Your password was changed. All your other sessions have ended.',
+      signedOut: 'You are signed out.',
+    },
+    home: {
+      signedInAs: (email: string) => `You are signed in as ${email}.`,
+      noEmail: 'You are signed in. Your account has no e-mail address.',
+      language: 'Language of mails',
+      languageHint: 'Pages have the language of your browser.',
+      signOut: 'Sign out',
+    },
+    sessions: {
+      lead: 'Here you are signed in. End what you do not know, and then change your password.',
+      current: 'this one',
+      unknownDevice: 'Unknown device',
+      times: (used: string, opened: string) => `Last used ${used}, signed in ${opened}`,
+      end: 'End',
+      endOthers: 'End all other sessions',
+      places: 'Allowed places',
+      noPlaces: 'You have allowed none. After a session was blocked, our mail offers it.',
+      placesLead: 'Your sessions may move to these places.',
+      allowedUntil: (time: string) => `Until ${time}`,
+      takeBack: 'Take back',
+    },
+    trouble: {
+      title: 'This did not work just now',
+      text: 'The trouble is on our side. Please try again in a minute.',
+    },
+    refused: {
+      title: 'This was not done',
+      text: 'The request did not come from our own page, or not whole. Open the page again, and try once more.',
+    },
+    notFound: {
+      title: 'There is no such page',
+      text: 'Nobody can create an account here by themselves.',
+    },
   },
 
   returning: {

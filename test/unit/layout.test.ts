@@ -237,12 +237,13 @@ describe('the five nouns', () => {
     expect([...new Set(stores)].filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(PLUMBING)
   })
 
-  test('name the routes, but for the pair and its returns, which are matched last, and for discovery, health and keys, which are of the deployment', () => {
+  test('name the routes, but for the pair and its returns, which are matched last, for pages of accounts, and for discovery, health and keys, which are of the deployment', () => {
     const routes = files.flatMap(({ path }) => /^http\/routes\/(.+)\.ts$/.exec(path)?.[1] ?? [])
     expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual([
       'discovery',
       'health',
       'keys',
+      'pages',
       'pair',
       'return',
     ])
@@ -312,7 +313,11 @@ describe('what few isolates need', () => {
   test('is loaded when it is met: pages, words, passwords of imported accounts, and what judges new passwords', () => {
     const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
     expect(loaded.length).toBeGreaterThan(100)
-    expect(loaded.filter(([path, name]) => name.includes('/pages/') && !path.startsWith('pages/'))).toEqual([])
+    // What answers with pages of accounts is loaded when it is met itself.
+    expect(loaded.filter(([path, name]) => name.includes('/pages/') && !/^(pages|http\/people)\//.test(path))).toEqual(
+      [],
+    )
+    expect(loaded.filter(([path, name]) => name.includes('/people/') && !path.startsWith('http/people/'))).toEqual([])
     // The playground is no part of what is deployed, and speaks English.
     const ofLanguage = /(?:^\.|\/words)\/(?:en|ru)\.ts$/
     expect(loaded.filter(([path, name]) => ofLanguage.test(name) && !path.startsWith('dev/'))).toEqual([])

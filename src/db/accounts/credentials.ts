@@ -7,7 +7,7 @@ import { and, eq, exists, not, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
-import { runBatch } from '../d1.ts'
+import { run, runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
@@ -32,7 +32,7 @@ const one = { one: sql`1` }
 export function credentials(
   d1: D1Database,
   newId: () => string,
-): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'leave'> {
+): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'setLanguage' | 'leave'> {
   const count = prepareCount(d1)
   const statements = prepareStatements(d1)
 
@@ -64,6 +64,10 @@ export function credentials(
     async changePassword({ userId, passwordHash }, { newHash, sid, now, sessionMaxSeconds }, mail) {
       const values = { userId, passwordHash, newHash, sid, now, sessionMaxSeconds }
       return write(statements.changeMail.bind(newId(), mail, values), statements.change.bind(values))
+    },
+
+    async setLanguage(userId, how) {
+      await run(statements.setLanguage.bind({ userId, ...how }))
     },
 
     async leave({ userId, passwordHash }, { email, subject, now }, mail) {
@@ -126,6 +130,16 @@ function prepareStatements(d1: D1Database) {
         })
         .where(and(isVerified, isLive))
         .returning({ id: users.id }),
+    ),
+    setLanguage: prepare(
+      d1,
+      update(users)
+        .set({
+          language: parameter('language'),
+          timeZone: sql`coalesce(${parameter('timeZone')}, ${users.timeZone})`,
+          updatedAt: now,
+        })
+        .where(eq(users.id, parameter('userId'))),
     ),
     leaveMail: prepareNotice(d1, isVerified),
     leave: prepare(

@@ -3,7 +3,7 @@
  * address, whether or not it has an account, so that nobody's mailbox can be filled, and one request writes what every other does.
  */
 
-import type { Caller } from '../caller.ts'
+import type { Caller, TimedCaller } from '../caller.ts'
 import type { Language } from '../language.ts'
 import type { MailLink } from '../mails/links.ts'
 import type { KeyedNotice, NoticeFacts, NoticeKind } from '../mails/notice.ts'
@@ -102,6 +102,12 @@ export interface AccountChangeStore {
    */
   readonly undoEmail: (link: MailLink, now: number) => Promise<boolean>
 
+  /** Sets how mails address the owner. */
+  readonly setLanguage: (
+    userId: number,
+    how: { readonly language: Language; readonly timeZone: string | null; readonly now: number },
+  ) => Promise<void>
+
   /** Takes everything of a person from an account, and keeps its guid. */
   readonly leave: (
     verified: Verified,
@@ -136,4 +142,13 @@ export function factsOf(
   { client, issuer }: Caller,
 ): NoticeFacts<'confirm_address'> {
   return { at: now(), client, origin: settings.publicUrl ?? issuer }
+}
+
+/** Hands a mail that became due to the queue, after the answer: waiting for it would tell that there is one. */
+export function announceAfterwards(
+  { announce }: { readonly announce: (mail: MailRef) => Promise<void> },
+  { afterwards }: TimedCaller,
+  mail: MailRef | null,
+): void {
+  if (mail !== null) afterwards(announce(mail))
 }

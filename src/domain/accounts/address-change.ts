@@ -5,14 +5,13 @@
 
 import type { TimedCaller } from '../caller.ts'
 import type { LinkRule } from '../mails/follow-link.ts'
-import type { MailRef } from '../mails/outbox.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
-import { factsOf, onceADay, requestMail } from './account-change.ts'
+import { announceAfterwards, factsOf, onceADay, requestMail } from './account-change.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
 /**
- * Asks for another address, and returns the mail to announce. Throws `password_not_valid`, `wrong_data_structure` for the address that
+ * Asks for another address. Throws `password_not_valid`, `wrong_data_structure` for the address that
  * the account has, and `unavailable`.
  */
 export async function requestAddressChange(
@@ -20,39 +19,48 @@ export async function requestAddressChange(
   { account }: Pick<OwnSession, 'account'>,
   { password, new_email }: { readonly password: string; readonly new_email: string },
   caller: TimedCaller,
-): Promise<MailRef | null> {
+): Promise<void> {
   const { userId } = await requirePassword(services, account, password, 'password', caller)
   const email = normalizeEmail(new_email)
   const request = await requestMail(services, 'change_email', email)
   const facts = factsOf(services, caller)
   const changes = await services.accountChanges()
   const change = { userId, email }
-  return changes.askEmail(request, change, {
+  const mail = await changes.askEmail(request, change, {
     confirm: { kind: 'confirm_email', facts, dedupeKey: `confirm_email:${request.id}` },
     taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
   })
+  announceAfterwards(services, caller, mail)
 }
 
 /** The link *use this address*. */
-export const confirmAddress: LinkRule<null, null, 'changed'> = {
+export const confirmAddress: LinkRule<null, null> = {
   offer: () => null,
-  async follow(services: Pick<Services, 'settings' | 'accountChanges' | 'newId' | 'now'>, link, _choice, askCaller) {
+  async follow(
+    services: Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'newId' | 'now'>,
+    link,
+    _choice,
+    askCaller,
+  ) {
     const changes = await services.accountChanges()
+    const caller = await askCaller()
     const change = { id: services.newId(), now: services.now() }
     const written = await changes.confirmEmail(link, change, {
       kind: 'email_changed',
-      facts: factsOf(services, await askCaller()),
+      facts: factsOf(services, caller),
       dedupeKey: `email_changed:${link.id}`,
     })
-    return written === null ? null : { outcome: 'changed', mail: written.mail }
+    if (written === null) return false
+    announceAfterwards(services, caller, written.mail)
+    return true
   },
 }
 
 /** The link *take the change back*. */
-export const undoAddress: LinkRule<null, null, 'undone'> = {
+export const undoAddress: LinkRule<null, null> = {
   offer: () => null,
   async follow({ accountChanges, now }: Pick<Services, 'accountChanges' | 'now'>, link) {
     const changes = await accountChanges()
-    return (await changes.undoEmail(link, now())) ? { outcome: 'undone', mail: null } : null
+    return changes.undoEmail(link, now())
   },
 }

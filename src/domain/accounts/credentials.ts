@@ -4,38 +4,39 @@
  */
 
 import { TesseraError } from '../../errors.ts'
-import type { Caller, TimedCaller } from '../caller.ts'
+import type { TimedCaller } from '../caller.ts'
 import { findUnused, type LinkRule } from '../mails/follow-link.ts'
-import type { MailRef } from '../mails/outbox.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
-import { factsOf, requestMail, type Written } from './account-change.ts'
+import { announceAfterwards, factsOf, requestMail, type Written } from './account-change.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
 type CredentialServices = PasswordRulesDeps & PasswordTryServices & Pick<Services, 'accountChanges' | 'newId'>
 
-/** Takes a request for a new password, and returns the mail to announce. Throws `unavailable`. */
+/** Takes a request for a new password. Throws `unavailable`. */
 export async function forgotPassword(
-  services: Pick<Services, 'settings' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>,
+  services: Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'subjectOf' | 'newId' | 'now'>,
   primary_email: string,
-  caller: Caller,
-): Promise<MailRef | null> {
+  caller: TimedCaller,
+): Promise<void> {
   const email = normalizeEmail(primary_email)
   const changes = await services.accountChanges()
   const request = await requestMail(services, 'forgot', email)
-  return changes.askReset(request, email, {
+  const mail = await changes.askReset(request, email, {
     kind: 'reset_password',
     facts: factsOf(services, caller),
     dedupeKey: `reset_password:${request.id}`,
   })
+  announceAfterwards(services, caller, mail)
 }
 
 /** The link *choose a new password*. Besides what every link throws, `password_not_accepted`; then it still works. */
-export const resetPassword: LinkRule<null, { readonly password: string }, 'reset'> = {
+export const resetPassword: LinkRule<null, { readonly password: string }> = {
   offer: () => null,
   async follow(services: CredentialServices & Pick<Services, 'links'>, link, { password }, askCaller) {
     const { recipient } = await findUnused(services, link)
+    const caller = await askCaller()
     const email = normalizeEmail(recipient)
     await requireGoodPassword(services, { password, email }, 'new_password')
     const passwordHash = await services.passwords.hash(password)
@@ -43,15 +44,17 @@ export const resetPassword: LinkRule<null, { readonly password: string }, 'reset
     const reset = { passwordHash, subject: await services.subjectOf(email), now: services.now() }
     const written = await changes.resetPassword(link, reset, {
       kind: 'password_changed',
-      facts: { ...factsOf(services, await askCaller()), how: 'reset' },
+      facts: { ...factsOf(services, caller), how: 'reset' },
       dedupeKey: `password_changed:${link.id}`,
     })
-    return written === null ? null : { outcome: 'reset', mail: written.mail }
+    if (written === null) return false
+    announceAfterwards(services, caller, written.mail)
+    return true
   },
 }
 
 /**
- * Replaces the password of an account by a new one, and ends its other sessions. Returns the mail to announce. Throws
+ * Replaces the password of an account by a new one, and ends its other sessions. Throws
  * `password_not_valid` for a wrong one, `password_not_accepted`, `token_used` where the session has just ended, `unavailable`.
  */
 export async function changePassword(
@@ -59,7 +62,7 @@ export async function changePassword(
   { account, sid }: OwnSession,
   passwords: { readonly current_password: string; readonly new_password: string },
   caller: TimedCaller,
-): Promise<MailRef | null> {
+): Promise<void> {
   const { current_password: current, new_password: password } = passwords
   const verified = await requirePassword(services, account, current, 'current_password', caller)
   await requireGoodPassword(services, { password, email: account.email ?? '' }, 'new_password')
@@ -71,11 +74,11 @@ export async function changePassword(
     facts: { ...factsOf(services, caller), how: 'changed' },
     dedupeKey: `password_changed:${services.newId()}`,
   })
-  return requireWritten(written, sid)
+  announceAfterwards(services, caller, requireWritten(written, sid).mail)
 }
 
 /**
- * Ends an account: its sessions end, and what is known of its owner goes. Returns the mail to announce. Throws `password_not_valid`,
+ * Ends an account: its sessions end, and what is known of its owner goes. Throws `password_not_valid`,
  * `token_used`, `unavailable`.
  */
 export async function leave(
@@ -83,7 +86,7 @@ export async function leave(
   { account, sid }: OwnSession,
   password: string,
   caller: TimedCaller,
-): Promise<MailRef | null> {
+): Promise<void> {
   const verified = await requirePassword(services, account, password, 'password', caller)
   const email = account.email === null ? null : normalizeEmail(account.email)
   const left = { email, subject: await services.subjectOf(email ?? ''), now: services.now() }
@@ -93,10 +96,10 @@ export async function leave(
     facts: factsOf(services, caller),
     dedupeKey: `account_left:${account.id}`,
   })
-  return requireWritten(written, sid)
+  announceAfterwards(services, caller, requireWritten(written, sid).mail)
 }
 
-function requireWritten(written: Written, sid: string): MailRef | null {
+function requireWritten(written: Written, sid: string): NonNullable<Written> {
   if (written === null) throw new TesseraError('token_used', { cause: 'changed meanwhile', sid })
-  return written.mail
+  return written
 }

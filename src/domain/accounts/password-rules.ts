@@ -5,6 +5,7 @@
  */
 
 import { TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
 import { describeError } from '../describe-error.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail } from './account.ts'
@@ -16,8 +17,15 @@ export interface NewPassword {
   readonly email: string
 }
 
-/** The names of the rules that a new password can break. */
-export type PasswordRule = 'too_short' | 'too_long' | 'own_address' | 'common' | 'leaked'
+/** The rules that a new password can break, as the log names them. */
+export const PASSWORD_RULES = [
+  'too_short',
+  'too_long',
+  'own_address',
+  'common',
+  'leaked',
+] as const satisfies readonly Cause[]
+export type PasswordRule = (typeof PASSWORD_RULES)[number]
 
 export type PasswordRulesDeps = Pick<Services, 'settings' | 'isCommonPassword' | 'isLeakedPassword' | 'log'>
 
@@ -57,7 +65,7 @@ export async function requireGoodPassword(
 ): Promise<void> {
   const rule = await brokenRule(deps, newPassword)
   if (rule === null) return
-  throw new TesseraError('password_not_accepted', { fields: { [field]: [inWords(rule, deps)] } })
+  throw new TesseraError('password_not_accepted', { cause: rule, fields: { [field]: [inWords(rule, deps)] } })
 }
 
 function inWords(rule: PasswordRule, { settings }: PasswordRulesDeps): string {

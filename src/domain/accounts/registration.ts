@@ -6,32 +6,31 @@
  */
 
 import { TesseraError } from '../../errors.ts'
-import type { Caller } from '../caller.ts'
+import type { TimedCaller } from '../caller.ts'
 import type { Language } from '../language.ts'
 import type { LinkRule } from '../mails/follow-link.ts'
-import type { MailRef } from '../mails/outbox.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail } from './account.ts'
-import { factsOf, onceADay, requestMail } from './account-change.ts'
+import { announceAfterwards, factsOf, onceADay, requestMail } from './account-change.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
 
-type RequestServices = Pick<Services, 'settings' | 'accountChanges' | 'subjectOf' | 'newId' | 'now'>
+type RequestServices = Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'subjectOf' | 'newId' | 'now'>
 
 /** Who signs up, and how mails are to address them. */
-export interface Registrant extends Caller {
+export interface Registrant extends TimedCaller {
   readonly language: Language | null
   readonly timeZone: string | null
 }
 
 /**
- * Takes a registration, and returns the mail to announce. Throws `forbidden` where registration is closed, `wrong_data_structure` for
+ * Takes a registration. Throws `forbidden` where registration is closed, `wrong_data_structure` for
  * what is no address, `password_not_accepted`, `unavailable`.
  */
 export async function register(
   services: RequestServices & PasswordRulesDeps & Pick<Services, 'passwords'>,
   { primary_email, password }: { readonly primary_email: string; readonly password: string },
   registrant: Registrant,
-): Promise<MailRef | null> {
+): Promise<void> {
   requireOpen(services)
   const email = normalizeEmail(primary_email)
   await requireGoodPassword(services, { password, email }, 'password')
@@ -40,35 +39,37 @@ export async function register(
   const changes = await services.accountChanges()
   const request = await requestMail(services, 'register', email)
   const facts = factsOf(services, registrant)
-  return changes.register(request, registration, {
+  const mail = await changes.register(request, registration, {
     confirm: { kind: 'confirm_address', facts, dedupeKey: `confirm_address:${request.id}` },
     taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
   })
+  announceAfterwards(services, registrant, mail)
 }
 
-/** Sends the mail of a registration once more, and returns the mail to announce. Throws `forbidden` and `unavailable`. */
+/** Sends the mail of a registration once more. Throws `forbidden` and `unavailable`. */
 export async function resendConfirmation(
   services: RequestServices,
   primary_email: string,
-  caller: Caller,
-): Promise<MailRef | null> {
+  caller: TimedCaller,
+): Promise<void> {
   requireOpen(services)
   const email = normalizeEmail(primary_email)
   const changes = await services.accountChanges()
   const request = await requestMail(services, 'resend', email)
-  return changes.resend(request, email, {
+  const mail = await changes.resend(request, email, {
     kind: 'confirm_address',
     facts: factsOf(services, caller),
     dedupeKey: `confirm_address:${request.id}`,
   })
+  announceAfterwards(services, caller, mail)
 }
 
 /** The link *confirm this address*: it makes the account. */
-export const confirmRegistration: LinkRule<null, null, 'confirmed'> = {
+export const confirmRegistration: LinkRule<null, null> = {
   offer: () => null,
   async follow({ accountChanges, newId, now }: Pick<Services, 'accountChanges' | 'newId' | 'now'>, link) {
     const changes = await accountChanges()
-    return (await changes.confirm(link, newId(), now())) ? { outcome: 'confirmed', mail: null } : null
+    return changes.confirm(link, newId(), now())
   },
 }
 

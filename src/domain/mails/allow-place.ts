@@ -24,14 +24,13 @@ export interface PlaceChoice {
  * Allows the place of which the mail tells, and the former one where its owner asks for that too. Where the places reach further by now,
  * or less far, than the page said, it allows none.
  */
-export const allowPlace: LinkRule<PlaceOffer, PlaceChoice, 'allowed'> = {
+export const allowPlace: LinkRule<PlaceOffer, PlaceChoice> = {
   offer: ({ settings }, notice) => requireOffer(settings, notice),
   async follow(services: Pick<Services, 'settings' | 'links' | 'now'>, link, { policy, isFormerToo }) {
     const { blocked, former } = requireOffer(services.settings, await findUnused(services, link), policy)
     const places = isFormerToo && former !== null ? [blocked, former] : [blocked]
     const now = services.now()
-    const isAllowed = await services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_DAYS * 86_400)
-    return isAllowed ? { outcome: 'allowed', mail: null } : null
+    return services.links.allowPlaces(link, places, now, now + ALLOWED_PLACE_DAYS * 86_400)
   },
 }
 

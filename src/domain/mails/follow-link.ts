@@ -1,38 +1,23 @@
 /** What following the link of a mail does. Opening it changes nothing; the button of its page acts, once. */
 
 import { TesseraError } from '../../errors.ts'
-import type { Caller } from '../caller.ts'
+import type { TimedCaller } from '../caller.ts'
 import type { Services } from '../services.ts'
 import { readToken } from '../tokens/tokens.ts'
 import type { LinkedNotice, LinkPurpose, MailLink } from './links.ts'
 import type { Notice } from './notice.ts'
 import { offerPlaces } from './offered-places.ts'
-import type { MailRef } from './outbox.ts'
 
-/**
- * What one link does. `Offer` is what its page offers beyond the button, `Choice` what its form sends back, and `Outcome`
- * what the page says afterwards.
- */
-export interface LinkRule<Offer, Choice, Outcome> {
+/** What one link does. `Offer` is what its page offers beyond the button, and `Choice` what its form sends back. */
+export interface LinkRule<Offer, Choice> {
   /** Changes nothing. Throws `token_not_valid` for a notice about which this link can do nothing. */
   readonly offer: (services: Services, notice: LinkedNotice) => Offer
-  /** Does it, once. `null`: the link was used before, or is void. Throws as `offer` does. */
-  readonly follow: (
-    services: Services,
-    link: MailLink,
-    choice: Choice,
-    askCaller: AskCaller,
-  ) => Promise<Followed<Outcome> | null>
+  /** Does it, once. `false`: the link was used before, or is void. Throws as `offer` does. */
+  readonly follow: (services: Services, link: MailLink, choice: Choice, askCaller: AskCaller) => Promise<boolean>
 }
 
 /** Reads who follows a link, for rules that tell it. Throws for a request that does not say. */
-export type AskCaller = () => Promise<Caller>
-
-/** What following a link came to, and the mail to announce about it. */
-export interface Followed<Outcome> {
-  readonly outcome: Outcome
-  readonly mail: MailRef | null
-}
+export type AskCaller = () => Promise<TimedCaller>
 
 /**
  * What a link is about and what it offers, for the page that asks. Changes nothing. Throws `wrong_data_structure`,
@@ -41,7 +26,7 @@ export interface Followed<Outcome> {
 export async function openLink<Offer>(
   services: Services,
   purpose: LinkPurpose,
-  { offer }: Pick<LinkRule<Offer, never, unknown>, 'offer'>,
+  { offer }: Pick<LinkRule<Offer, never>, 'offer'>,
   text: string,
 ): Promise<{ readonly notice: LinkedNotice; readonly offer: Offer }> {
   const notice = await findUnused(services, await readLink(services, purpose, text))
@@ -69,17 +54,15 @@ export function otherAnswer(
 }
 
 /** Does what a link is for, and uses it up. Throws as `openLink` does. */
-export async function followLink<Choice, Outcome>(
+export async function followLink<Choice>(
   services: Services,
   purpose: LinkPurpose,
-  { follow }: Pick<LinkRule<unknown, Choice, Outcome>, 'follow'>,
+  { follow }: Pick<LinkRule<unknown, Choice>, 'follow'>,
   text: string,
   choice: Choice,
   askCaller: AskCaller,
-): Promise<Followed<Outcome>> {
-  const followed = await follow(services, await readLink(services, purpose, text), choice, askCaller)
-  if (followed === null) throw used()
-  return followed
+): Promise<void> {
+  if (!(await follow(services, await readLink(services, purpose, text), choice, askCaller))) throw used()
 }
 
 /** The notice of a link that may still be used. Throws `token_used`. */

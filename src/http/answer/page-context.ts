@@ -10,8 +10,8 @@ import { readLanguage } from '../request/language.ts'
 
 /** The context of the page that answers this request. `nonce` is that of its headers. */
 export async function pageContext(c: Context<AppEnv>, nonce: string = c.var.nonce): Promise<PageContext> {
-  const { app: brand, basePath } = c.env.settings
+  const { app: brand, basePath, passwordMinLength } = c.env.settings
   const language = readLanguage(c) ?? DEFAULT_LANGUAGE
   const words = await loadWords(language)
-  return { language, brand, nonce, words, pathOf: (path) => `${basePath}${path}` }
+  return { language, brand, nonce, words, passwordMinLength, pathOf: (path) => `${basePath}${path}` }
 }

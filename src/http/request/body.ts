@@ -25,7 +25,7 @@ export async function readJson<Schema extends z.ZodMiniType>(
     // The parser's message quotes the body, which may hold a password.
     throw new TesseraError('wrong_data_structure', { cause: 'JSON' })
   }
-  return parse(schema, value)
+  return parseBody(schema, value)
 }
 
 /**
@@ -38,7 +38,7 @@ export async function readForm<Schema extends z.ZodMiniType>(
 ): Promise<z.output<Schema>> {
   if (mediaType(c) !== 'application/x-www-form-urlencoded') throw new TesseraError('unsupported_media_type')
   // The stream is read instead of `text()`, since workerd logs a warning for a form that is read as text.
-  return parse(schema, Object.fromEntries(new URLSearchParams(await readStream(c))))
+  return parseBody(schema, Object.fromEntries(new URLSearchParams(await readStream(c))))
 }
 
 /** JSON or a form, for the routes whose RFCs ask for a form. */
@@ -76,7 +76,8 @@ function mediaType(c: Context<AppEnv>): string | undefined {
   return c.req.raw.headers.get('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
 }
 
-function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
+/** What a body says, as `schema` has it. Throws `wrong_data_structure`, which names the fields that are wrong. */
+export function parseBody<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value)
   if (!result.success) throw new TesseraError('wrong_data_structure', { fields: fieldErrors(result.error) })
   return result.data

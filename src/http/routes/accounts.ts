@@ -12,15 +12,13 @@
 import type { Context } from 'hono'
 
 import { followLink } from '../../domain/mails/follow-link.ts'
-import type { MailRef } from '../../domain/mails/outbox.ts'
 import type { OwnSession } from '../../domain/accounts/account.ts'
-import { announceLater } from '../answer/announce-later.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { limitRate } from '../guards/rate-limit.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
 import { authenticateOwner } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readCaller, readTimedCaller } from '../request/caller.ts'
+import { readTimedCaller } from '../request/caller.ts'
 import { clearPair } from '../request/cookies.ts'
 import { readLanguage, readTimeZone } from '../request/language.ts'
 
@@ -33,48 +31,53 @@ export const accountRoutes = factory
   .post('/register', refuseCrossOrigin, limitRate, async (c) => {
     const [{ register }, { RegisterRequest }] = await Promise.all([loadRegistration(), loadContract()])
     const request = await readJson(c, RegisterRequest)
-    const registrant = { ...(await readCaller(c)), language: readLanguage(c), timeZone: readTimeZone(c) }
-    return accept(c, await register(c.env, request, registrant))
+    await register(c.env, request, {
+      ...(await readTimedCaller(c)),
+      language: readLanguage(c),
+      timeZone: readTimeZone(c),
+    })
+    return c.json(ACCEPTED, 202)
   })
   .post('/confirm', async (c) => {
     const [{ confirmRegistration }, { ConfirmRequest }] = await Promise.all([loadRegistration(), loadContract()])
     const { token } = await readJson(c, ConfirmRequest)
-    await followLink(c.env, 'confirm', confirmRegistration, token, null, () => readCaller(c))
+    await followLink(c.env, 'confirm', confirmRegistration, token, null, () => readTimedCaller(c))
     return c.body(null, 204)
   })
   .post('/confirm/resend', refuseCrossOrigin, limitRate, async (c) => {
     const [{ resendConfirmation }, { EmailRequest }] = await Promise.all([loadRegistration(), loadContract()])
     const { primary_email } = await readJson(c, EmailRequest)
-    return accept(c, await resendConfirmation(c.env, primary_email, await readCaller(c)))
+    await resendConfirmation(c.env, primary_email, await readTimedCaller(c))
+    return c.json(ACCEPTED, 202)
   })
   .post('/password/forgot', refuseCrossOrigin, limitRate, async (c) => {
     const [{ forgotPassword }, { EmailRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { primary_email } = await readJson(c, EmailRequest)
-    return accept(c, await forgotPassword(c.env, primary_email, await readCaller(c)))
+    await forgotPassword(c.env, primary_email, await readTimedCaller(c))
+    return c.json(ACCEPTED, 202)
   })
   .post('/password/reset', limitRate, async (c) => {
     const [{ resetPassword }, { ResetRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { token, new_password: password } = await readJson(c, ResetRequest)
-    const askCaller = () => readCaller(c)
-    const { mail } = await followLink(c.env, 'reset_password', resetPassword, token, { password }, askCaller)
-    announceLater(c, mail)
+    await followLink(c.env, 'reset_password', resetPassword, token, { password }, () => readTimedCaller(c))
     return c.body(null, 204)
   })
   .post('/password', refuseCrossOrigin, limitRate, async (c) => {
     const [{ changePassword }, { ChangePasswordRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const passwords = await readJson(c, ChangePasswordRequest)
-    announceLater(c, await changePassword(c.env, await authenticateSession(c), passwords, await readTimedCaller(c)))
+    await changePassword(c.env, await authenticateSession(c), passwords, await readTimedCaller(c))
     return c.body(null, 204)
   })
   .post('/email', refuseCrossOrigin, limitRate, async (c) => {
     const [{ requestAddressChange }, { ChangeEmailRequest }] = await Promise.all([loadAddressChange(), loadContract()])
     const change = await readJson(c, ChangeEmailRequest)
-    return accept(c, await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedCaller(c)))
+    await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedCaller(c))
+    return c.json(ACCEPTED, 202)
   })
   .delete('/me', refuseCrossOrigin, limitRate, async (c) => {
     const [{ leave }, { LeaveRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { password } = await readJson(c, LeaveRequest)
-    announceLater(c, await leave(c.env, await authenticateSession(c), password, await readTimedCaller(c)))
+    await leave(c.env, await authenticateSession(c), password, await readTimedCaller(c))
     clearPair(c)
     return c.body(null, 204)
   })
@@ -99,9 +102,4 @@ function loadContract() {
 async function authenticateSession(c: Context<AppEnv>): Promise<OwnSession> {
   const { account, session } = await authenticateOwner(c)
   return { account, sid: session.sid }
-}
-
-function accept(c: Context<AppEnv>, mail: MailRef | null): Response {
-  announceLater(c, mail)
-  return c.json(ACCEPTED, 202)
 }

@@ -4,26 +4,28 @@
  * first of them: few isolates ever show one.
  */
 
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 
 import { checkLink, followLink, type LinkRule, openLink, otherAnswer } from '../../domain/mails/follow-link.ts'
 import { type LinkPurpose, LINKS, signLink } from '../../domain/mails/links.ts'
-import { type FieldErrors, TesseraError } from '../../errors.ts'
+import { TesseraError } from '../../errors.ts'
+import type { Refusal } from '../../pages/fields.ts'
 import type { LinkPage } from '../../pages/links/link-page.ts'
-import { announceLater } from '../answer/announce-later.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { pageContext } from '../answer/page-context.ts'
 import { pageHeaders } from '../answer/page-headers.ts'
-import { logRefusal, toTesseraError } from '../answer/problem.ts'
+import { toTesseraError } from '../answer/problem.ts'
+import { readRefusal } from '../answer/refusal.ts'
+import { limitRate } from '../guards/rate-limit.ts'
 import { refuseOtherPages } from '../guards/same-origin.ts'
 import { readForm } from '../request/body.ts'
-import { readCaller } from '../request/caller.ts'
+import { readTimedCaller } from '../request/caller.ts'
 
 /** The parameter of the page that says that it was done. */
 const DONE = 'done'
 
 interface Loaded<Offer, Choice> {
-  readonly rule: LinkRule<Offer, Choice, unknown>
+  readonly rule: LinkRule<Offer, Choice>
   readonly page: LinkPage<Offer, Choice>
 }
 
@@ -41,10 +43,14 @@ const ROUTES = {
     rule: (await import('../../domain/accounts/registration.ts')).confirmRegistration,
     page: (await import('../../pages/links/confirm.ts')).page,
   })),
-  reset_password: linkRoute('reset_password', async () => ({
-    rule: (await import('../../domain/accounts/credentials.ts')).resetPassword,
-    page: (await import('../../pages/links/reset-password.ts')).page,
-  })),
+  reset_password: linkRoute(
+    'reset_password',
+    async () => ({
+      rule: (await import('../../domain/accounts/credentials.ts')).resetPassword,
+      page: (await import('../../pages/links/reset-password.ts')).page,
+    }),
+    limitRate,
+  ),
   confirm_email: linkRoute('confirm_email', async () => ({
     rule: (await import('../../domain/accounts/address-change.ts')).confirmAddress,
     page: (await import('../../pages/links/confirm-email.ts')).page,
@@ -57,7 +63,12 @@ const ROUTES = {
 
 export const linkRoutes = Object.values(ROUTES).reduce((app, route) => app.route('/', route), factory.createApp())
 
-function linkRoute<Offer, Choice>(purpose: LinkPurpose, load: () => Promise<Loaded<Offer, Choice>>) {
+/** `guard`: what else stands before its button. */
+function linkRoute<Offer, Choice>(
+  purpose: LinkPurpose,
+  load: () => Promise<Loaded<Offer, Choice>>,
+  guard: MiddlewareHandler<AppEnv> = (_c, next) => next(),
+) {
   const { path } = LINKS[purpose]
   return factory
     .createApp()
@@ -71,21 +82,18 @@ function linkRoute<Offer, Choice>(purpose: LinkPurpose, load: () => Promise<Load
       const { renderDonePage, context } = await loadPages(c)
       return c.html(renderDonePage(loaded.page, purpose, context))
     })
-    .post(path, refuseOtherPages, async (c) => {
+    .post(path, refuseOtherPages, guard, async (c) => {
       // The page is loaded before the link is used up, so that a failure to load leaves the link usable.
       const [loaded] = await Promise.all([load(), loadPages(c)])
       const { rule, page } = loaded
       const { token, choice } = await readForm(c, page.Form)
       try {
-        const { mail } = await followLink(c.env, purpose, rule, token, choice, () => readCaller(c))
-        announceLater(c, mail)
+        await followLink(c.env, purpose, rule, token, choice, () => readTimedCaller(c))
         return c.redirect(`?${new URLSearchParams({ token, [DONE]: '1' }).toString()}`, 303)
       } catch (error) {
         // What a person typed was not accepted: the page asks again, and says why.
         if (!(error instanceof TesseraError && error.fields !== undefined)) throw error
-        logRefusal(error, c)
-        c.status(error.status)
-        return ask(c, loaded, token, error.fields)
+        return ask(c, loaded, token, readRefusal(c, await pageContext(c), error).fields)
       }
     })
     .onError(async (thrown, c) => {
@@ -98,7 +106,7 @@ function linkRoute<Offer, Choice>(purpose: LinkPurpose, load: () => Promise<Load
     c: Context<AppEnv>,
     { rule, page }: Loaded<Offer, Choice>,
     token: string,
-    errors: FieldErrors = {},
+    errors: Refusal['fields'] = {},
   ) {
     const { notice, offer } = await openLink(c.env, purpose, rule, token)
     const { renderAskPage, context } = await loadPages(c)
@@ -114,6 +122,6 @@ async function loadPages(c: Context<AppEnv>) {
 }
 
 function reasonOf({ code, status }: TesseraError): 'used' | 'not_valid' | 'trouble' {
-  if (status >= 500) return 'trouble'
+  if (status >= 500 || code === 'too_many_requests') return 'trouble'
   return code === 'token_used' ? 'used' : 'not_valid'
 }

@@ -5,6 +5,7 @@
 
 import type { Context } from 'hono'
 
+import { PAGE_PATHS } from '../../domain/page-paths.ts'
 import { isSignInAddress, signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
@@ -114,7 +115,7 @@ function sendOn(c: Context<AppEnv>, to: string, count: number): Response {
  * in, and is a page for people. Throws every other refusal on, to be answered as it is without `to`.
  */
 async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<Response> {
-  const { signInUrl } = c.env.settings
+  const signInUrl = signInPlace(c, to)
   const isTrouble = !(thrown instanceof TesseraError) || thrown.status >= 500
   if (isTrouble && wantsPage(c)) {
     const { status } = toTesseraError(thrown, c)
@@ -127,6 +128,15 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
   logRefusal(thrown, c)
   return c.redirect(signInAddress(signInUrl, to, ownOrigin(c)), 303)
+}
+
+/** Where people sign in: `SIGN_IN_URL`, and without it the page for it here, for whoever wants to a page of their account. */
+function signInPlace(c: Context<AppEnv>, to: string): string | undefined {
+  const { signInUrl, basePath } = c.env.settings
+  const { origin, pathname } = new URL(to, ownOrigin(c))
+  const account = `${basePath}${PAGE_PATHS.account}`
+  const isOwn = origin === ownOrigin(c) && (pathname === account || pathname.startsWith(`${account}/`))
+  return signInUrl ?? (isOwn ? `${basePath}${PAGE_PATHS.sign_in}` : undefined)
 }
 
 function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promise<Response> {

@@ -5,9 +5,9 @@ import type * as z from 'zod/mini'
 
 import { type LinkedNotice, type LinkPurpose, LINKS } from '../../domain/mails/links.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
-import type { FieldErrors } from '../../errors.ts'
 import type { Words } from '../../words/en.ts'
 import { describeNotice } from '../../words/details.ts'
+import type { Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
 import { button, buttons, detailTable, hiddenFields, linkButton, paragraphs, wayOn } from '../parts.ts'
 
@@ -16,7 +16,7 @@ export interface LinkPage<Offer, Choice> {
   /** Its button takes something away. */
   readonly isDangerous: boolean
   /** What its form asks for beyond the button. */
-  readonly fields: (offer: Offer, context: PageContext, errors: FieldErrors) => Html
+  readonly fields: (offer: Offer, context: PageContext, errors: Refusal['fields']) => Html
   /** Where its owner has to go on to then; without it, they go where all do. */
   readonly next?: Exclude<keyof Words['toPage'], 'forgotNotMe'>
   /** What its form sends. */
@@ -29,7 +29,7 @@ interface Asked<Offer> {
   readonly notice: LinkedNotice
   readonly offer: Offer
   /** Why what was typed before was not accepted, by the names of its fields. */
-  readonly errors: FieldErrors
+  readonly errors: Refusal['fields']
   /** The other answer, where the mail has one: a link to its page. */
   readonly other: { readonly purpose: LinkPurpose; readonly href: string } | null
 }

@@ -2,21 +2,14 @@
 
 import * as z from 'zod/mini'
 
+import { newPasswordField } from '../account/fields.ts'
 import { field } from '../fields.ts'
 import type { LinkPage } from './link-page.ts'
 
 export const page: LinkPage<null, { readonly password: string }> = {
   isDangerous: false,
-  fields(_offer, { words }, { new_password: errors = [] }) {
-    const [error] = errors
-    const label = words.forms.newPassword
-    return field({
-      name: 'new_password',
-      type: 'password',
-      label,
-      autocomplete: 'new-password',
-      ...(error !== undefined && { error }),
-    })
+  fields(_offer, context, { new_password: error }) {
+    return field({ ...newPasswordField(context), ...(error !== undefined && { error }) })
   },
   Form: z.pipe(
     z.object({ token: z.string(), new_password: z.string() }),

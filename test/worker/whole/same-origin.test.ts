@@ -30,6 +30,16 @@ const GUARDED: readonly (readonly [route: string, request: CallOptions & { reado
   ['DELETE /auth/places/:id', { path: '/auth/places/1' }],
   ['POST /links/end-sessions', { headers: FORM, body: 'token=x' }],
   ['POST /links/allow-place', { headers: FORM, body: 'token=x' }],
+  ['POST /account', { headers: FORM, body: 'language=ru' }],
+  ['POST /account/sign-in', { headers: FORM, body: 'primary_email=nobody%40example.com&password=x' }],
+  ['POST /account/register', { headers: FORM, body: 'primary_email=nobody%40example.com&password=x' }],
+  ['POST /account/confirm', { headers: FORM, body: 'primary_email=nobody%40example.com' }],
+  ['POST /account/forgot', { headers: FORM, body: 'primary_email=nobody%40example.com' }],
+  ['POST /account/sessions', { headers: FORM, body: 'others=1' }],
+  ['POST /account/password', { headers: FORM, body: 'current_password=x&new_password=x' }],
+  ['POST /account/email', { headers: FORM, body: 'password=x&new_email=nobody%40example.com' }],
+  ['POST /account/leave', { headers: FORM, body: 'password=x' }],
+  ['POST /account/sign-out', { headers: FORM, body: '' }],
   ['POST /links/confirm', { headers: FORM, body: 'token=x' }],
   ['POST /links/reset-password', { headers: FORM, body: 'token=x&new_password=x' }],
   ['POST /links/confirm-email', { headers: FORM, body: 'token=x' }],
@@ -62,6 +72,15 @@ const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly
   ['GET /auth/places', {}],
   ['GET /links/end-sessions', {}],
   ['GET /links/allow-place', {}],
+  ['GET /account', {}],
+  ['GET /account/sign-in', {}],
+  ['GET /account/register', {}],
+  ['GET /account/confirm', {}],
+  ['GET /account/forgot', {}],
+  ['GET /account/sessions', {}],
+  ['GET /account/password', {}],
+  ['GET /account/email', {}],
+  ['GET /account/leave', {}],
   ['GET /links/confirm', {}],
   ['GET /links/reset-password', {}],
   ['GET /links/confirm-email', {}],
@@ -88,7 +107,7 @@ test('the routes that hand out a pair say what decides whether they do, and no o
     for (const site of [null, 'cross-site']) {
       const vary = (await call(route, site, request)).headers.get('Vary')
       // Pages are in the language that was asked for, whoever asks.
-      if (/ \/links\//.test(route)) expect([route, vary]).toEqual([route, 'Accept-Language'])
+      if (/ \/(links|account)\b/.test(route)) expect([route, vary]).toEqual([route, 'Accept-Language'])
       else if (vary !== null) saying.push(`${route}: ${vary}`)
     }
   }

@@ -100,6 +100,16 @@ describe('a method that a route does not have', () => {
     ['/auth/places/:id{[0-9]{1,15}}', '/auth/places/1', 'DELETE'],
     ['/links/end-sessions', '/links/end-sessions', 'GET, HEAD, POST'],
     ['/links/allow-place', '/links/allow-place', 'GET, HEAD, POST'],
+    ['/account', '/account', 'GET, HEAD, POST'],
+    ['/account/sign-in', '/account/sign-in', 'GET, HEAD, POST'],
+    ['/account/register', '/account/register', 'GET, HEAD, POST'],
+    ['/account/confirm', '/account/confirm', 'GET, HEAD, POST'],
+    ['/account/forgot', '/account/forgot', 'GET, HEAD, POST'],
+    ['/account/sessions', '/account/sessions', 'GET, HEAD, POST'],
+    ['/account/password', '/account/password', 'GET, HEAD, POST'],
+    ['/account/email', '/account/email', 'GET, HEAD, POST'],
+    ['/account/leave', '/account/leave', 'GET, HEAD, POST'],
+    ['/account/sign-out', '/account/sign-out', 'POST'],
     ['/links/confirm', '/links/confirm', 'GET, HEAD, POST'],
     ['/links/reset-password', '/links/reset-password', 'GET, HEAD, POST'],
     ['/links/confirm-email', '/links/confirm-email', 'GET, HEAD, POST'],
@@ -130,7 +140,7 @@ describe('a method that a route does not have', () => {
     expect(got).toEqual({ ...rest, body: method === 'HEAD' ? '' : body })
     // Pages have security headers of their own besides, and another policy.
     const { 'content-security-policy': _policy, ...ofPages } = expected
-    expect(headers).toEqual(path.startsWith('/links/') ? expect.objectContaining(ofPages) : expected)
+    expect(headers).toEqual(/^\/(links|account)\b/.test(path) ? expect.objectContaining(ofPages) : expected)
   })
 
   test('is told before anything about a body, a token or an address', async () => {

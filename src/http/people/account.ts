@@ -1,0 +1,47 @@
+/** The page of an account, and its sign-out. */
+
+import type { Context } from 'hono'
+
+import { isLanguage } from '../../domain/language.ts'
+import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { signOut } from '../../domain/sessions/end.ts'
+import { TesseraError } from '../../errors.ts'
+import { renderAccount } from '../../pages/account/account.ts'
+import { pageContext } from '../answer/page-context.ts'
+import type { AppEnv } from '../factory.ts'
+import { readForm } from '../request/body.ts'
+import { clearPair, readAllAccessCookies } from '../request/cookies.ts'
+import { readTimeZone } from '../request/language.ts'
+import { Typed } from './form.ts'
+import { requireVisitor } from './visitor.ts'
+
+export async function show(c: Context<AppEnv>): Promise<Response> {
+  const visitor = await requireVisitor(c)
+  if (visitor instanceof Response) return visitor
+  const context = await pageContext(c)
+  const { news } = context.words.accountPages
+  const done = c.req.query('done')
+  const told = { password: news.password, email: news.email, language: news.language }
+  const isTold = (text: string | undefined): text is keyof typeof told =>
+    text !== undefined && Object.hasOwn(told, text)
+  const { email } = visitor.account
+  return c.html(renderAccount(context, { email, news: isTold(done) ? told[done] : undefined }))
+}
+
+/** Its one form chooses the language of mails, and notes the time zone that they are written in. */
+export async function submit(c: Context<AppEnv>): Promise<Response> {
+  const visitor = await requireVisitor(c)
+  if (visitor instanceof Response) return visitor
+  const { language = '' } = await readForm(c, Typed)
+  if (!isLanguage(language)) throw new TesseraError('wrong_data_structure')
+  const changes = await c.env.accountChanges()
+  await changes.setLanguage(visitor.account.id, { language, timeZone: readTimeZone(c), now: c.env.now() })
+  return c.redirect('?done=language', 303)
+}
+
+export async function leaveSession(c: Context<AppEnv>): Promise<Response> {
+  const { pathOf } = await pageContext(c)
+  await signOut(c.env, readAllAccessCookies(c))
+  clearPair(c)
+  return c.redirect(`${pathOf(PAGE_PATHS.sign_in)}?done=signed-out`, 303)
+}

@@ -1,0 +1,48 @@
+/** The page of sessions and places, where an owner ends the ones and takes the others back. */
+
+import type { Context } from 'hono'
+
+import type { OwnSession } from '../../domain/accounts/account.ts'
+import { renderSessions } from '../../pages/account/sessions.ts'
+import { pageContext } from '../answer/page-context.ts'
+import type { AppEnv } from '../factory.ts'
+import { readForm } from '../request/body.ts'
+import { readTimeZone } from '../request/language.ts'
+import { Typed } from './form.ts'
+import { requireVisitor } from './visitor.ts'
+
+export async function show(c: Context<AppEnv>): Promise<Response> {
+  const visitor = await requireVisitor(c)
+  if (visitor instanceof Response) return visitor
+  const { account, sid: currentSid } = visitor
+  const { sessions: store, places: allowed, settings, now } = c.env
+  const [context, sessions, places] = await Promise.all([
+    pageContext(c),
+    store.list(account.id, now(), settings),
+    allowed.list(account.id, now()),
+  ])
+  const news = c.req.query('done') === undefined ? undefined : context.words.accountPages.news.done
+  return c.html(renderSessions(context, { sessions, currentSid, places, timeZone: readTimeZone(c), news }))
+}
+
+/** One button a session, one for all others, and one a place. What is gone already was done: the list says so. */
+export async function submit(c: Context<AppEnv>): Promise<Response> {
+  const visitor = await requireVisitor(c)
+  if (visitor instanceof Response) return visitor
+  const { end, others, place } = await readForm(c, Typed)
+  await act(c, visitor, { end, others, place })
+  return c.redirect('?done=1', 303)
+}
+
+interface Asked {
+  readonly end: string | undefined
+  readonly others: string | undefined
+  readonly place: string | undefined
+}
+
+async function act(c: Context<AppEnv>, { account, sid }: OwnSession, { end, others, place }: Asked): Promise<void> {
+  const { sessions, places, settings, now } = c.env
+  if (end !== undefined) await sessions.endOwn({ sid: end, userId: account.id }, now(), settings)
+  else if (others !== undefined) await sessions.endOthers({ sid, userId: account.id }, now(), settings)
+  else if (place !== undefined && /^\d{1,15}$/.test(place)) await places.remove(account.id, Number(place))
+}

@@ -1,0 +1,45 @@
+/** The page of an account: whose it is, and what can be done with it. */
+
+import { html } from 'hono/html'
+
+import { LANGUAGES } from '../../domain/language.ts'
+import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { type Html, type PageContext, renderPage } from '../layout.ts'
+import { button, buttonForm, buttons, linkButton, notice, wayOn } from '../parts.ts'
+
+interface AccountPage {
+  readonly email: string | null
+  /** What was just done. */
+  readonly news: string | undefined
+}
+
+export function renderAccount(context: PageContext, { email, news }: AccountPage): Html {
+  const { words, pathOf } = context
+  const { home } = words.accountPages
+  const links = (['sessions', 'password', 'email', 'leave'] as const).map(
+    (name) => html`<li><a href="${pathOf(PAGE_PATHS[name])}">${words.pages[name]}</a></li>`,
+  )
+  return renderPage(context, {
+    title: words.pages.account,
+    content: html`${[
+      news === undefined ? '' : notice(html`<p>${news}</p>`),
+      html`<p>${email === null ? home.noEmail : home.signedInAs(email)}</p>`,
+      html`<ul class="links">${links}</ul>`,
+      html`<h2>${home.language}</h2><p>${home.languageHint}</p>`,
+      buttons(
+        ...LANGUAGES.map((language) =>
+          buttonForm({ hidden: { language } }, button(words.languageNames[language], 'other')),
+        ),
+      ),
+      buttons(
+        ...(context.brand.url === undefined ? [] : [wayOn(context)]),
+        buttonForm({ action: pathOf(PAGE_PATHS.sign_out) }, button(home.signOut, 'other')),
+      ),
+    ]}`,
+  })
+}
+
+/** Where somebody goes who has just signed up, or asked for a mail. */
+export function signInLink({ words, pathOf }: PageContext): Html {
+  return linkButton(pathOf(PAGE_PATHS.sign_in), words.pages.sign_in)
+}

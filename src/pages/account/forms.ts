@@ -1,0 +1,53 @@
+/** Pages with one form each: what every one of them looks like, from a heading to the way elsewhere. */
+
+import { html } from 'hono/html'
+
+import { errorSummary, type Field, field, type Refusal } from '../fields.ts'
+import { type Html, type PageContext, renderPage } from '../layout.ts'
+import { button, type ButtonKind, buttons, hiddenFields, linkButton, notice, paragraphs } from '../parts.ts'
+
+export interface FormPage {
+  readonly title: string
+  /** What happened just now, such as a sign-out. */
+  readonly news?: string | undefined
+  readonly lead?: readonly string[]
+  readonly fields: readonly Omit<Field, 'error'>[]
+  readonly hidden?: Readonly<Record<string, string>>
+  readonly submit: string
+  readonly kind?: ButtonKind
+  /** The other answers, as links. */
+  readonly others?: readonly { readonly href: string; readonly label: string }[]
+  readonly refusal: Refusal
+}
+
+/** A page with a form, and what was refused of it before. */
+export function renderForm(context: PageContext, page: FormPage): Html {
+  const { title, news, lead = [], hidden = {}, submit, kind = 'main', others = [], refusal } = page
+  const fields = page.fields.map((one): Field => {
+    const error = refusal.fields[one.name]
+    return error === undefined ? one : { ...one, error }
+  })
+  const links = others.map(({ href, label }) => linkButton(href, label, 'other'))
+  return renderPage(context, {
+    title,
+    content: html`${[
+      news === undefined ? '' : notice(html`<p>${news}</p>`),
+      refusal.form === null ? '' : notice(html`<p>${refusal.form}</p>`, 'bad'),
+      errorSummary(context, fields),
+      paragraphs(lead),
+      html`<form method="post">${hiddenFields(hidden)}${fields.map(field)}${buttons(button(submit, kind), ...links)}</form>`,
+    ]}`,
+  })
+}
+
+/** A page that says what comes next, and leads there. */
+export function renderNext(
+  context: PageContext,
+  {
+    title,
+    texts,
+    links,
+  }: { readonly title: string; readonly texts: readonly string[]; readonly links: readonly Html[] },
+): Html {
+  return renderPage(context, { title, content: html`${paragraphs(texts)}${buttons(...links)}` })
+}
