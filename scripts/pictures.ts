@@ -1,103 +1,94 @@
 /**
- * Takes the pictures of the README from the running product: the mail about a blocked refresh, the page behind its link, and
- * the playground. `npm run pictures` starts a Tessera with a database of its own and ends it; look at what it wrote.
+ * Takes pictures of every mail and every page, at 390 and 1280 pixels, in light and dark, in every language: `npm run pictures` writes them
+ * into .wrangler/pictures, with an index.html that shows them all. `npm run pictures -- readme` takes those of the README instead, and
+ * `npm run pictures -- mail-` those whose name has this in it.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 
+import { LANGUAGES } from '../src/domain/language.ts'
 import { startChromium } from './chromium.ts'
+import { MAILS } from './pictures/mails.ts'
+import { languagesOf, PAGES, renderExample } from './pictures/pages.ts'
 import { root } from './wrangler.ts'
 
-const FOLDER = join(root, 'docs/pictures')
-/** The database of the pictures, so that no other session or mail gets into one. */
-const STATE = '.wrangler/pictures'
-/** The settings of the pictures: the defaults, whatever the .dev.vars of this checkout says. */
-const OPTIONS = ['--port', '8790', '--persist-to', STATE, '--var', 'LOCATION_POLICY:address', 'REFRESH_REUSE_SECONDS:0']
+const FOLDER = join(root, '.wrangler/pictures')
+const WIDTHS = [390, 1280] as const
+const SCHEMES = ['light', 'dark'] as const
 
-/** A window in which the cards stand in two columns. */
-const DESK = { width: 1280, height: 850 }
-/** As wide as a mail and a page are, so that two of them stand side by side. */
-const COLUMN = { width: 560, height: 400 }
-const IPHONE =
-  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1'
-
-rmSync(join(root, STATE), { recursive: true, force: true })
-mkdirSync(FOLDER, { recursive: true })
-const server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'scripts/start.ts', ...OPTIONS], {
-  cwd: root,
-  stdio: ['ignore', 'pipe', 'inherit'],
-})
-const ended = once(server, 'exit')
-const browser = await startChromium()
-try {
-  await takePictures(browser, await readOrigin(server))
-} finally {
-  await browser.close()
-  server.kill('SIGINT')
-  await ended
+interface View {
+  readonly name: string
+  readonly html: string
+  /** What stands in no HTML: a subject, and the plain text. */
+  readonly beside: string
 }
 
-/** Where it serves, as soon as its introduction says so. */
-function readOrigin({ stdout }: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-      const origin = /^Tessera runs at (\S+)/m.exec(text)?.[1]
-      if (origin !== undefined) resolve(origin)
-    })
-    void ended.then(() => reject(new Error(`Tessera did not start:\n${text}`)))
-  })
+const [wanted = ''] = process.argv.slice(2)
+if (wanted === 'readme') await import('./pictures/readme.ts')
+else await takeAll()
+
+async function takeAll(): Promise<void> {
+  const views = (await Promise.all([mailViews(), pageViews()])).flat().filter(({ name }) => name.includes(wanted))
+  if (wanted === '') rmSync(FOLDER, { recursive: true, force: true })
+  mkdirSync(FOLDER, { recursive: true })
+  const browser = await startChromium()
+  try {
+    const page = await browser.newPage()
+    for (const view of views) await takeOne(page, view)
+  } finally {
+    await browser.close()
+  }
+  writeFileSync(join(FOLDER, 'index.html'), indexOf(views))
+  console.log(`${views.length * WIDTHS.length * SCHEMES.length} pictures: ${join(FOLDER, 'index.html')}`)
 }
 
-/** An owner is signed in at home; then somebody in another country refreshes that session. */
-async function takePictures(by: Browser, origin: string): Promise<void> {
-  const desk = await by.newContext({ viewport: DESK, userAgent: IPHONE })
-  const page = await desk.newPage()
-  await page.goto(`${origin}/dev`)
-  await press(page, 'Sign in as confirmed@example.com')
-  await press(page, 'Refresh')
-  await press(page, 'Another country')
-  await press(page, 'Refresh')
-  await untilSent(page)
-  // The passwords are masked, since a picture is published, and they are those of this checkout.
-  await page.evaluate(`document.querySelectorAll('#accounts .mono').forEach((line) => {
-    line.textContent = '•'.repeat(16)
-  })`)
-  await page.screenshot({ path: fileOf('playground') })
-
-  await follow(page, 'Tessera: we blocked a session that moved to another place')
-  const mail = new URL((await page.locator('iframe').getAttribute('src')) ?? '', page.url()).href
-  const column = await (await by.newContext({ viewport: COLUMN })).newPage()
-  await column.goto(mail)
-  await column.screenshot({ path: fileOf('mail'), fullPage: true })
-  await column.goto((await column.getByRole('link', { name: 'That was me' }).getAttribute('href')) ?? '')
-  await column.screenshot({ path: fileOf('that-was-me'), fullPage: true })
+async function mailViews(): Promise<readonly View[]> {
+  const all = MAILS.flatMap(({ name, render }) =>
+    LANGUAGES.map(async (language) => {
+      const { subject, text, html } = await render(language)
+      return { name: `${name}-${language}`, html, beside: `${subject}\n\n${text}` }
+    }),
+  )
+  return Promise.all(all)
 }
 
-/** Reloads the playground until the mail is sent. Throws when that takes longer than 10 seconds. */
-async function untilSent(page: Page): Promise<void> {
-  for (let tries = 0; (await page.getByText('sent to confirmed@example.com').count()) === 0; tries += 1) {
-    if (tries === 40) throw new Error('The mail was not sent.')
-    await sleep(250)
-    await page.reload()
+async function pageViews(): Promise<readonly View[]> {
+  const all = Object.keys(PAGES).flatMap((name) =>
+    languagesOf(name).map(async (language) => ({
+      name: `${name}-${language}`,
+      html: await renderExample(name, language),
+      beside: '',
+    })),
+  )
+  return Promise.all(all)
+}
+
+async function takeOne(page: Page, { name, html }: View): Promise<void> {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 200 })
+    for (const colorScheme of SCHEMES) {
+      await page.emulateMedia({ colorScheme })
+      await page.setContent(html)
+      await page.screenshot({ path: join(FOLDER, fileOf(name, width, colorScheme)), fullPage: true })
+    }
   }
 }
 
-async function press(page: Page, name: string): Promise<void> {
-  await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name, exact: true }).first().click()])
+function fileOf(name: string, width: number, scheme: string): string {
+  return `${name}-${width}-${scheme}.png`
 }
 
-async function follow(page: Page, name: string): Promise<void> {
-  await Promise.all([page.waitForEvent('load'), page.getByRole('link', { name }).first().click()])
-}
-
-function fileOf(name: string): string {
-  return join(FOLDER, `${name}.png`)
+function indexOf(views: readonly View[]): string {
+  const sections = views.map(({ name, beside }) => {
+    const pictures = WIDTHS.flatMap((width) =>
+      SCHEMES.map((scheme) => `<img loading="lazy" alt="" src="${fileOf(name, width, scheme)}">`),
+    )
+    return `<h2>${name}</h2>${pictures.join('')}<pre>${beside.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</pre>`
+  })
+  const style =
+    'body{font:14px system-ui;margin:16px}img{max-width:24%;vertical-align:top;border:1px solid #8888}pre{white-space:pre-wrap}'
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Mails and pages</title><style>${style}</style>${sections.join('')}`
 }

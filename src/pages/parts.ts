@@ -3,6 +3,7 @@
 import { html } from 'hono/html'
 
 import { PAGE_PATHS } from '../domain/page-paths.ts'
+import { breakableParts } from '../domain/places/names.ts'
 import type { Detail } from '../words/details.ts'
 import type { Html, PageContext } from './layout.ts'
 
@@ -55,18 +56,18 @@ export function notice(content: Html, kind: 'good' | 'bad' = 'good'): Html {
     : html`<div class="notice" role="status">${content}</div>`
 }
 
-/** The details of a notice as a table: in two columns where it is known what was before. */
+/** The details of a notice as a table: from the first on of which it is known what was before, in two columns. */
 export function detailTable(details: readonly Detail[], { words }: PageContext): Html {
   const { before, now } = words.details
-  const isMove = details.some((detail) => detail.before !== null)
-  const head = html`<thead><tr><td></td><th scope="col">${before}</th><th scope="col">${now}</th></tr></thead>`
-  const body = details.map((detail) => {
+  const first = details.findIndex((detail) => detail.before !== null)
+  const head = html`<tr><td></td><th scope="col">${before}</th><th scope="col">${now}</th></tr>`
+  const body = details.map((detail, i) => {
     const name = html`<th scope="row">${detail.name}</th>`
-    if (!isMove) return html`<tr>${name}<td>${breakable(detail.now)}</td></tr>`
+    if (first === -1) return html`<tr>${name}<td>${breakable(detail.now)}</td></tr>`
     if (detail.before === null) return html`<tr>${name}<td colspan="2">${breakable(detail.now)}</td></tr>`
-    return html`<tr>${name}<td>${breakable(detail.before)}</td><td>${breakable(detail.now)}</td></tr>`
+    return html`${i === first ? head : ''}<tr>${name}<td>${breakable(detail.before)}</td><td>${breakable(detail.now)}</td></tr>`
   })
-  return html`<table>${isMove ? head : ''}<tbody>${body}</tbody></table>`
+  return html`<table><tbody>${body}</tbody></table>`
 }
 
 /** A list with what can be done beside each of its entries. */
@@ -76,8 +77,7 @@ export function rows(entries: readonly { readonly content: Html; readonly action
 
 /** A value as HTML. An IPv6 address breaks after its colons, not inside a group. */
 export function breakable(value: string): Html {
-  const parts = value.split(':').length < 3 ? [value] : value.split(/(?<=:)/)
-  return html`${parts.map((part, i) => (i === 0 ? part : html`<wbr/>${part}`))}`
+  return html`${breakableParts(value).map((part, i) => (i === 0 ? part : html`<wbr/>${part}`))}`
 }
 
 /** A text in which what stands between backquotes is code. */

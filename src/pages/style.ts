@@ -13,28 +13,27 @@ export function styleSheet(color: string): string {
 :root{color-scheme:light dark;${light}}
 @media (prefers-color-scheme:dark){:root{${dark}}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif}
-header,main,footer{max-width:36rem;margin:0 auto;padding:0 1.25rem}
+body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif;overflow-wrap:break-word}
+header,main{max-width:36rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:clamp(1.25rem,4vw,2.5rem);font-weight:600}
-header>*{display:inline-flex;align-items:center;gap:.6rem;min-height:2.75rem;color:inherit;text-decoration:none}
+header>*{display:inline-flex;align-items:center;gap:.6rem;min-height:2.75rem;color:var(--action);text-decoration:none}
 header img{display:block;height:2rem;width:auto;max-width:12rem}
 main{padding-top:clamp(1rem,4vw,2rem);padding-bottom:2.5rem}
-footer{padding-top:1rem;padding-bottom:2rem;border-top:1px solid var(--line);color:var(--quiet);font-size:.95rem}
 h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25;text-wrap:balance}
 h2{margin:2rem 0 .5rem;font-size:1.0625rem}
 a{color:var(--action)}
-table{width:100%;margin:.5rem 0 1.5rem;border-collapse:collapse;border-block:1px solid var(--line)}
+table{width:100%;table-layout:fixed;margin:.5rem 0 1.5rem;border-collapse:collapse;border-block:1px solid var(--line)}
 th,td{padding:.35rem .75rem .35rem 0;text-align:left;vertical-align:baseline;overflow-wrap:anywhere}
 th{color:var(--quiet);font-weight:400}
-tbody th{min-width:6rem;width:1%}
+th[scope=row]{width:7.25rem}
 tr:first-child>*{padding-top:.75rem}
-tbody tr:last-child>*{padding-bottom:.75rem}
+tr:last-child>*{padding-bottom:.75rem}
 ul{margin:.5rem 0 1.5rem;padding-left:1.25rem}
 li{margin:.5rem 0}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:.75rem 0;border-block:1px solid var(--line)}
-dt{color:var(--quiet)}
+dl{display:grid;grid-template-columns:fit-content(40%) 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:.75rem 0;border-block:1px solid var(--line)}
+dt{color:var(--quiet);overflow-wrap:anywhere}
 dd{margin:0;overflow-wrap:anywhere}
-code{padding:.1em .3em;border-radius:.3em;background:color-mix(in srgb,var(--line) 45%,transparent);font:.9em ui-monospace,monospace;white-space:nowrap}
+code{padding:.1em .3em;border-radius:.3em;background:color-mix(in srgb,var(--line) 45%,transparent);color:var(--text);font:.9em ui-monospace,monospace;overflow-wrap:anywhere}
 form{margin:0}
 .field{margin:0 0 1.25rem}
 .field label{display:block;margin-bottom:.25rem;font-weight:600}

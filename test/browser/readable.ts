@@ -1,5 +1,6 @@
 /** What everybody needs of a page: it fits, and it can be read. */
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Page } from 'playwright-core'
@@ -43,6 +44,20 @@ const LOWEST_CONTRAST = `(() => {
 export async function expectReadable(page: Page): Promise<void> {
   expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
   expect(await page.evaluate(LOWEST_CONTRAST)).toBeGreaterThanOrEqual(MINIMUM_CONTRAST)
+}
+
+/** axe, as a text: it has to be evaluated in the page, which may load no script. */
+const AXE = readFileSync(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8')
+
+/** In the page: the rules of axe that something of it breaks, and what. */
+const VIOLATIONS = `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+  violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`
+
+/** Nobody is kept out by the way a page is built (WCAG 2.2 A and AA, and the best practices that axe knows). */
+export async function expectAccessible(page: Page, allowed: RegExp = /^$/): Promise<void> {
+  await page.evaluate(AXE)
+  const broken = (await page.evaluate(VIOLATIONS)) as readonly string[]
+  expect(broken.filter((violation) => !allowed.test(violation))).toEqual([])
 }
 
 /** `SCREENSHOTS=folder` keeps a picture. */

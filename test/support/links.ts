@@ -201,14 +201,12 @@ export function offer({ policy = 'address', blocked, former }: Offered): string 
 export type DetailRow = readonly [now: string, before?: string]
 
 export function detailTable(details: Readonly<Record<string, DetailRow>>): string {
-  const isMove = Object.values(details).some(([, before]) => before !== undefined)
-  const head = '<thead><tr><td></td><th scope="col">Before</th><th scope="col">Now</th></tr></thead>'
   const rows = Object.entries(details).map(([name, [now, before]]) => {
-    const cells =
-      before === undefined ? `<td${isMove ? ' colspan="2"' : ''}>${now}</td>` : `<td>${before}</td><td>${now}</td>`
+    const cells = before === undefined ? `<td colspan="2">${now}</td>` : `<td>${before}</td><td>${now}</td>`
     return `<tr><th scope="row">${name}</th>${cells}</tr>`
   })
-  return `<table>${isMove ? head : ''}<tbody>${rows.join('')}</tbody></table>`
+  const head = '<tr><td></td><th scope="col">Before</th><th scope="col">Now</th></tr>'
+  return `<table><tbody>${rows.join('').replace('<tr><th scope="row">City', `${head}$&`)}</tbody></table>`
 }
 
 /** The page of a link, of a mail whose other link is known. */

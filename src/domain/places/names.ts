@@ -10,3 +10,8 @@ export function countryName(code: string | null, language: string): string | nul
 export function oneLine(value: string | null): string | null {
   return value?.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim() || null
 }
+
+/** The parts between which a value may break: behind the colons of an IPv6 address, and not inside of its groups. */
+export function breakableParts(value: string): readonly string[] {
+  return value.split(':').length < 3 ? [value] : value.split(/(?<=:)/)
+}

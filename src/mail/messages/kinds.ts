@@ -24,7 +24,7 @@ export interface Message {
   readonly wording: MailWording
   /** The likely one first. */
   readonly answers: readonly Answer[]
-  /** Where the same is done without a link; `null` where nothing is left to do. */
+  /** Where the same is done without a link; `null` where it takes one, or nothing is left to do. */
   readonly page: PageName | null
 }
 
@@ -62,7 +62,7 @@ const MESSAGES: {
   confirm_address: (_facts, words, { app }) => ({
     wording: words.mails.confirm_address(app.name),
     answers: [link(words, 'confirm', 'likely')],
-    page: 'sign_in',
+    page: null,
   }),
   address_taken: (_facts, words, { app }) => ({
     wording: words.mails.address_taken(app.name),
@@ -72,7 +72,7 @@ const MESSAGES: {
   reset_password: (_facts, words) => ({
     wording: words.mails.reset_password(),
     answers: [link(words, 'reset_password', 'likely')],
-    page: 'forgot',
+    page: null,
   }),
   password_changed: ({ how }, words) => ({
     wording: words.mails.password_changed(how),
@@ -82,7 +82,7 @@ const MESSAGES: {
   confirm_email: (_facts, words, { app }) => ({
     wording: words.mails.confirm_email(app.name),
     answers: [link(words, 'confirm_email', 'likely')],
-    page: 'account',
+    page: null,
   }),
   email_changed: (_facts, words) => ({
     wording: words.mails.email_changed(),

@@ -6,6 +6,7 @@
 import { html, raw } from 'hono/html'
 
 import { DARK_BACKGROUND, lightened } from '../../domain/color.ts'
+import { breakableParts } from '../../domain/places/names.ts'
 import type { Brand } from '../../domain/settings.ts'
 import type { Detail } from '../../words/details.ts'
 import type { Words } from '../../words/en.ts'
@@ -95,15 +96,15 @@ function paragraph(text: string): Html {
   return html`<p style="margin:0 0 16px">${text}</p>`
 }
 
-/** The details: in two columns where it is known what was before. */
+/** The details: from the first on of which it is known what was before, in two columns. */
 function table(details: readonly Detail[], words: Words): Html {
-  const isMove = details.some(({ before }) => before !== null)
+  const first = details.findIndex(({ before }) => before !== null)
   const head = html`<tr>
-    <td width="28%"></td>
+    <td></td>
     ${[words.details.before, words.details.now].map(columnName)}
   </tr>`
-  const rows = details.map(({ name, before, now }) => {
-    if (!isMove)
+  const rows = details.map(({ name, before, now }, i) => {
+    if (first === -1)
       return html`<tr>
         ${rowName(name)}${cell(now)}
       </tr>`
@@ -111,13 +112,13 @@ function table(details: readonly Detail[], words: Words): Html {
       return html`<tr>
         ${rowName(name)}${cell(now, html` colspan="2"`)}
       </tr>`
-    return html`<tr>
-      ${rowName(name)}${cell(before)}${cell(now)}
-    </tr>`
+    return html`${i === first ? head : ''}
+      <tr>
+        ${rowName(name)}${cell(before)}${cell(now)}
+      </tr>`
   })
-  const content = html`${isMove ? head : ''}${rows}`
   return html`<table width="100%" cellpadding="0" cellspacing="0" class="line" style="${TABLE}">
-    ${content}
+    ${rows}
   </table>`
 }
 
@@ -126,11 +127,12 @@ function columnName(text: string): Html {
 }
 
 function rowName(text: string): Html {
-  return html`<th scope="row" align="left" width="28%" class="quiet" style="${NAME}">${text}</th>`
+  return html`<th scope="row" align="left" width="96" class="quiet" style="${NAME}">${text}</th>`
 }
 
 function cell(text: string, span: Html | '' = ''): Html {
-  return html`<td${span} style="${CELL}">${text}</td>`
+  const parts = breakableParts(text).map((part, i) => (i === 0 ? part : html`<wbr />${part}`))
+  return html`<td${span} style="${CELL}">${parts}</td>`
 }
 
 /** The likely answer is filled, the other one has a border. Some programs draw the background of a cell alone. */
