@@ -43,10 +43,10 @@ async function nextMail(origin: string): Promise<string> {
 }
 
 function linksIn(text: string): Links {
-  const [endSessions = '', allowPlace = ''] = text.match(/^http\S+$/gm) ?? []
-  expect([endSessions, allowPlace]).toEqual([
-    expect.stringMatching(/\/links\/end-sessions\?token=./),
+  const [allowPlace = '', endSessions = ''] = text.match(/^http\S+$/gm) ?? []
+  expect([allowPlace, endSessions]).toEqual([
     expect.stringMatching(/\/links\/allow-place\?token=./),
+    expect.stringMatching(/\/links\/end-sessions\?token=./),
   ])
   return { endSessions, allowPlace }
 }

@@ -71,14 +71,14 @@ async function shownDay(): Promise<number> {
 const signIn = () => press(`Sign in as ${tessera.account.primary_email}`)
 
 /** Opens the newest mail, follows its link in the tab that it opens, and presses the button there. */
-async function followLink(label: string, done: string): Promise<void> {
+async function followLink(label: string, button: string, done: string): Promise<void> {
   await page.goto(`${tessera.origin}/dev`)
   await follow(card('Mails').getByRole('link').first())
   const [tab] = await Promise.all([
     context.waitForEvent('page'),
     page.frameLocator('iframe').getByRole('link', { name: label }).click(),
   ])
-  await press(label, tab)
+  await press(button, tab)
   await tab.getByRole('heading', { name: done }).waitFor()
   await tab.close()
   await page.goto(`${tessera.origin}/dev`)
@@ -145,7 +145,7 @@ describe('in the playground', () => {
     }
     await expect.poll(reloaded, { timeout: 20_000, interval: 500 }).toContain('sent to confirmed@example.com')
 
-    await followLink('That was me, allow this place', 'This place is allowed')
+    await followLink('That was me: allow this place', 'Allow this place', 'The place is allowed')
     await press('Home')
     await signIn()
     await press('Another country')
@@ -159,7 +159,7 @@ describe('in the playground', () => {
     const live = Number(/(\d+) live/.exec((await card('Sessions').textContent()) ?? '')?.[1])
     await press('Use from elsewhere')
     expect(await card('Sessions').textContent()).toContain(`${live - 1} live`)
-    await followLink('End all my sessions', 'All your sessions have ended')
+    await followLink('end all my sessions', 'End all my sessions', 'All your sessions have ended')
     expect(await card('Sessions').textContent()).toMatch(/0 live.*ended with all others/s)
     await follow(card('Mails').getByRole('link').first())
     expect(await page.locator('main').textContent()).toContain('“End all my sessions” was used')
