@@ -56,7 +56,7 @@ export const MAILS: readonly MailView[] = Object.entries(KINDS).flatMap(([kind, 
 )
 
 /** The notice of such a mail, as the pages behind its links are shown it. */
-export function exampleOf<Kind extends NoticeKind>(kind: Kind): StoredNotice {
+export function exampleOf(kind: NoticeKind): StoredNotice {
   return store({ kind, facts: KINDS[kind][0] } as Notice, 'en')
 }
 
@@ -67,6 +67,9 @@ function store(notice: Notice, language: Language): StoredNotice {
 
 function render(notice: Notice, language: Language): Promise<MailContent> {
   const settings = { app: BRAND, locationPolicy: 'address', publicUrl: ORIGIN, basePath: '' } as const
-  const signed = async (purpose: LinkPurpose) => `${ORIGIN}${LINKS[purpose].path}?token=example`
   return renderMail(store(notice, language), settings, signed)
+}
+
+async function signed(purpose: LinkPurpose): Promise<string> {
+  return `${ORIGIN}${LINKS[purpose].path}?token=example`
 }
