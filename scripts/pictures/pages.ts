@@ -20,6 +20,7 @@ import {
 } from '../../src/pages/return-pages.ts'
 import { renderAddressPage, renderSetupPage } from '../../src/pages/setup-page.ts'
 import { loadWords } from '../../src/words/load.ts'
+import { ACCOUNT_PAGES } from './account-pages.ts'
 import { BRAND } from './brand.ts'
 import { exampleOf } from './mails.ts'
 
@@ -35,7 +36,7 @@ export const PAGES: Readonly<Record<string, (context: PageContext) => Html>> = {
   'link-confirm': ask('confirm', confirm, exampleOf('confirm_address'), null),
   'link-reset-password': ask('reset_password', resetPassword, exampleOf('reset_password'), null),
   'link-reset-password-refused': ask('reset_password', resetPassword, exampleOf('reset_password'), null, {
-    new_password: ['must have at least 15 characters'],
+    new_password: 'It needs at least 15 characters.',
   }),
   'link-confirm-email': ask('confirm_email', confirmEmail, exampleOf('confirm_email'), null),
   'link-undo-email': ask('undo_email', undoEmail, exampleOf('email_changed'), null),
@@ -45,6 +46,7 @@ export const PAGES: Readonly<Record<string, (context: PageContext) => Html>> = {
   'failed-used': (context) => renderFailedPage('used', 'end_sessions', context),
   'failed-not-valid': (context) => renderFailedPage('not_valid', 'undo_email', context),
   'failed-trouble': (context) => renderFailedPage('trouble', 'confirm', context),
+  ...ACCOUNT_PAGES,
   'return-wait': (context) => renderWaitPage({ seconds: 3600, href: '#' }, context),
   'return-trouble': (context) => renderTroublePage('#', context),
   'return-loop': (context) => renderLoopPage('#', { own: 'auth.example.com', other: 'app.example.com' }, context),
@@ -61,7 +63,14 @@ export function languagesOf(name: string): readonly Language[] {
 /** A page whole, in a language. */
 export async function renderExample(name: string, language: Language): Promise<string> {
   const words = await loadWords(language)
-  const context = { language, words, brand: BRAND, nonce: 'example', pathOf: (path: string) => path }
+  const context = {
+    language,
+    words,
+    brand: BRAND,
+    nonce: 'example',
+    passwordMinLength: 15,
+    pathOf: (path: string) => path,
+  }
   return String(await PAGES[name]?.(context))
 }
 
@@ -70,7 +79,7 @@ function ask<Offer>(
   page: Pick<LinkPage<Offer, never>, 'isDangerous' | 'fields'>,
   notice: StoredNotice,
   offer: Offer,
-  errors: Readonly<Record<string, readonly string[]>> = {},
+  errors: Readonly<Record<string, string>> = {},
 ): (context: PageContext) => Html {
   const other =
     purpose === 'allow_place'

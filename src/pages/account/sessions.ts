@@ -6,7 +6,7 @@ import { readDevice } from '../../domain/mails/device.ts'
 import type { AllowedPlace } from '../../domain/places/allowed-place.ts'
 import { oneLine } from '../../domain/places/names.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
-import { describeTime } from '../../words/time.ts'
+import { shortTime } from '../../words/time.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
 import { breakable, button, buttonForm, buttons, linkButton, notice, rows } from '../parts.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
@@ -25,7 +25,7 @@ export function renderSessions(context: PageContext, page: SessionsPage): Html {
   const { sessions: texts } = words.accountPages
   const { sessions, currentSid, places, timeZone, news } = page
   const others = sessions.filter(({ sid }) => sid !== currentSid)
-  const time = (seconds: number) => describeTime(seconds, words.locale, timeZone)
+  const time = (seconds: number) => shortTime(seconds, words.locale, timeZone)
 
   const listed = sessions.map((session) => {
     const last = session.visit ?? session
