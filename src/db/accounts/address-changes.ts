@@ -22,8 +22,8 @@ export function addressChanges(
   const statements = prepareStatements(d1)
 
   return {
-    async askEmail(request, change, { confirm, taken }) {
-      const values = { ...requestValues(request), ...change }
+    async askEmail(request, { userId, passwordHash }, email, { confirm, taken }) {
+      const values = { ...requestValues(request), userId, passwordHash, email }
       const [, confirmed, told] = await runBatch(d1, [
         count.bind(values),
         statements.confirmMail.bind(request.id, confirm, values),
@@ -88,7 +88,12 @@ function prepareStatements(d1: D1Database) {
   )
 
   return {
-    confirmMail: prepareNotice(d1, and(isWithinLimit(), isFree(parameter('email'))), ADDRESSEES.newEmail),
+    // A link that is made for the state after a change of the password must not come of the password before it.
+    confirmMail: prepareNotice(
+      d1,
+      and(isWithinLimit(), eq(users.passwordHash, parameter('passwordHash')), isFree(parameter('email'))),
+      ADDRESSEES.newEmail,
+    ),
     takenMail: prepareNotice(d1, isWithinLimit(), ADDRESSEES.ownerOfEmail),
     changedMail: prepareNotice(d1, undefined, { ...ADDRESSEES.account, where: isLinked }),
     note: prepare(

@@ -93,6 +93,19 @@ function prepareStatements(d1: D1Database) {
       ),
   )
   const isLinked = sql`${users.id} in ${select({ userId: notifications.userId }).from(notifications).where(isUsable())}`
+  /** The link has just set this hash, whose salt no other has. */
+  const isReset = exists(
+    select(one)
+      .from(users)
+      .where(
+        and(
+          sql`${users.id} in ${select({ userId: notifications.userId })
+            .from(notifications)
+            .where(eq(notifications.id, parameter('id')))}`,
+          eq(users.passwordHash, parameter('passwordHash')),
+        ),
+      ),
+  )
   const hasLeft = exists(
     select(one)
       .from(users)
@@ -117,7 +130,7 @@ function prepareStatements(d1: D1Database) {
         .where(isLinked)
         .returning({ id: users.id }),
     ),
-    forgetAttempts: prepare(d1, deleteFrom(attempts).where(eq(attempts.subject, parameter('subject')))),
+    forgetAttempts: prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), isReset))),
     changeMail: prepareNotice(d1, and(isVerified, isLive)),
     change: prepare(
       d1,

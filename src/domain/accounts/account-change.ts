@@ -84,10 +84,11 @@ export interface AccountChangeStore {
     mail: KeyedNotice<'password_changed'>,
   ) => Promise<Written>
 
-  /** Stores one of the two mails. */
+  /** Stores one of the two mails; none to the new address where the password has changed meanwhile. */
   readonly askEmail: (
     request: MailRequest,
-    change: { readonly userId: number; readonly email: string },
+    verified: Verified,
+    email: string,
     mails: EitherMail<'confirm_email'>,
   ) => Promise<MailRef | null>
   /** Gives the account the address that the mail of this link went to, and stores the mail to its former one. */

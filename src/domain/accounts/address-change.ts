@@ -10,23 +10,19 @@ import { normalizeEmail, type OwnSession } from './account.ts'
 import { announceAfterwards, factsOf, onceADay, requestMail } from './account-change.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
-/**
- * Asks for another address. Throws `password_not_valid`, `wrong_data_structure` for the address that
- * the account has, and `unavailable`.
- */
+/** Asks for another address. Throws `password_not_valid` and `unavailable`. */
 export async function requestAddressChange(
   services: PasswordTryServices & Pick<Services, 'accountChanges' | 'newId'>,
   { account }: Pick<OwnSession, 'account'>,
   { password, new_email }: { readonly password: string; readonly new_email: string },
   caller: TimedCaller,
 ): Promise<void> {
-  const { userId } = await requirePassword(services, account, password, 'password', caller)
+  const verified = await requirePassword(services, account, password, 'password', caller)
   const email = normalizeEmail(new_email)
   const request = await requestMail(services, 'change_email', email)
   const facts = factsOf(services, caller)
   const changes = await services.accountChanges()
-  const change = { userId, email }
-  const mail = await changes.askEmail(request, change, {
+  const mail = await changes.askEmail(request, verified, email, {
     confirm: { kind: 'confirm_email', facts, dedupeKey: `confirm_email:${request.id}` },
     taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
   })
