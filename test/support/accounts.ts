@@ -103,10 +103,10 @@ export async function dumpBesideAttempts(database: D1Database): Promise<TableDum
   return { ...(await dumpTables(database)), attempts: [] }
 }
 
-/** Nobody has an account, a session, a place, a mail or a failure any more. */
+/** Nobody has an account, a session, a place, a mail or anything else any more. */
 export async function emptyTables(database: D1Database): Promise<void> {
-  const tables = ['notifications', 'used_links', 'sessions', 'allowed_places', 'seen_places', 'attempts', 'users']
-  await database.batch(tables.map((table) => database.prepare(`DELETE FROM ${table}`)))
+  const tables = (await (tableNames ??= listTables(database))).filter((table) => table !== 'd1_migrations')
+  await database.batch(tables.map((table) => database.prepare(`DELETE FROM "${table}"`)))
 }
 
 /** The schema does not change within a test file. */

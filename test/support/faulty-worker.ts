@@ -28,10 +28,10 @@ export interface Rig extends TestWorker {
   readonly messages: FaultyQueue
 }
 
-export function createRig(overrides: Overrides): Rig {
+export function createRig(overrides: Overrides, start: (overrides: Overrides) => TestWorker = startWorker): Rig {
   const d1 = faultyDatabase(env.DB)
   const messages = faultyQueue((batch) => worker.queue(batch))
-  const worker = startWorker({ DB: d1.database, MAIL_QUEUE: messages.producer, ...overrides })
+  const worker = start({ DB: d1.database, MAIL_QUEUE: messages.producer, ...overrides })
   return { ...worker, d1, messages }
 }
 

@@ -207,7 +207,7 @@ test('the page of a new password asks again where a rule is broken, and says whi
   const refused = await send('short')
   const text = await refused.text()
   expect(refused.status).toBe(400)
-  expect(text).toContain('must have at least 15 characters')
+  expect(text).toContain('It needs at least 15 characters.')
   expect(text).toContain('name="new_password"')
   expect(text).not.toContain('short')
   expect((await send(OTHER_PASSWORD)).status).toBeLessThan(400)

@@ -3,11 +3,22 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
+import {
+  changeEmail,
+  forgot,
+  GOOD_PASSWORD,
+  linkTo,
+  OTHER_PASSWORD,
+  pressPage,
+  registered,
+  reset,
+  signedIn,
+} from '../../support/account-life.ts'
 import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { keepLog } from '../../support/log.ts'
-import { refreshByJson, SERVICE, signInByJson, verify } from '../../support/requests.ts'
+import { bearer, refreshByJson, SERVICE, signInByJson, verify } from '../../support/requests.ts'
 import { open, openByGuid, type OpenedByAccount } from '../../support/sessions.ts'
 import { type CallOptions, ELSEWHERE, startWorker } from '../../support/worker.ts'
 
@@ -15,13 +26,21 @@ stopClock()
 keepLog('warn')
 
 describe('round trips to D1', () => {
-  const { database, roundTrips, reset } = countRoundTrips(env.DB)
+  const { database, roundTrips, reset: startCounting } = countRoundTrips(env.DB)
   const counted = startWorker({ DB: database })
 
   async function cost(request: () => Promise<Response>): Promise<{ status: number; roundTrips: number }> {
-    reset()
+    startCounting()
     const { status } = await request()
     return { status, roundTrips: roundTrips() }
+  }
+
+  function askOnce(path: string, json: unknown) {
+    return cost(() => counted.call(path, { method: 'POST', json }))
+  }
+
+  function pressOnce(path: string, token: string) {
+    return cost(() => pressPage(path, { token }, counted))
   }
 
   test('0 for a verification, good or not', async () => {
@@ -127,6 +146,48 @@ describe('round trips to D1', () => {
     const session = await open()
 
     expect(await cost(() => counted.call(path, { ...optionsFor(session), method }))).toEqual(expected)
+  })
+
+  test('1 for whoever signs up, asks for a mail, or presses the button of a link that needs no password', async () => {
+    const email = `${crypto.randomUUID()}@example.com`
+    const accepted = { status: 202, roundTrips: 1 }
+    expect(await askOnce('/auth/register', { primary_email: email, password: GOOD_PASSWORD })).toEqual(accepted)
+    expect(await askOnce('/auth/confirm/resend', { primary_email: email })).toEqual(accepted)
+    const token = await linkTo(email, 'confirm_address', 'confirm')
+    expect(await askOnce('/auth/confirm', { token })).toEqual({ status: 204, roundTrips: 1 })
+    expect(await askOnce('/auth/confirm', { token })).toEqual({ status: 401, roundTrips: 1 })
+    expect(await askOnce('/auth/register', { primary_email: email, password: GOOD_PASSWORD })).toEqual(accepted)
+    for (const primary_email of [email, 'nobody@example.com']) {
+      expect(await askOnce('/auth/password/forgot', { primary_email })).toEqual(accepted)
+    }
+    const { access } = await signedIn(email)
+    const next = `${crypto.randomUUID()}@example.com`
+    await changeEmail(access, next)
+    const move = await linkTo(next, 'confirm_email', 'confirm_email')
+    expect(await pressOnce('/links/confirm-email', move)).toEqual({ status: 303, roundTrips: 1 })
+    const undo = await linkTo(email, 'email_changed', 'undo_email')
+    expect(await pressOnce('/links/undo-email', undo)).toEqual({ status: 303, roundTrips: 1 })
+  })
+
+  test('2 for a new password by a link, and 1 where the link was used', async () => {
+    const { email } = await createAccount(env.DB)
+    await forgot(String(email))
+    const token = await linkTo(String(email), 'reset_password', 'reset_password')
+    expect(await cost(() => reset(token, OTHER_PASSWORD, counted))).toEqual({ status: 204, roundTrips: 2 })
+    expect(await cost(() => reset(token, OTHER_PASSWORD, counted))).toEqual({ status: 401, roundTrips: 1 })
+  })
+
+  test('3 for what needs a session and the password: the session, the try, and the change or its failure', async () => {
+    const { access } = await registered()
+    const headers = bearer(access)
+    const ask = (method: string, path: string, json: unknown) =>
+      cost(() => counted.call(path, { method, json, headers }))
+    const next = { password: OTHER_PASSWORD, new_email: `${crypto.randomUUID()}@example.com` }
+    const passwords = { current_password: GOOD_PASSWORD, new_password: OTHER_PASSWORD }
+    expect(await ask('POST', '/auth/email', next)).toEqual({ status: 400, roundTrips: 3 })
+    expect(await ask('POST', '/auth/password', passwords)).toEqual({ status: 204, roundTrips: 3 })
+    expect(await ask('POST', '/auth/email', next)).toEqual({ status: 202, roundTrips: 3 })
+    expect(await ask('DELETE', '/auth/me', { password: OTHER_PASSWORD })).toEqual({ status: 204, roundTrips: 3 })
   })
 
   test('2 for POST /auth/session', async () => {
