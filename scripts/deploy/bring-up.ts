@@ -56,7 +56,8 @@ export async function bringUp(plan: Plan): Promise<void> {
   const email = plan.firstAccount
   if (email === null) return
   await step('Account', async () => {
-    const outcome = await createFirstAccount(cloudflare, { account, databaseId, name }, email, plan.password)
+    const who = { email, group: plan.firstGroup }
+    const outcome = await createFirstAccount(cloudflare, { account, databaseId, name }, who, plan.password)
     keep({ firstAccount: null })
     return { said: outcome === 'created' ? `${email}, created` : `${email} exists, and stays as it is` }
   })

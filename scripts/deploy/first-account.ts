@@ -9,7 +9,7 @@ import { join } from 'node:path'
 
 import * as z from 'zod/mini'
 
-import { normalizeEmail } from '../../src/domain/accounts/account.ts'
+import { isGroup, normalizeEmail } from '../../src/domain/accounts/account.ts'
 import { createLocalPasswords } from '../local-passwords.ts'
 import type { Cloudflare } from './cloudflare.ts'
 import { keepFile, readKept } from './kept-file.ts'
@@ -32,6 +32,12 @@ export function parseEmail(text: string): string {
   return email
 }
 
+/** A group as accounts have it. Throws `DeployProblem`. */
+export function parseGroup(text: string): string {
+  if (!isGroup(text)) throw new DeployProblem('A group has 1 to 32 characters, and no control characters.')
+  return text
+}
+
 export function accountFile(name: string, email: string): string {
   return join(folderOf(name), `${email}.json`)
 }
@@ -47,7 +53,7 @@ export type Outcome = 'created' | 'exists'
 export async function createFirstAccount(
   cloudflare: Cloudflare,
   where: { readonly account: string; readonly databaseId: string; readonly name: string },
-  email: string,
+  { email, group }: { readonly email: string; readonly group: string },
   typedPassword: string | null,
 ): Promise<Outcome> {
   const query = async (sql: string, params: readonly unknown[]) => {
@@ -74,9 +80,9 @@ export async function createFirstAccount(
   const hash = await (await createLocalPasswords()).hash(made.password)
   const now = Math.floor(Date.now() / 1000)
   const inserted = await query(
-    `INSERT INTO users (guid, primary_email, password_hash, is_active, confirmed_at, created_at, updated_at)
-     VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING guid`,
-    [made.guid, email, hash, now, now, now],
+    `INSERT INTO users (guid, primary_email, password_hash, "group", is_active, confirmed_at, created_at, updated_at)
+     VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING guid`,
+    [made.guid, email, hash, group, now, now, now],
   )
   return inserted === null ? 'exists' : 'created'
 }

@@ -11,6 +11,7 @@ export interface Options {
   readonly location?: string | undefined
   readonly 'mail-from'?: string | undefined
   readonly 'first-account'?: string | undefined
+  readonly 'first-group'?: string | undefined
   readonly 'replace-dns'?: boolean | undefined
 }
 
@@ -22,6 +23,7 @@ export const HELP = `npm run deploy -- [flags]   asks for what no flag says, and
   --location HINT         where the database stands: wnam, enam, weur, eeur, apac or oc. It cannot be moved later
   --mail-from SENDER      such as "Tessera <auth@example.com>"; later to decide later
   --first-account EMAIL   an account that can sign in at once; none for none
+  --first-group GROUP     of that account; user without it
   --replace-dns           takes the domain over although it points somewhere already`
 
 /** Reads the command line; `null` asks for help. Throws `DeployProblem`. */
@@ -37,6 +39,7 @@ export function readOptions(args: readonly string[]): Options | null {
         location: text,
         'mail-from': text,
         'first-account': text,
+        'first-group': text,
         'replace-dns': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

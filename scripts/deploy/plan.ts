@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 
 import { type Cloudflare, createCloudflare, findCredential, wranglerEnvironment } from './cloudflare.ts'
 import { deployedBasePath, type ResourceNames, readTemplate, resourceNames, type Template } from './configuration.ts'
-import { accountFile } from './first-account.ts'
+import { DEFAULT_GROUP } from '../../src/domain/accounts/account.ts'
+import { accountFile, parseGroup } from './first-account.ts'
 import type { Options } from './options.ts'
 import type { Prompt } from './prompt.ts'
 import * as questions from './questions.ts'
@@ -29,6 +30,7 @@ export interface Plan {
   readonly address: questions.Address | null
   readonly mailFrom: string | null
   readonly firstAccount: string | null
+  readonly firstGroup: string
   /** `null`: made up. */
   readonly password: string | null
   readonly settings: Settings
@@ -84,7 +86,8 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
   // A Worker that is deployed already has accounts, so that no first one is asked for.
   const pending = settings.firstAccount ?? (worker === null ? settings.firstAccount : null)
   const firstAccount = await questions.askFirstAccount(prompt, options, pending)
-  keep({ firstAccount })
+  const firstGroup = parseGroup(options['first-group'] ?? settings.firstGroup ?? DEFAULT_GROUP)
+  keep({ firstAccount, firstGroup })
   const isKept = firstAccount !== null && existsSync(accountFile(name, firstAccount))
   const password = firstAccount === null || isKept ? null : await questions.askPassword(prompt)
 
@@ -103,6 +106,7 @@ export async function makePlan(options: Options, prompt: Prompt | null): Promise
     address,
     mailFrom,
     firstAccount,
+    firstGroup,
     password,
     settings,
   }

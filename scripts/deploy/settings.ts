@@ -35,6 +35,8 @@ export const Settings = z.object({
   mailFrom: z.optional(z.nullable(z.string())),
   /** An e-mail address; `null`: nobody asked for one, or it exists. */
   firstAccount: z.optional(z.nullable(z.string())),
+  /** The group that it gets. */
+  firstGroup: z.optional(z.string()),
   /** The fingerprint of the secrets that were uploaded last. */
   uploadedSecrets: z.optional(z.string()),
 })

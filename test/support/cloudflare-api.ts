@@ -187,7 +187,8 @@ export function sqlOf({ path, body }: Call): string {
 }
 
 function json(call: Call): Record<string, unknown> {
-  return JSON.parse(call.body) as Record<string, unknown>
+  // A body is kept byte by byte, since an upload has WebAssembly in it.
+  return JSON.parse(Buffer.from(call.body, 'latin1').toString()) as Record<string, unknown>
 }
 
 function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly [string, RegExp, Handler])[] {

@@ -50,6 +50,17 @@ export interface AccountStore {
   }) => Promise<FoundForSignIn>
 }
 
+/** The group of an account for which nobody chose one. */
+export const DEFAULT_GROUP = 'user'
+
+/**
+ * Whether a text may be the group of an account: of 1 to 32 characters (code points) of any script, without control characters and halves of
+ * characters. It is for the operator's own use: nothing here reads it.
+ */
+export function isGroup(text: string): boolean {
+  return /^[^\p{Cc}\p{Cs}]{1,32}$/u.test(text)
+}
+
 /** E-mail addresses are compared in this form. */
 export function normalizeEmail(text: string): string {
   return text.trim().normalize('NFC').toLowerCase()

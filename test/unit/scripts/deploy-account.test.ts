@@ -11,7 +11,7 @@ import { checkDomain, parseDomain, workersDevHost } from '../../../scripts/deplo
 import { close } from '../../../scripts/deploy/closing.ts'
 import { createCloudflare } from '../../../scripts/deploy/cloudflare.ts'
 import { explainApiError, explainWranglerOutput } from '../../../scripts/deploy/explain.ts'
-import { accountFile, createFirstAccount } from '../../../scripts/deploy/first-account.ts'
+import { accountFile, createFirstAccount, parseGroup } from '../../../scripts/deploy/first-account.ts'
 import { keepFile } from '../../../scripts/deploy/kept-file.ts'
 import { signIn, waitForAnswer } from '../../../scripts/deploy/origin.ts'
 import type { Plan } from '../../../scripts/deploy/plan.ts'
@@ -248,8 +248,27 @@ describe('what is on the account already', () => {
       "INSERT INTO users (guid, primary_email, created_at, updated_at) VALUES ('6f9619ff-8b86-d011-b42d-00c04fc964ff', 'Ada@Example.com', 1, 1)",
     )
     const where = { account: ACCOUNT, databaseId, name: 'never-deployed' }
-    expect(await createFirstAccount(cloudflare, where, 'ada@example.com', null)).toBe('exists')
+    expect(await createFirstAccount(cloudflare, where, { email: 'ada@example.com', group: 'user' }, null)).toBe(
+      'exists',
+    )
     expect(existsSync(accountFile('never-deployed', 'ada@example.com'))).toBe(false)
+  })
+
+  test('an account gets the group that it was to have, which has to be one', async () => {
+    const databaseId = await createDatabase(cloudflare, ACCOUNT, 'tessera', undefined)
+    const sqlite = api.databases.get(databaseId)?.sqlite
+    for (const migration of MIGRATIONS) sqlite?.exec(migration)
+    const where = { account: ACCOUNT, databaseId, name: 'never-deployed' }
+    const group = "\u041a\u0430\u0441\u0441\u0430 'A' \u{1f510}"
+    expect(await createFirstAccount(cloudflare, where, { email: 'ada@example.com', group }, 'a good password')).toBe(
+      'created',
+    )
+    expect(sqlite?.prepare('SELECT "group" FROM users').get()).toEqual({ group })
+
+    expect(parseGroup(group)).toBe(group)
+    for (const text of ['', 'x'.repeat(33), 'a\nb']) {
+      expect(() => parseGroup(text)).toThrow('A group has 1 to 32 characters, and no control characters.')
+    }
   })
 
   test('a queue is used unless another Worker consumes it', async () => {
