@@ -109,6 +109,42 @@ describe('signing in with a password', async () => {
     },
   )
 
+  test('refuses the right password of an account that waits, after the same work and the same round trips', async () => {
+    const { services, work } = withAccount({})
+    services.failures.push({ topic: 'sign_in', count: 10, at: NOW, waitsUntil: NOW + 1 })
+    expect(await refusal(signIn(services))).toEqual(refused('waiting'))
+    expect(work).toEqual([OWN_WORK])
+    expect([services.calls, services.rows.size]).toEqual([['findForSignIn', 'countFailure'], 0])
+  })
+
+  test('counts a refusal under the address as it is compared, and for its client', async () => {
+    const { services } = withAccount({})
+    services.known.seenAt = NOW - 1
+    await refusal(signIn(services, ' SomeBody@Example.com', 'wrong'))
+    expect(services.failedTries).toMatchObject([
+      { subject: 'subject of somebody@example.com', topic: 'sign_in 203.0.113.7/32', now: NOW },
+    ])
+  })
+
+  test('leaves both of its mails for after the answer, which waits for neither', async () => {
+    const { services } = withAccount({})
+    const later: Promise<void>[] = []
+    const caller = { ...REQUEST, afterwards: (work: Promise<void>) => void later.push(work) }
+    const silent: FakeServices = {
+      ...services,
+      announce: (mail) => new Promise(() => services.announced.push(mail)),
+    }
+    services.failures.push({ topic: 'sign_in', count: 9, at: NOW, waitsUntil: 0 })
+    const credentials = { primary_email: 'somebody@example.com', password: 'wrong' }
+    expect(await refusal(signInByPassword(silent, credentials, caller))).toEqual(refused('wrong password'))
+    expect([services.announced, later.length]).toEqual([[{ id: 'id-1', account: 7 }], 1])
+
+    services.known.knowsPlaces = true
+    await signInByPassword(silent, { ...credentials, password: PASSWORD }, caller)
+    expect([services.announced.length, later.length]).toEqual([2, 2])
+    expect(services.judged).toMatchObject([{ isNewPlace: true, failures: 9, notice: { kind: 'new_sign_in' } }])
+  })
+
   test('refuses an account that changed while its password was verified', async () => {
     const { services } = withAccount({})
     const overtaken: FakeServices = {

@@ -12,7 +12,7 @@ import { createCheapAccount, startCheapWorker } from '../../support/cheap-passwo
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { keepLog } from '../../support/log.ts'
-import { type CallOptions, ELSEWHERE, HOME, type TestWorker } from '../../support/worker.ts'
+import { type CallOptions, ELSEWHERE, HOME, pairOf, type TestWorker } from '../../support/worker.ts'
 
 const worker = startCheapWorker()
 
@@ -183,6 +183,21 @@ describe('tries at once', () => {
   })
 })
 
+describe('tries at once from places of the owner', () => {
+  test('are strangers as soon as 80 have failed, also if they were judged before', async () => {
+    const { email, id } = await atHome()
+    for (let i = 0; i < 8; i += 1) await fail(email, i === 7 ? 9 : 10, { ip: `203.0.113.${100 + i}` })
+    const gate = gateBehindFirstTrip()
+    const right = signIn(email, PASSWORD, {}, startCheapWorker({ DB: gate.database }))
+    await gate.reached
+    await fail(email, 1, { ip: '203.0.113.200' })
+    gate.open()
+
+    expect((await right).status).toBe(401)
+    expect(await env.DB.prepare('select count(*) as n from sessions where user_id = ?').bind(id).first('n')).toBe(0)
+  })
+})
+
 /** A database whose second round trip waits until the test lets it go. */
 function gateBehindFirstTrip() {
   const [reached, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -264,11 +279,14 @@ describe('a client in a place that the owner signed in from', () => {
 })
 
 describe('the owner', () => {
-  test('is told once in a row of failures, when strangers have to wait, with a mail that goes out', async () => {
+  test('is told once in a row of failures, when strangers have to wait, by a mail that goes into the queue', async () => {
+    const queued: unknown[] = []
+    const queueing = startCheapWorker({ MAIL_QUEUE: { send: async (body: unknown) => void queued.push(body) } })
     const account = await createCheapAccount()
     await fail(account.email, 9)
     expect(await mails()).toEqual([])
-    await fail(account.email, 3, { ip: ELSEWHERE })
+    for (let i = 0; i < 3; i += 1) await signIn(account.email, 'wrong', { ip: ELSEWHERE }, queueing)
+    expect(queued).toEqual([{ id: (await mails())[0]?.['id'], account: account.id }])
     at(60)
     await fail(account.email, 2, { ip: ELSEWHERE })
 
@@ -281,6 +299,35 @@ describe('the owner', () => {
     at(3 * DAY_SECONDS)
     await fail(account.email, 10)
     expect(await mails()).toHaveLength(2)
+  })
+})
+
+describe('a wrong password beside a session', () => {
+  const REQUESTS = [
+    [
+      'POST',
+      '/auth/password',
+      (password: string) => ({ current_password: password, new_password: 'quite another good one' }),
+    ],
+    ['POST', '/auth/email', (password: string) => ({ password, new_email: 'other@example.com' })],
+    ['DELETE', '/auth/me', (password: string) => ({ password })],
+  ] as const
+
+  test.each(REQUESTS)('counts as a failed sign-in of its client: %s %s', async (method, path, bodyOf) => {
+    const account = await createCheapAccount()
+    const { access_token: token } = pairOf(await worker.call(`/${account.guid}`))
+    const ask = async (password: string) => {
+      const headers = { Authorization: `Bearer ${token}` }
+      return (await worker.call(path, { method, headers, json: bodyOf(password) })).status
+    }
+    for (let i = 0; i < 10; i += 1) expect(await ask('wrong')).toBe(400)
+    logged.mockClear()
+    expect(await ask(PASSWORD)).toBe(400)
+    expect(causes()).toEqual(['waiting'])
+    expect((await signIn(account.email)).status).toBe(401)
+    expect((await mails()).map(({ kind }) => kind)).toEqual(['sign_ins_paused'])
+    at(60)
+    expect(await ask(PASSWORD)).toBeLessThan(300)
   })
 })
 
