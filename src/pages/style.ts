@@ -54,6 +54,7 @@ button.other,.button.other{border-color:var(--field);background:transparent;colo
 .buttons{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.5rem 0}
 .buttons form,.buttons>.button,.buttons>button{flex:1 1 100%}
 .notice{margin:0 0 1.5rem;padding:.75rem 1rem;border-left:4px solid var(--action);border-radius:.25rem;background:var(--soft)}
+.notice a{color:inherit}
 .notice.bad{border-color:var(--danger)}
 .notice :first-child{margin-top:0}
 .notice :last-child{margin-bottom:0}
