@@ -1,15 +1,14 @@
 /** The pages of accounts, as `pages.ts` shows them. */
 
-import { PAGE_PATHS } from '../../src/domain/page-paths.ts'
 import type { ListedSession } from '../../src/domain/sessions/session.ts'
 import { renderAccount } from '../../src/pages/account/account.ts'
-import { emailField, newEmailField, newPasswordField, passwordField } from '../../src/pages/account/fields.ts'
-import { type FormPage, renderForm, renderNext } from '../../src/pages/account/forms.ts'
+import { renderAskMail, renderMailAsked } from '../../src/pages/account/ask-mail.ts'
+import { renderChange } from '../../src/pages/account/changes.ts'
 import { renderSessions } from '../../src/pages/account/sessions.ts'
+import { renderSignIn } from '../../src/pages/account/sign-in.ts'
 import { renderTrouble } from '../../src/pages/account/trouble.ts'
-import { NOTHING_REFUSED, type Refusal } from '../../src/pages/fields.ts'
+import { NOTHING_REFUSED } from '../../src/pages/fields.ts'
 import type { Html, PageContext } from '../../src/pages/layout.ts'
-import { linkButton } from '../../src/pages/parts.ts'
 
 type Render = (context: PageContext) => Html
 
@@ -48,64 +47,34 @@ const PLACE = {
   expiresAt: AT + 7_776_000,
 }
 
-/** Forms, whose fields and words are those of their routes. */
-const FORMS: Readonly<
-  Record<string, (context: PageContext) => Pick<FormPage, 'title' | 'fields' | 'submit' | 'kind'>>
-> = {
-  'sign-in': (context) => ({
-    title: context.words.pages.sign_in,
-    fields: [emailField(context), passwordField(context)],
-    submit: context.words.accountPages.submit.signIn,
-  }),
-  register: (context) => ({
-    title: context.words.pages.register,
-    fields: [emailField(context), newPasswordField(context, 'password')],
-    submit: context.words.accountPages.submit.register,
-  }),
-  resend: (context) => ({
-    title: context.words.pages.resend,
-    fields: [emailField(context)],
-    submit: context.words.accountPages.submit.resend,
-  }),
-  forgot: (context) => ({
-    title: context.words.pages.forgot,
-    fields: [emailField(context)],
-    submit: context.words.accountPages.submit.forgot,
-  }),
-  password: (context) => ({
-    title: context.words.pages.password,
-    fields: [passwordField(context, 'current_password'), newPasswordField(context)],
-    submit: context.words.accountPages.submit.password,
-  }),
-  email: (context) => ({
-    title: context.words.pages.email,
-    fields: [newEmailField(context), passwordField(context)],
-    submit: context.words.accountPages.submit.email,
-  }),
-  leave: (context) => ({
-    title: context.words.pages.leave,
-    fields: [passwordField(context)],
-    submit: context.words.accountPages.submit.leave,
-    kind: 'danger',
-  }),
-}
+const SIGN_IN = { isOpen: true, to: undefined, news: undefined } as const
 
 export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
-  ...Object.fromEntries(Object.keys(FORMS).map((name) => [`account-${name}`, form(name, () => NOTHING_REFUSED)])),
-  'account-sign-in-refused': form('sign-in', ({ words }) => ({
-    fields: {},
-    form: words.accountPages.problems.noAccount,
-  })),
-  'account-register-refused': form('register', ({ words }) => ({
-    fields: { primary_email: words.accountPages.problems.noEmail, password: words.accountPages.rules.common() },
-    form: null,
-  })),
-  'account-sent': (context) =>
-    renderNext(context, {
-      ...context.words.accountPages.sent.register,
-      links: [linkButton('#', context.words.pages.sign_in), linkButton('#', context.words.pages.resend, 'other')],
+  'account-sign-in': (context) => renderSignIn(context, { ...SIGN_IN, refusal: NOTHING_REFUSED }),
+  'account-sign-in-refused': (context) =>
+    renderSignIn(context, {
+      ...SIGN_IN,
+      email: EMAIL,
+      refusal: { fields: {}, form: context.words.accountPages.problems.noAccount },
     }),
-  'account-home': (context) => renderAccount(context, { email: EMAIL, news: context.words.accountPages.news.password }),
+  'account-register': (context) => renderAskMail(context, 'register', NOTHING_REFUSED),
+  'account-register-refused': (context) => {
+    const { problems, rules } = context.words.accountPages
+    const fields = { primary_email: problems.noEmail, password: rules.common() }
+    return renderAskMail(context, 'register', { fields, form: null }, { primary_email: 'anna.petrova' })
+  },
+  'account-registered': (context) => renderMailAsked(context, 'register'),
+  'account-resend': (context) => renderAskMail(context, 'resend', NOTHING_REFUSED),
+  'account-resent': (context) => renderMailAsked(context, 'resend'),
+  'account-forgot': (context) => renderAskMail(context, 'forgot', NOTHING_REFUSED),
+  'account-forgot-asked': (context) => renderMailAsked(context, 'forgot'),
+  'account-home': (context) => renderAccount(context, { email: EMAIL, news: undefined }),
+  'account-home-done': (context) =>
+    renderAccount(context, { email: EMAIL, news: context.words.accountPages.news.password }),
+  'account-password': (context) => renderChange(context, 'password', { isAgain: false, refusal: NOTHING_REFUSED }),
+  'account-password-again': (context) => renderChange(context, 'password', { isAgain: true, refusal: NOTHING_REFUSED }),
+  'account-email': (context) => renderChange(context, 'email', { isAgain: false, refusal: NOTHING_REFUSED }),
+  'account-leave': (context) => renderChange(context, 'leave', { isAgain: false, refusal: NOTHING_REFUSED }),
   'account-sessions': (context) =>
     renderSessions(context, {
       sessions: [HOME, AWAY],
@@ -119,15 +88,4 @@ export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
   'account-trouble': (context) => renderTrouble(context, 'trouble'),
   'account-refused': (context) => renderTrouble(context, 'refused'),
   'account-not-found': (context) => renderTrouble(context, 'notFound'),
-}
-
-function form(name: string, refusalOf: (context: PageContext) => Refusal): Render {
-  return (context) => {
-    const { words, pathOf } = context
-    const page = FORMS[name]?.(context)
-    if (page === undefined) throw new Error(`no form ${name}`)
-    const lead = Object.entries(words.accountPages.lead).find(([key]) => key === name)?.[1] ?? []
-    const others = [{ href: pathOf(PAGE_PATHS.forgot), label: words.pages.forgot }]
-    return renderForm(context, { ...page, lead, others, refusal: refusalOf(context) })
-  }
 }

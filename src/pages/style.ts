@@ -62,6 +62,10 @@ button.other,.button.other{border-color:var(--field);background:transparent;colo
 .rows>li{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;justify-content:space-between;margin:0;padding:.75rem 0;border-bottom:1px solid var(--line)}
 .rows>li>div{flex:1 1 14rem;min-width:0;overflow-wrap:anywhere}
 .rows p{margin:0}
+.links{margin:1rem 0 1.5rem;padding:0;list-style:none}
+.links li{margin:0}
+.links a{display:inline-flex;align-items:center;min-height:2.75rem}
+.tag{margin-left:.25rem;padding:.1rem .5rem;border:1px solid var(--field);border-radius:1rem;font-size:.85rem;font-weight:400}
 :focus-visible{outline:3px solid var(--text);outline-offset:3px}
 @media (min-width:40rem){button,.button{width:auto;display:inline-block}.buttons form,.buttons>.button,.buttons>button{flex:0 1 auto}}
 @media (max-width:30rem){.rows form{width:100%}}

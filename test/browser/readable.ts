@@ -65,3 +65,17 @@ export async function takePicture(page: Page, name: string): Promise<void> {
   const folder = process.env['SCREENSHOTS']
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }
+
+/** What everybody needs of a page, on a phone and on a desk, in light and dark; `name` is that of its pictures. */
+export async function expectGood(page: Page, name: string): Promise<void> {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    await page.setViewportSize(viewport)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await expectReadable(page)
+      // Whoever is kept out is so in both sizes.
+      if (size === 'phone') await expectAccessible(page)
+      await takePicture(page, `${name}-${size}-${colorScheme}`)
+    }
+  }
+}

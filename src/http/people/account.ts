@@ -12,7 +12,7 @@ import type { AppEnv } from '../factory.ts'
 import { readForm } from '../request/body.ts'
 import { clearPair, readAllAccessCookies } from '../request/cookies.ts'
 import { readTimeZone } from '../request/language.ts'
-import { Typed } from './form.ts'
+import { FormFields } from './form.ts'
 import { requireVisitor } from './visitor.ts'
 
 export async function show(c: Context<AppEnv>): Promise<Response> {
@@ -32,7 +32,7 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
 export async function submit(c: Context<AppEnv>): Promise<Response> {
   const visitor = await requireVisitor(c)
   if (visitor instanceof Response) return visitor
-  const { language = '' } = await readForm(c, Typed)
+  const { language = '' } = await readForm(c, FormFields)
   if (!isLanguage(language)) throw new TesseraError('wrong_data_structure')
   const changes = await c.env.accountChanges()
   await changes.setLanguage(visitor.account.id, { language, timeZone: readTimeZone(c), now: c.env.now() })

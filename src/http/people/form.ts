@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import * as z from 'zod/mini'
 
 import { limitByAddress } from '../../domain/places/rate-limits.ts'
+import type { Typed } from '../../pages/account/forms.ts'
 import type { Refusal } from '../../pages/fields.ts'
 import type { Html, PageContext } from '../../pages/layout.ts'
 import { pageContext } from '../answer/page-context.ts'
@@ -13,8 +14,7 @@ import { parseBody, readForm } from '../request/body.ts'
 import { readCaller } from '../request/caller.ts'
 
 /** What a form sends: a text a field. */
-export const Typed = z.record(z.string(), z.string())
-export type Typed = Readonly<z.output<typeof Typed>>
+export const FormFields = z.record(z.string(), z.string())
 
 interface Form<Schema extends z.ZodMiniType> {
   readonly schema: Schema
@@ -28,7 +28,7 @@ export async function answerForm<Schema extends z.ZodMiniType>(
   c: Context<AppEnv>,
   { schema, act, render }: Form<Schema>,
 ): Promise<Response> {
-  const [typed, context] = await Promise.all([readForm(c, Typed), pageContext(c)])
+  const [typed, context] = await Promise.all([readForm(c, FormFields), pageContext(c)])
   try {
     // Each of these forms costs a hash or a mail.
     await limitByAddress(c.env, (await readCaller(c)).client)

@@ -8,7 +8,7 @@ import { pageContext } from '../answer/page-context.ts'
 import type { AppEnv } from '../factory.ts'
 import { readForm } from '../request/body.ts'
 import { readTimeZone } from '../request/language.ts'
-import { Typed } from './form.ts'
+import { FormFields } from './form.ts'
 import { requireVisitor } from './visitor.ts'
 
 export async function show(c: Context<AppEnv>): Promise<Response> {
@@ -29,7 +29,7 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
 export async function submit(c: Context<AppEnv>): Promise<Response> {
   const visitor = await requireVisitor(c)
   if (visitor instanceof Response) return visitor
-  const { end, others, place } = await readForm(c, Typed)
+  const { end, others, place } = await readForm(c, FormFields)
   await act(c, visitor, { end, others, place })
   return c.redirect('?done=1', 303)
 }

@@ -5,10 +5,8 @@ import * as z from 'zod/mini'
 
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
-import { emailField, passwordField } from '../../pages/account/fields.ts'
-import { type FormPage, renderForm } from '../../pages/account/forms.ts'
+import { renderSignIn } from '../../pages/account/sign-in.ts'
 import { NOTHING_REFUSED } from '../../pages/fields.ts'
-import type { PageContext } from '../../pages/layout.ts'
 import { pageContext } from '../answer/page-context.ts'
 import type { AppEnv } from '../factory.ts'
 import { readTimedCaller } from '../request/caller.ts'
@@ -24,9 +22,9 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
   const to = c.req.query('to')
   if (to !== undefined) requireReturnAddress(c, to)
   const done = c.req.query('done')
-  const { news } = context.words.accountPages
-  const told = done === 'left' ? news.left : done === 'signed-out' ? news.signedOut : undefined
-  return c.html(renderForm(context, describe(c, context, { to, news: told, refusal: NOTHING_REFUSED })))
+  const { left, signedOut } = context.words.accountPages.news
+  const news = done === 'left' ? left : done === 'signed-out' ? signedOut : undefined
+  return c.html(renderSignIn(context, { isOpen: isOpen(c), to, news, refusal: NOTHING_REFUSED }))
 }
 
 export function submit(c: Context<AppEnv>): Promise<Response> {
@@ -39,26 +37,10 @@ export function submit(c: Context<AppEnv>): Promise<Response> {
       return c.redirect(next, 303)
     },
     render: (context, refusal, { to, primary_email: email }) =>
-      renderForm(context, describe(c, context, { to, email, refusal })),
+      renderSignIn(context, { isOpen: isOpen(c), to, email, news: undefined, refusal }),
   })
 }
 
-interface Shown extends Pick<FormPage, 'refusal'> {
-  readonly to: string | undefined
-  readonly email?: string | undefined
-  readonly news?: string | undefined
-}
-
-function describe(c: Context<AppEnv>, context: PageContext, { to, email, news, refusal }: Shown): FormPage {
-  const { words, pathOf } = context
-  const names = c.env.settings.registration === 'open' ? (['forgot', 'register'] as const) : (['forgot'] as const)
-  return {
-    title: words.pages.sign_in,
-    news,
-    fields: [emailField(context, email), passwordField(context)],
-    hidden: to === undefined ? {} : { to },
-    submit: words.accountPages.submit.signIn,
-    others: names.map((name) => ({ href: pathOf(PAGE_PATHS[name]), label: words.pages[name] })),
-    refusal,
-  }
+function isOpen({ env }: Context<AppEnv>): boolean {
+  return env.settings.registration === 'open'
 }

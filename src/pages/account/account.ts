@@ -5,7 +5,7 @@ import { html } from 'hono/html'
 import { LANGUAGES } from '../../domain/language.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { button, buttonForm, buttons, linkButton, notice, wayOn } from '../parts.ts'
+import { button, buttonForm, buttons, notice, wayOn } from '../parts.ts'
 
 interface AccountPage {
   readonly email: string | null
@@ -37,9 +37,4 @@ export function renderAccount(context: PageContext, { email, news }: AccountPage
       ),
     ]}`,
   })
-}
-
-/** Where somebody goes who has just signed up, or asked for a mail. */
-export function signInLink({ words, pathOf }: PageContext): Html {
-  return linkButton(pathOf(PAGE_PATHS.sign_in), words.pages.sign_in)
 }

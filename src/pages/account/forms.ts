@@ -4,7 +4,10 @@ import { html } from 'hono/html'
 
 import { errorSummary, type Field, field, type Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { button, type ButtonKind, buttons, hiddenFields, linkButton, notice, paragraphs } from '../parts.ts'
+import { button, type ButtonKind, buttons, hiddenFields, notice, paragraphs } from '../parts.ts'
+
+/** What somebody typed before. */
+export type Typed = Readonly<Record<string, string>>
 
 export interface FormPage {
   readonly title: string
@@ -27,7 +30,7 @@ export function renderForm(context: PageContext, page: FormPage): Html {
     const error = refusal.fields[one.name]
     return error === undefined ? one : { ...one, error }
   })
-  const links = others.map(({ href, label }) => linkButton(href, label, 'other'))
+  const links = others.map(({ href, label }) => html`<li><a href="${href}">${label}</a></li>`)
   return renderPage(context, {
     title,
     content: html`${[
@@ -35,19 +38,8 @@ export function renderForm(context: PageContext, page: FormPage): Html {
       refusal.form === null ? '' : notice(html`<p>${refusal.form}</p>`, 'bad'),
       errorSummary(context, fields),
       paragraphs(lead),
-      html`<form method="post">${hiddenFields(hidden)}${fields.map(field)}${buttons(button(submit, kind), ...links)}</form>`,
+      html`<form method="post">${hiddenFields(hidden)}${fields.map(field)}${buttons(button(submit, kind))}</form>`,
+      links.length === 0 ? '' : html`<ul class="links">${links}</ul>`,
     ]}`,
   })
-}
-
-/** A page that says what comes next, and leads there. */
-export function renderNext(
-  context: PageContext,
-  {
-    title,
-    texts,
-    links,
-  }: { readonly title: string; readonly texts: readonly string[]; readonly links: readonly Html[] },
-): Html {
-  return renderPage(context, { title, content: html`${paragraphs(texts)}${buttons(...links)}` })
 }

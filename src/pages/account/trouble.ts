@@ -1,10 +1,13 @@
 /** What a person is told whose page of an account cannot be shown, or whose form was not taken. */
 
-import { type Html, type PageContext } from '../layout.ts'
-import { wayOn } from '../parts.ts'
-import { renderNext } from './forms.ts'
+import { html } from 'hono/html'
+
+import { type Html, type PageContext, renderPage } from '../layout.ts'
+import { buttons, wayOn } from '../parts.ts'
 
 export function renderTrouble(context: PageContext, what: 'trouble' | 'refused' | 'notFound'): Html {
   const { title, text } = context.words.accountPages[what]
-  return renderNext(context, { title, texts: [text], links: what === 'trouble' ? [] : [wayOn(context, 'other')] })
+  // Trouble passes, and the page is then loaded again.
+  const onwards = what === 'trouble' ? '' : buttons(wayOn(context, 'other'))
+  return renderPage(context, { title, content: html`<p>${text}</p>${onwards}` })
 }

@@ -212,35 +212,42 @@ describe('what a caller is told', () => {
   const hibp = { passwordCheck: 'hibp' } as const
 
   test.each([
-    ['password', 'short', 'must have at least 15 characters', {}],
-    ['new_password', 'short', 'must have at least 20 characters', { settings: { passwordMinLength: 20 } }],
-    ['password', 'x'.repeat(129), 'must have at most 128 characters', {}],
-    ['new_password', 'janedoejanedoejanedoe', 'is made of your own address', {}],
+    ['too_short', 'password', 'short', 'must have at least 15 characters', {}],
+    ['too_short', 'new_password', 'short', 'must have at least 20 characters', { settings: { passwordMinLength: 20 } }],
+    ['too_long', 'password', 'x'.repeat(129), 'must have at most 128 characters', {}],
+    ['own_address', 'new_password', 'janedoejanedoejanedoe', 'is made of your own address', {}],
     [
+      'common',
       'password',
       GOOD,
       'is among the most used passwords, or close to one of them',
       { isCommonPassword: async () => true },
     ],
     [
+      'leaked',
       'new_password',
       GOOD,
       'is known from leaks of other sites',
       { isLeakedPassword: async () => true, settings: hibp },
     ],
-  ] as const)('names %s and the rule: %j %s', async (field, password, words, changes) => {
-    const { deps } = rules(changes)
-    const error = await requireGoodPassword(deps, { password, email: EMAIL }, field).catch((thrown: unknown) => thrown)
-    expect(error).toBeInstanceOf(TesseraError)
-    const { code, status, message, fields, cause } = error as TesseraError
-    expect({ code, status, message, fields, cause }).toEqual({
-      code: 'password_not_accepted',
-      status: 400,
-      message: 'Password is not accepted',
-      fields: { [field]: [words] },
-      cause: undefined,
-    })
-  })
+  ] as const)(
+    'of %s names %s and the rule: %j %s, and the log the rule alone',
+    async (rule, field, password, words, changes) => {
+      const { deps } = rules(changes)
+      const error = await requireGoodPassword(deps, { password, email: EMAIL }, field).catch(
+        (thrown: unknown) => thrown,
+      )
+      expect(error).toBeInstanceOf(TesseraError)
+      const { code, status, message, fields, cause } = error as TesseraError
+      expect({ code, status, message, fields, cause }).toEqual({
+        code: 'password_not_accepted',
+        status: 400,
+        message: 'Password is not accepted',
+        fields: { [field]: [words] },
+        cause: rule,
+      })
+    },
+  )
 
   test('is nothing about a good one', async () => {
     await expect(

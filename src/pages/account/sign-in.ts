@@ -1,0 +1,28 @@
+/** The page to sign in on. */
+
+import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import type { Html, PageContext } from '../layout.ts'
+import { emailField, passwordField } from './fields.ts'
+import { type FormPage, renderForm } from './forms.ts'
+
+interface SignInPage extends Pick<FormPage, 'news' | 'refusal'> {
+  /** Whether anybody may sign up. */
+  readonly isOpen: boolean
+  /** Where somebody came from, and goes on to. */
+  readonly to: string | undefined
+  readonly email?: string | undefined
+}
+
+export function renderSignIn(context: PageContext, { isOpen, to, email, news, refusal }: SignInPage): Html {
+  const { words, pathOf } = context
+  const names = isOpen ? (['forgot', 'register'] as const) : (['forgot'] as const)
+  return renderForm(context, {
+    title: words.pages.sign_in,
+    news,
+    fields: [emailField(context, email), passwordField(context)],
+    hidden: to === undefined ? {} : { to },
+    submit: words.accountPages.submit.signIn,
+    others: names.map((name) => ({ href: pathOf(PAGE_PATHS[name]), label: words.pages[name] })),
+    refusal,
+  })
+}
