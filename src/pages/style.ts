@@ -30,10 +30,6 @@ tr:first-child>*{padding-top:.75rem}
 tr:last-child>*{padding-bottom:.75rem}
 ul{margin:.5rem 0 1.5rem;padding-left:1.25rem}
 li{margin:.5rem 0}
-.links{padding:0;border-top:1px solid var(--line);list-style:none}
-.links>li{margin:0;border-bottom:1px solid var(--line)}
-.links a{display:block;min-height:2.75rem;padding:.6rem 0;text-decoration:none}
-.tag{display:inline-block;padding:0 .6em;border:1px solid var(--field);border-radius:1em;font-size:.85em}
 dl{display:grid;grid-template-columns:fit-content(40%) 1fr;gap:.4rem 1.25rem;margin:.5rem 0 1.5rem;padding:.75rem 0;border-block:1px solid var(--line)}
 dt{color:var(--quiet);overflow-wrap:anywhere}
 dd{margin:0;overflow-wrap:anywhere}

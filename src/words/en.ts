@@ -32,10 +32,10 @@ function reach(place: PlaceReach): string {
 /** The names of the pages, as their headings and every mention of them have them. */
 const pages = {
   account: 'Your account',
-  email: 'Another e-mail address',
+  email: 'Change the e-mail address',
   forgot: 'Forgot your password?',
   leave: 'Delete the account',
-  password: 'Another password',
+  password: 'Change the password',
   register: 'Create an account',
   resend: 'No mail to confirm the address?',
   sessions: 'Sessions and places',

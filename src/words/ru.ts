@@ -43,10 +43,10 @@ function reach(place: PlaceReach): string {
 
 const pages = {
   account: 'Ваш аккаунт',
-  email: 'Другой адрес почты',
+  email: 'Сменить адрес почты',
   forgot: 'Забыли пароль?',
   leave: 'Удалить аккаунт',
-  password: 'Другой пароль',
+  password: 'Сменить пароль',
   register: 'Создать аккаунт',
   resend: 'Не пришло письмо для подтверждения?',
   sessions: 'Сеансы и места',
@@ -300,7 +300,7 @@ export const ru: Words = {
       email: 'Адрес почты',
       newEmail: 'Новый адрес почты',
       password: 'Пароль',
-      currentPassword: 'Нынешний пароль',
+      currentPassword: 'Текущий пароль',
       newPassword: 'Новый пароль',
     },
     passwordHint: (min: number) =>
@@ -363,7 +363,7 @@ export const ru: Words = {
       },
     },
     news: {
-      again: 'Прошло какое-то время, и вход был обновлён. Заполните форму ещё раз.',
+      again: 'Вас какое-то время не было, и мы продлили ваш вход. Заполните форму ещё раз.',
       done: 'Готово.',
       email: 'Письмо отправлено на новый адрес. Подтвердите его по ссылке.',
       language: 'Теперь письма вам будут на этом языке.',

@@ -64,6 +64,33 @@ describe('a session that ends because of another place or a used token', () => {
     expect(await readSessions()).toEqual([{ revoked_at: START, revoked_reason: 'location' }])
   })
 
+  test.each([
+    ['ru', 'Europe/Moscow', 'Tessera: мы заблокировали сеанс в другом месте', /^Когда: .* 13:30 GMT\+3 \(Москва/m],
+    // Neither is one that this version knows, and the mail goes out all the same.
+    ['xx', 'Mars/Olympus', 'Tessera: we blocked a session that moved to another place', /^When: .*, 10:30 UTC$/m],
+  ])('is told in the language %s and the zone %s of its account', async (language, zone, subject, when) => {
+    await env.DB.prepare('UPDATE users SET language = ?, time_zone = ?').bind(language, zone).run()
+    const box = openMailbox()
+    const { id } = await blockRefresh(box)
+
+    expect(await box.settled({ id }, 1)).toEqual(['ack'])
+    expect(box.mails).toEqual([await mail(id)])
+    expect(box.mails[0]).toMatchObject({ subject })
+    expect(textOf(box.mails)).toMatch(when)
+  })
+
+  test('is told by whom the operator says that it is', async () => {
+    const calls = answerMailApi(ACCEPTED)
+    const box = openMailbox({ ...API, APP_NAME: 'Acme, Inc.', MAIL_FROM: 'auth@example.com' })
+    const { id } = await blockRefresh(box)
+
+    expect(await box.settled({ id }, 1)).toEqual(['ack'])
+    expect(calls[0]?.body).toMatchObject({
+      from: '"Acme, Inc." <auth@example.com>',
+      subject: 'Acme, Inc.: we blocked a session that moved to another place',
+    })
+  })
+
   test('is told to its owner by mail, once, through the send_email binding', async () => {
     const box = openMailbox()
     const { id } = await blockRefresh(box)
