@@ -168,13 +168,13 @@ test(
     await other.context.close()
 
     await press('Go to your account')
-    await press('Another password')
-    await see('Another password')
+    await press('Change the password')
+    await see('Change the password')
     await type('Current password', PASSWORD)
     await type('New password', THIRD)
     await press('Save the new password')
     expect(await page.getByRole('alert').innerText()).toContain('This is not the password of your account.')
-    await see('Another password')
+    await see('Change the password')
     await type('Current password', SECOND)
     await type('New password', THIRD)
     await press('Save the new password')
@@ -182,8 +182,8 @@ test(
     await mailTo(origin, address, 'your password was changed')
 
     const moved = `moved-${address}`
-    await press('Another e-mail address')
-    await see('Another e-mail address')
+    await press('Change the e-mail address')
+    await see('Change the e-mail address')
     await type('New e-mail address', moved)
     await type('Password', THIRD)
     await press('Send a mail to the new address')
