@@ -30,6 +30,7 @@ const ENVIRONMENT = { ...process.env, CI: 'true', npm_config_ignore_scripts: 'tr
 /** What the lines of each document are answered with. */
 const STATUSES: Readonly<Record<string, readonly number[]>> = {
   'README.md': [200, 401],
+  'docs/accounts.md': [202, 202],
   'docs/api.md': [200, 200, 401, 200, 200, 200, 200, 204, 200, 303, 200, 303, 400],
   'docs/configuration.md': [],
 }
@@ -106,6 +107,7 @@ ${accounts.join('\n')}
 Sign in, in another terminal:
 curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"primary_email":"${primary_email}","password":"${password}"}'
 
+Sign up, as people do: ${origin}/account
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.
@@ -141,7 +143,7 @@ LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_P
         expect(stdout.replaceAll('\r', ''), path).toMatch(shownAnswers(path))
       }
 
-      await expect.poll(() => countOf(mails), { timeout: 20_000 }).toBe(before + 1)
+      await expect.poll(() => countOf(mails), { timeout: 20_000 }).toBe(before + 2)
       expect(await (await fetch(mails)).json()).toMatchObject({
         result: expect.arrayContaining([
           expect.objectContaining({

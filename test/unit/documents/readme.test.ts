@@ -25,7 +25,7 @@ test('says before anything else what the defaults cost, and what is missing', ()
     '`REFRESH_REUSE_SECONDS=10`',
     '`LOCATION_POLICY=address`',
     '`country` suits',
-    'Nobody can register yet',
+    'Nobody can register unless you say so',
   ]) {
     expect(top).toContain(words)
   }
