@@ -11,15 +11,19 @@ import type { Log } from './log.ts'
 /** A counter of the same machine answers at once. */
 const LIMIT_MILLISECONDS = 250
 
-/** The limits of these bindings. */
+/** The limits of these bindings. Deployments of one Cloudflare account may share them: each counts under its own `publicUrl`. */
 export function createRateLimits(
   { RATE_BY_ADDRESS, RATE_BY_ACCOUNT }: Partial<Pick<Env, 'RATE_BY_ADDRESS' | 'RATE_BY_ACCOUNT'>>,
+  publicUrl: string | undefined,
   log: Log,
 ): RateLimits {
-  return { byAddress: limitOf('address', RATE_BY_ADDRESS, log), byAccount: limitOf('account', RATE_BY_ACCOUNT, log) }
+  const own = publicUrl ?? ''
+  return {
+    byAddress: limitOf(`${own} address`, RATE_BY_ADDRESS, log),
+    byAccount: limitOf(`${own} account`, RATE_BY_ACCOUNT, log),
+  }
 }
 
-/** `prefix`: two bindings that an operator gave one namespace do not count together. */
 function limitOf(prefix: string, binding: RateLimit | undefined, log: Log) {
   return async (key: string) => {
     if (binding === undefined) return true

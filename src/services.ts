@@ -113,7 +113,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     links: createLinkStore(env.DB),
     places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),
-    rates: createRateLimits(env, log),
+    rates: createRateLimits(env, settings.publicUrl, log),
     isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
     announce: (mail) => announce(delivery, mail),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),

@@ -20,7 +20,7 @@ beforeEach(() => emptyTables(env.DB))
 const { REAL_RATE_BY_ADDRESS: RATE_BY_ADDRESS, REAL_RATE_BY_ACCOUNT: RATE_BY_ACCOUNT } = env
 const LIMITS = { address: 200, account: 60 }
 const limited = startCheapWorker({ RATE_BY_ADDRESS, RATE_BY_ACCOUNT })
-const rates = createRateLimits({ RATE_BY_ADDRESS, RATE_BY_ACCOUNT }, () => {})
+const rates = createRateLimits({ RATE_BY_ADDRESS, RATE_BY_ACCOUNT }, undefined, () => {})
 
 const TOO_MANY = problem(429, 'Too Many Requests', 'Too many requests', 'too_many_requests', {
   headers: { 'retry-after': '60' },
@@ -94,6 +94,20 @@ describe('an address', { timeout: 60_000 }, () => {
     expect(await asks(onBehalfOf(freshAddress()))).toBe(401)
     expect(await asks(onBehalfOf(client), freshAddress())).toBe(429)
     expect(await asks({ Authorization: `Bearer ${env.SERVICE_KEY}` })).toBe(429)
+  })
+
+  test('is counted by each deployment for itself, and apart from accounts', async () => {
+    const ip = freshAddress()
+    await leave(`${ip}/32`, 0)
+    const other = createRateLimits(
+      { RATE_BY_ADDRESS, RATE_BY_ACCOUNT: RATE_BY_ADDRESS },
+      'https://other.example',
+      () => {},
+    )
+    expect(await other.byAddress(`${ip}/32`)).toBe(true)
+    const shared = createRateLimits({ RATE_BY_ACCOUNT: RATE_BY_ADDRESS }, undefined, () => {})
+    expect(await shared.byAccount(`${ip}/32`)).toBe(true)
+    expect(await rates.byAddress(`${ip}/32`)).toBe(false)
   })
 
   test('has no limit for what costs no hash', async () => {
