@@ -5,7 +5,7 @@ import { and, type Column, eq, isNotNull, type SQL, sql } from 'drizzle-orm'
 import { type DueNotice, type KeyedNotice, writeFacts } from '../../domain/mails/notice.ts'
 import { insertInto } from '../query.ts'
 import { notifications, registrations, users } from '../schema.ts'
-import { parameter, prepare, type Value } from '../statement.ts'
+import { aliased, parameter, prepare, type Value } from '../statement.ts'
 
 /** After this time the sweep re-queues a mail that the queue has not delivered. */
 export const OVERDUE_SECONDS = 300
@@ -81,7 +81,7 @@ export function prepareNotice(
           .where(and(addressee.where, condition)),
       )
       .onConflictDoNothing({ target: notifications.dedupeKey })
-      .returning({ id: notifications.id, account: notifications.userId }),
+      .returning(aliased({ id: notifications.id, account: notifications.userId })),
   )
   return {
     /** `values`: those of the condition and of the addressee, and `now`. */
