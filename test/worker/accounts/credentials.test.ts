@@ -21,9 +21,10 @@ import {
   tokenOf,
   userRow,
 } from '../../support/account-life.ts'
-import { createAccount, dumpTables, GUID, insertPlace } from '../../support/accounts.ts'
+import { createAccount, dumpTables, GUID, insertPlace, PASSWORD } from '../../support/accounts.ts'
 import { answer, COMMON, DONE, NO_ACCOUNT, NOT_AUTHENTICATED, NOT_VALID, problem, USED } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
+import { block, press, PURPOSES } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
 import { bearer, me, post, refreshByJson, SERVICE, signInByJson } from '../../support/requests.ts'
 import { ELSEWHERE, worker } from '../../support/worker.ts'
@@ -74,6 +75,23 @@ describe('a forgotten password', () => {
     await reset(await resetLink(String(email)))
     expect(await userRow(id)).toMatchObject({ confirmed_at: T0, credentials_version: 1 })
     expect((await signInByJson(email, OTHER_PASSWORD)).status).toBe(200)
+  })
+
+  test('leaves an address confirmed since when it was', async () => {
+    const { id, email } = await createAccount(env.DB)
+    await reset(await resetLink(String(email)))
+    expect(await userRow(id)).toMatchObject({ confirmed_at: 1_700_000_000 })
+  })
+
+  test('is asked for by the address in any case and any composition', async () => {
+    const id = crypto.randomUUID()
+    const { email } = await createAccount(env.DB, { email: `z\u00e9e-${id}@example.com` })
+    await forgot(` Ze\u0301E-${id.toUpperCase()}@Example.com `)
+    expect(await kindsTo(String(email))).toEqual(['reset_password'])
+  })
+
+  test.each(['', `${'a'.repeat(243)}@example.com`])('is not asked for by what can be no address: %s', async (email) => {
+    expect((await forgot(email)).status).toBe(400)
   })
 
   test('of an account that has none is its first one', async () => {
@@ -163,6 +181,7 @@ describe('a password that is changed', () => {
     expect((await refreshByJson(other.refresh)).status).toBe(401)
     expect((await refreshByJson(mine.refresh)).status).toBe(200)
     expect((await signInByJson(mine.email, GOOD_PASSWORD)).status).toBe(401)
+    expect(JSON.parse(String((await mailsTo(mine.email)).at(-1)?.['facts']))).toMatchObject({ how: 'changed' })
     expect((await signInByJson(mine.email, OTHER_PASSWORD)).status).toBe(200)
     expect((await kindsTo(mine.email)).at(-1)).toBe('password_changed')
   })
@@ -175,7 +194,9 @@ describe('a password that is changed', () => {
   })
 
   test('has to be a good one', async () => {
-    const { access } = await registered()
+    const { access, email } = await registered()
+    const own = notAccepted('new_password', 'is made of your own address')
+    expect(await answer(await changePassword(access, GOOD_PASSWORD, email))).toEqual(own)
     const refusal = notAccepted('new_password', 'must have at least 15 characters')
     expect(await answer(await changePassword(access, GOOD_PASSWORD, 'short'))).toEqual(refusal)
   })
@@ -253,6 +274,37 @@ describe('an account whose owner leaves', () => {
         }),
       ),
     ).toEqual(NO_ACCOUNT)
+  })
+
+  test('has nothing of them in any table, and what others have stays', async () => {
+    const { attempts: others } = await dumpTables(env.DB)
+    const { access, email, id } = await registered()
+    const group = "UPDATE users SET language = 'ru', time_zone = 'Asia/Tokyo', \"group\" = 'admin' WHERE id = ?"
+    // By SQL, in mixed case.
+    await env.DB.batch([
+      env.DB.prepare(group).bind(id),
+      env.DB.prepare('UPDATE users SET primary_email = ? WHERE id = ?').bind(email.toUpperCase(), id),
+    ])
+    await register(email)
+    await forgot(email)
+    expect((await leave(access)).status).toBe(204)
+
+    expect(await userRow(id)).toMatchObject({ language: null, time_zone: null, group: 'user' })
+    const { attempts, registrations } = await dumpTables(env.DB)
+    expect(registrations?.filter((row) => row['email'] === email)).toEqual([])
+    expect(attempts).toEqual(others)
+  })
+
+  test('is given nothing back by a link from before', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    const { access } = await signedIn(String(account.email), PASSWORD)
+    expect((await leave(access, PASSWORD)).status).toBe(204)
+    for (const purpose of PURPOSES) {
+      expect((await press(purpose, links[purpose])).status, purpose).toBe(401)
+    }
+    const { allowed_places: places } = await dumpTables(env.DB)
+    expect(places?.filter((row) => row['user_id'] === account.id)).toEqual([])
   })
 
   test('leaves its address to whoever registers it', async () => {
