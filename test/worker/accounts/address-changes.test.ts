@@ -70,6 +70,22 @@ describe('another address', () => {
     expect((await signInByJson(email, GOOD_PASSWORD)).status).toBe(200)
   })
 
+  test('that another account has by SQL, in mixed case, is not given twice', async () => {
+    const { access } = await registered()
+    const id = crypto.randomUUID()
+    const { email: taken } = await createAccount(env.DB, { email: `Mixed-${id}@Example.com` })
+    await changeEmail(access, `mixed-${id}@example.com`)
+    expect(await kindsTo(`mixed-${id}@example.com`)).toEqual([])
+    expect(await kindsTo(String(taken))).toEqual(['address_taken'])
+  })
+
+  test('is one in any case and any composition', async () => {
+    const { access } = await registered()
+    const id = crypto.randomUUID()
+    await changeEmail(access, ` Ze\u0301E-${id.toUpperCase()}@Example.com `)
+    expect(await kindsTo(`z\u00e9e-${id}@example.com`)).toEqual(['confirm_email'])
+  })
+
   test('that another account got meanwhile is not given twice', async () => {
     const { access } = await registered()
     const next = freshEmail()

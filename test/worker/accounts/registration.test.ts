@@ -69,6 +69,13 @@ describe('a registration', () => {
     expect((await signInByJson(`Z\u00c9E-${id}@EXAMPLE.com`, GOOD_PASSWORD)).status).toBe(200)
   })
 
+  test('is sent again to the address in any case and any composition', async () => {
+    const id = crypto.randomUUID()
+    await register(`z\u00e9e-${id}@example.com`)
+    await resend(` Ze\u0301E-${id.toUpperCase()}@Example.com `)
+    expect(await kindsTo(`z\u00e9e-${id}@example.com`)).toEqual(['confirm_address', 'confirm_address'])
+  })
+
   test('remembers the language and the time zone that mails shall have', async () => {
     const email = freshEmail()
     const headers = { 'Accept-Language': 'de, ru;q=0.8, en;q=0.5' }
@@ -125,6 +132,14 @@ describe('an address that has an account', () => {
     at(DAY_SECONDS)
     await register(String(email))
     expect(await kindsTo(String(email))).toEqual(['address_taken', 'address_taken'])
+  })
+
+  test('is one in any case, also where it was written by SQL', async () => {
+    const id = crypto.randomUUID()
+    const { email } = await createAccount(env.DB, { email: `Mixed-${id}@Example.com` })
+    await register(`mixed-${id}@example.com`)
+    expect(await kindsTo(`mixed-${id}@example.com`)).toEqual([])
+    expect(await kindsTo(String(email))).toEqual(['address_taken'])
   })
 
   test('keeps its password', async () => {
@@ -187,6 +202,16 @@ describe('the link', () => {
     const email = freshEmail()
     await register(email)
     expect(await answer(await confirm(await linkTo(email, 'confirm_address', 'reset_password')))).toEqual(NOT_VALID)
+  })
+
+  test('is of the account alone that its mail went to', async () => {
+    const { id } = await createAccount(env.DB)
+    const email = freshEmail()
+    await register(email)
+    const [mail] = await mailsTo(email)
+    if (mail === undefined) throw new Error('no mail')
+    expect(await answer(await confirm(await tokenOf({ ...mail, user_id: id }, 'confirm')))).toEqual(USED)
+    expect((await confirm(await tokenOf(mail, 'confirm'))).status).toBe(204)
   })
 
   test('comes again when it is asked for, and both work until one is used', async () => {
