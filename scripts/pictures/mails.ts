@@ -6,6 +6,7 @@ import { LINKS } from '../../src/domain/mails/links.ts'
 import type { Notice, NoticeFacts, NoticeKind, StoredNotice } from '../../src/domain/mails/notice.ts'
 import type { MailContent } from '../../src/mail/messages/layout.ts'
 import { renderMail } from '../../src/mail/render.ts'
+import type { Brand } from '../../src/domain/settings.ts'
 import { BRAND, ORIGIN } from './brand.ts'
 
 const CLIENT = {
@@ -42,16 +43,24 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
   account_left: [FACTS],
 }
 
+/** Whose mail it is, and to whom it goes. */
+interface Whose {
+  readonly brand: Brand
+  readonly recipient: string
+}
+
+const ANNA: Whose = { brand: BRAND, recipient: 'anna.petrova@example.com' }
+
 interface MailView {
   readonly name: string
-  readonly render: (language: Language) => Promise<MailContent>
+  readonly render: (language: Language, whose?: Whose) => Promise<MailContent>
 }
 
 /** All mails, by their names. */
 export const MAILS: readonly MailView[] = Object.entries(KINDS).flatMap(([kind, examples]) =>
   examples.map((facts, i) => ({
     name: `mail-${kind.replaceAll('_', '-')}${i === 0 ? '' : `-${i + 1}`}`,
-    render: (language: Language) => render({ kind, facts } as Notice, language),
+    render: (language, whose) => render({ kind, facts } as Notice, language, whose),
   })),
 )
 
@@ -60,14 +69,14 @@ export function exampleOf(kind: NoticeKind): StoredNotice {
   return store({ kind, facts: KINDS[kind][0] } as Notice, 'en')
 }
 
-function store(notice: Notice, language: Language): StoredNotice {
+function store(notice: Notice, language: Language, { recipient }: Whose = ANNA): StoredNotice {
   const timeZone = language === 'ru' ? 'Europe/Moscow' : 'America/New_York'
-  return { ...notice, id: 'mail-1', account: 7, recipient: 'anna.petrova@example.com', language, timeZone }
+  return { ...notice, id: 'mail-1', account: 7, recipient, language, timeZone }
 }
 
-function render(notice: Notice, language: Language): Promise<MailContent> {
-  const settings = { app: BRAND, locationPolicy: 'address', publicUrl: ORIGIN, basePath: '' } as const
-  return renderMail(store(notice, language), settings, signed)
+function render(notice: Notice, language: Language, whose: Whose = ANNA): Promise<MailContent> {
+  const settings = { app: whose.brand, locationPolicy: 'address', publicUrl: ORIGIN, basePath: '' } as const
+  return renderMail(store(notice, language, whose), settings, signed)
 }
 
 async function signed(purpose: LinkPurpose): Promise<string> {

@@ -61,12 +61,12 @@ export function languagesOf(name: string): readonly Language[] {
 }
 
 /** A page whole, in a language. */
-export async function renderExample(name: string, language: Language): Promise<string> {
+export async function renderExample(name: string, language: Language, brand = BRAND): Promise<string> {
   const words = await loadWords(language)
   const context = {
     language,
     words,
-    brand: BRAND,
+    brand,
     nonce: 'example',
     passwordMinLength: 15,
     pathOf: (path: string) => path,

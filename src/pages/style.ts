@@ -13,7 +13,7 @@ export function styleSheet(color: string): string {
 :root{color-scheme:light dark;${light}}
 @media (prefers-color-scheme:dark){:root{${dark}}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif;overflow-wrap:break-word}
+body{margin:0;background:var(--back);color:var(--text);font:1.0625rem/1.55 system-ui,sans-serif;overflow-wrap:anywhere}
 header,main{max-width:36rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:clamp(1.25rem,4vw,2.5rem);font-weight:600}
 header>*{display:inline-flex;align-items:center;gap:.6rem;min-height:2.75rem;color:var(--action);text-decoration:none}

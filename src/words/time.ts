@@ -33,5 +33,7 @@ function zoneOf(timeZone: string | null): string {
 
 function nameOf(date: Date, locale: string, timeZone: string, style: 'short' | 'long'): string {
   const parts = new Intl.DateTimeFormat(locale, { timeZone, timeZoneName: style }).formatToParts(date)
-  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? timeZone
+  const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? timeZone
+  // A line may break behind a hyphen, and not behind a minus.
+  return name.replace(/^(GMT|UTC)-/, '$1\u2212')
 }

@@ -7,6 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
+import { BRAND } from '../../scripts/pictures/brand.ts'
 import { MAILS } from '../../scripts/pictures/mails.ts'
 import { languagesOf, PAGES, renderExample } from '../../scripts/pictures/pages.ts'
 import { LANGUAGES } from '../../src/domain/language.ts'
@@ -69,6 +70,23 @@ describe.each(Object.keys(PAGES))('%s', (name) => {
     expect(await page.evaluate(LOWEST_TARGET)).toBeGreaterThanOrEqual(MINIMUM_TARGET_PIXELS)
     await page.setViewportSize(SIZES.phone)
     await page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
+    await expectReadable(page)
+  })
+})
+
+describe('the longest name and the longest address, without a blank,', () => {
+  const brand = { ...BRAND, name: 'Harbour'.repeat(9).slice(0, 60) }
+  const recipient = `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(57)}.com`
+
+  test.each(['link-allow-place', 'done-end-sessions', 'account-sign-in'])('fit on the page %s', async (name) => {
+    await page.setViewportSize({ width: 320, height: 640 })
+    await page.setContent(await renderExample(name, 'ru', brand))
+    await expectReadable(page)
+  })
+
+  test.each(MAILS)('fit in $name', async ({ render }) => {
+    await page.setViewportSize({ width: 320, height: 640 })
+    await page.setContent((await render('ru', { brand, recipient })).html)
     await expectReadable(page)
   })
 })

@@ -37,7 +37,7 @@ function darkSheet(color: string): string {
 }`
 }
 
-const COLUMN = `padding:24px 16px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;color:${TEXT};text-align:left`
+const COLUMN = `padding:24px 16px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;color:${TEXT};text-align:left;overflow-wrap:anywhere;word-break:break-word`
 const SMALL = `margin:20px 0 0;color:${QUIET};font-size:14px;overflow-wrap:anywhere`
 const TABLE = `table-layout:fixed;border-collapse:collapse;margin:0 0 20px;border-top:1px solid ${LINE};border-bottom:1px solid ${LINE};text-align:left`
 const CELL = 'padding:5px 12px 5px 0;vertical-align:top;overflow-wrap:anywhere;word-break:break-word'
@@ -71,7 +71,7 @@ export async function layOutPage(layout: Layout): Promise<string> {
   const row = html`<tr>
     <td class="text" style="${COLUMN}">${content}</td>
   </tr>`
-  const column = html`<table ${LAYOUT} width="100%" style="max-width:560px;margin:0 auto">
+  const column = html`<table ${LAYOUT} width="100%" style="max-width:560px;margin:0 auto;table-layout:fixed">
     ${row}
   </table>`
   const body = html`<body class="back" style="margin:0;padding:0;background:#ffffff">

@@ -188,7 +188,7 @@ describe('a mail', () => {
     ['an empty one', { language: '', timeZone: '' }, '15 January 2027, 08:00 UTC'],
     ['a zone that there is not', { timeZone: 'Mars/Olympus' }, '15 January 2027, 08:00 UTC'],
     ['a zone of markup', { timeZone: '<b>' }, '15 January 2027, 08:00 UTC'],
-    ['New York', { timeZone: 'America/New_York' }, '15 January 2027, 03:00 GMT-5 (Eastern Standard Time)'],
+    ['New York', { timeZone: 'America/New_York' }, '15 January 2027, 03:00 GMT\u22125 (Eastern Standard Time)'],
     ['Kathmandu', { timeZone: 'Asia/Kathmandu' }, '15 January 2027, 13:45 GMT+5:45 (Nepal Time)'],
   ])('of a row with %s has its time', async (_name, reader, time) => {
     const { text } = await render({ kind: 'token_reused', facts: facts() }, reader)
