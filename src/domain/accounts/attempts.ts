@@ -19,7 +19,7 @@ export const ROW_SECONDS = 86_400
 
 /**
  * In all places of the owner's together, in which there may be many clients: beyond it they are strangers like all others. With those
- * that strangers have, an account stays below the 100 of NIST SP 800-63B-4, section 3.2.2.
+ * that strangers have, a row stays below the 100 of NIST SP 800-63B-4, section 3.2.2.
  */
 export const MAX_FAILURES_AT_HOME = 80
 
