@@ -86,6 +86,45 @@ test('the comparison is the one of Mann and Whitney', () => {
   expect(rankDeviation([1, 2, 3], [1, 2, 4])).toBeCloseTo(-0.5 / Math.sqrt((9 / 12) * (7 - 12 / 30)), 10)
 })
 
+/** What anybody can ask for by an address: with an account, or a registration, and without. */
+const REQUESTS = {
+  register: { path: '/auth/register', more: { password: PASSWORD }, known: 'account' },
+  forgot: { path: '/auth/password/forgot', more: {}, known: 'account' },
+  resend: { path: '/auth/confirm/resend', more: {}, known: 'registration' },
+} as const
+type Request = keyof typeof REQUESTS
+
+test.each(Object.keys(REQUESTS) as Request[])(
+  '200 requests to %s take as long for addresses that are known, by their ranks',
+  { timeout: 120_000 },
+  async (name) => {
+    const passwords = cheapPasswords(MEMORY_KIB)
+    const { path, more, known } = REQUESTS[name]
+    const emails = Array.from({ length: TRIES }, (_, i) => `${name}.known.${i}@example.com`)
+    const table =
+      known === 'account'
+        ? `users (guid, primary_email, password_hash, confirmed_at, created_at, updated_at) SELECT value, value, ?2, 1, 1, 1`
+        : `registrations (id, email, password_hash, created_at) SELECT value, value, ?2, 1`
+    await env.DB.prepare(`INSERT INTO ${table} FROM json_each(?1)`)
+      .bind(JSON.stringify(emails), await passwords.hash(PASSWORD))
+      .run()
+    // The mail goes to the queue behind the answer, which is not waited for here.
+    const worker = startCheapWorker({}, { passwords, announce: async () => {} })
+    const milliseconds = { known: [] as number[], unknown: [] as number[] }
+    for (const [i, email] of emails.entries()) {
+      for (const kind of shuffled(['known', 'unknown'] as const)) {
+        const json = { primary_email: kind === 'known' ? email : `${name}.unknown.${i}@example.com`, ...more }
+        const start = performance.now()
+        // oxlint-disable-next-line no-await-in-loop -- two at once would wait for each other
+        const { status } = await worker.call(path, { method: 'POST', json, ip: ELSEWHERE })
+        milliseconds[kind].push(performance.now() - start)
+        expect(status).toBe(202)
+      }
+    }
+    expect(Math.abs(rankDeviation(milliseconds.known, milliseconds.unknown))).toBeLessThan(MAX_DEVIATION)
+  },
+)
+
 test('200 refusals of each kind take as long, by their ranks', { timeout: 120_000 }, async () => {
   const passwords = cheapPasswords(MEMORY_KIB)
   await prepare(await passwords.hash(PASSWORD))
