@@ -36,9 +36,9 @@ export function registrations(
       const results = await runBatch(d1, [
         count.bind(values),
         statements.repeat.bind(values),
-        statements.confirmMail.bind(request.id, confirm, values),
+        statements.repeatedMail.bind(request.id, confirm, values),
       ])
-      return statements.confirmMail.rows(results[2])[0] ?? null
+      return statements.repeatedMail.rows(results[2])[0] ?? null
     },
 
     async confirm(link, guid, now) {
@@ -54,6 +54,14 @@ function prepareStatements(d1: D1Database) {
   const hasAccount = select(one)
     .from(users)
     .where(sql`${users.primaryEmail} = ${table.email} collate nocase`)
+  // Whoever confirms makes the account of whoever registered: it is that one's place which the mail has to show, whoever asks for it.
+  const registrant = sql`(
+    select json_extract(${notifications.facts}, '$.client') from ${notifications} where ${notifications.id} = (
+      select id from ${table} as earlier
+      where earlier.email = ${parameter('email')} and earlier.id <> ${parameter('id')}
+      order by earlier.created_at desc, earlier.rowid desc limit 1))`
+  const facts = parameter('facts')
+  const ofRegistrant = sql<never>`json_set(${facts}, '$.client', json(coalesce(${registrant}, json_extract(${facts}, '$.client'))))`
   const isUnconfirmed = and(isWithinLimit(), notExists(hasAccount))
 
   return {
@@ -88,6 +96,7 @@ function prepareStatements(d1: D1Database) {
       ),
     ),
     confirmMail: prepareNotice(d1, isUnconfirmed, ADDRESSEES.registration),
+    repeatedMail: prepareNotice(d1, isUnconfirmed, ADDRESSEES.registration, ofRegistrant),
     takenMail: prepareNotice(d1, isWithinLimit(), ADDRESSEES.ownerOfEmail),
     confirm: prepare(
       d1,

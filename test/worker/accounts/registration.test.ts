@@ -19,7 +19,7 @@ import { answer, COMMON, DONE, FORBIDDEN, malformed, NOT_VALID, problem, USED } 
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'
 import { post, signInByJson } from '../../support/requests.ts'
-import { startWorker } from '../../support/worker.ts'
+import { ELSEWHERE, HOME, startWorker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
@@ -186,6 +186,20 @@ describe('the link', () => {
     const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await confirm(token)).status))
     expect(statuses.toSorted((a, b) => a - b)).toEqual([204, ...Array<number>(19).fill(401)])
     expect(await usersWith(email)).toBe(1)
+  })
+
+  test('that comes again tells where the registration came from, and not who asked for it', async () => {
+    const email = freshEmail()
+    await register(email)
+    await register(email, OTHER_PASSWORD, { ip: ELSEWHERE })
+    await resend(email)
+    await resend(email)
+    const clients = (await mailsTo(email)).map(
+      ({ facts }) => (JSON.parse(String(facts)) as { client: { address: string } }).client.address,
+    )
+    expect(clients).toEqual([HOME, ELSEWHERE, ELSEWHERE, ELSEWHERE])
+    await confirm(await linkTo(email, 'confirm_address', 'confirm'))
+    expect((await signInByJson(email, OTHER_PASSWORD)).status).toBe(200)
   })
 
   test('works for a day', async () => {

@@ -156,7 +156,7 @@ test('an operation reads and writes this many rows, index entries included', asy
     'DELETE /auth/sessions': { read: 8, written: 1 },
     // The count of its mails is a row with an entry of its index, a registration one with two, and the mail one with three.
     'POST /auth/register': { read: 7, written: 9 },
-    'POST /auth/confirm/resend': { read: 8, written: 9 },
+    'POST /auth/confirm/resend': { read: 12, written: 9 },
     // The account, its two index entries and the counter of ids, and the two registrations.
     'POST /auth/confirm': { read: 18, written: 6 },
     // As where there is no account, but for the count, which had its row.
