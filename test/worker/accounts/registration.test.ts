@@ -89,6 +89,15 @@ describe('a registration', () => {
     expect(row).toEqual({ language: 'ru', time_zone: 'Europe/Berlin', confirmed_at: T0 })
   })
 
+  test.each(['Nowhere/Land', '', 7])(
+    'has no time zone where Cloudflare names none that is known: %j',
+    async (timezone) => {
+      const email = freshEmail()
+      await register(email, GOOD_PASSWORD, { cf: { timezone } as Partial<IncomingRequestCfProperties> })
+      expect((await mailsTo(email))[0]?.['time_zone']).toBe(null)
+    },
+  )
+
   test.each([
     ['no at', 'somebody.example.com'],
     ['nothing before it', '@example.com'],
