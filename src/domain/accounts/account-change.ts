@@ -1,6 +1,6 @@
 /**
  * What opens, changes and ends accounts, and the mails about it. Each mail that anybody can ask for by an address is counted for that
- * address, whether or not it has an account, so that nobody's mailbox can be filled, and one request writes what every other does.
+ * address, whether or not it has an account, so that nobody's mailbox can be filled, and one request runs the statements of every other.
  */
 
 import type { Caller, TimedCaller } from '../caller.ts'
