@@ -38,7 +38,7 @@ import { START } from '../../support/clock.ts'
 
 /** `TESSERA_MODEL_RUNS` and `TESSERA_MODEL_SECONDS` are for long runs by hand; `.ci/run` has 8 s. */
 const RUNS = Number(Reflect.get(env, 'TESSERA_MODEL_RUNS') || 500)
-const SECONDS = Number(Reflect.get(env, 'TESSERA_MODEL_SECONDS') || 3)
+const SECONDS = Number(Reflect.get(env, 'TESSERA_MODEL_SECONDS') || 2)
 const LEAST = Math.min(12, RUNS)
 const TIME_LIMIT_MILLISECONDS = RUNS > 500 ? 3_600_000 : SECONDS * 1000
 const MAX_COMMANDS = 30
