@@ -68,9 +68,9 @@ export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
   'account-resent': (context) => renderMailAsked(context, 'resend'),
   'account-forgot': (context) => renderAskMail(context, 'forgot', NOTHING_REFUSED),
   'account-forgot-asked': (context) => renderMailAsked(context, 'forgot'),
-  'account-home': (context) => renderAccount(context, { email: EMAIL, news: undefined }),
+  'account-home': (context) => renderAccount(context, { email: EMAIL, language: context.language, news: undefined }),
   'account-home-done': (context) =>
-    renderAccount(context, { email: EMAIL, news: context.words.accountPages.news.password }),
+    renderAccount(context, { email: EMAIL, language: 'ru', news: context.words.accountPages.news.language }),
   'account-password': (context) => renderChange(context, 'password', { isAgain: false, refusal: NOTHING_REFUSED }),
   'account-password-again': (context) => renderChange(context, 'password', { isAgain: true, refusal: NOTHING_REFUSED }),
   'account-email': (context) => renderChange(context, 'email', { isAgain: false, refusal: NOTHING_REFUSED }),

@@ -2,6 +2,7 @@
 
 import { html } from 'hono/html'
 
+import type { Language } from '../domain/language.ts'
 import { PAGE_PATHS } from '../domain/page-paths.ts'
 import { breakableParts } from '../domain/places/names.ts'
 import type { Detail } from '../words/details.ts'
@@ -14,6 +15,12 @@ export type ButtonKind = 'main' | 'other' | 'danger'
 export function button(label: string, kind: ButtonKind = 'main', field?: { name: string; value: string }): Html {
   const named = field === undefined ? '' : html` name="${field.name}" value="${field.value}"`
   return html`<button type="submit"${classOf(kind)}${named}>${label}</button>`
+}
+
+/** One button of several of which one is chosen, which is said as well as shown. Its label is in a language of its own. */
+export function choice(label: string, { language, isChosen }: { language: Language; isChosen: boolean }): Html {
+  const chosen = isChosen ? html` aria-current="true"` : ''
+  return html`<button type="submit" class="other" lang="${language}"${chosen}>${label}</button>`
 }
 
 /** A link that looks like a button. */

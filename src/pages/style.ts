@@ -47,6 +47,8 @@ input[type=checkbox]{flex:none;width:1.25rem;height:1.25rem;margin:0;accent-colo
 button,.button{display:block;width:100%;min-height:3rem;padding:.7rem 1.25rem;border:1px solid transparent;border-radius:.5rem;background:var(--action);color:var(--on);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
 button.danger{background:var(--danger)}
 button.other,.button.other{border-color:var(--field);background:transparent;color:var(--text);font-weight:400}
+button[aria-current]{border:2px solid var(--action);font-weight:600}
+button[aria-current]::before{content:"\\2713\\00a0";content:"\\2713\\00a0"/""}
 .buttons{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.5rem 0}
 .buttons form,.buttons>.button,.buttons>button{flex:1 1 100%}
 .notice{margin:0 0 1.5rem;padding:.75rem 1rem;border-left:4px solid var(--action);border-radius:.25rem;background:var(--soft)}

@@ -363,7 +363,7 @@ export const en = {
       again: 'You were away for a while, so your sign-in was renewed. Please fill this in once more.',
       done: 'That is done.',
       email: 'A mail is on its way to the new address. Follow its link to confirm it.',
-      language: 'Mails to you are in this language from now on.',
+      language: 'From now on, mails to you are in the language that is marked below.',
       left: 'Your account was deleted.',
       password: 'Your password was changed. All your other sessions have ended.',
       signedOut: 'You are signed out.',

@@ -200,6 +200,7 @@ test(
     await page.goto(`${origin}/account`)
     await press('Русский')
     await see('Your account')
+    expect(await page.locator('[aria-current]').allInnerTexts()).toEqual(['Русский'])
     const storageState = await context.storageState()
     await context.close()
     const russian = await startVisit('newcomer-ru', { locale: 'ru-RU', storageState })

@@ -32,7 +32,7 @@ const one = { one: sql`1` }
 export function credentials(
   d1: D1Database,
   newId: () => string,
-): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'setLanguage' | 'leave'> {
+): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'language' | 'setLanguage' | 'leave'> {
   const count = prepareCount(d1)
   const statements = prepareStatements(d1)
 
@@ -64,6 +64,11 @@ export function credentials(
     async changePassword({ userId, passwordHash }, { newHash, sid, now, sessionMaxSeconds }, mail) {
       const values = { userId, passwordHash, newHash, sid, now, sessionMaxSeconds }
       return write(statements.changeMail.bind(newId(), mail, values), statements.change.bind(values))
+    },
+
+    async language(userId) {
+      const [row] = statements.language.rows(await run(statements.language.bind({ userId })))
+      return row?.language ?? null
     },
 
     async setLanguage(userId, how) {
@@ -143,6 +148,12 @@ function prepareStatements(d1: D1Database) {
         })
         .where(and(isVerified, isLive))
         .returning({ id: users.id }),
+    ),
+    language: prepare(
+      d1,
+      select({ language: users.language })
+        .from(users)
+        .where(eq(users.id, parameter('userId'))),
     ),
     setLanguage: prepare(
       d1,

@@ -103,6 +103,8 @@ export interface AccountChangeStore {
    */
   readonly undoEmail: (link: MailLink, now: number) => Promise<boolean>
 
+  /** In which language mails address the owner. `null`: none was chosen, or the account is gone. */
+  readonly language: (userId: number) => Promise<string | null>
   /** Sets how mails address the owner. */
   readonly setLanguage: (
     userId: number,

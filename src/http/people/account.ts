@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 
-import { isLanguage } from '../../domain/language.ts'
+import { DEFAULT_LANGUAGE, isLanguage } from '../../domain/language.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 import { signOut } from '../../domain/sessions/end.ts'
 import { TesseraError } from '../../errors.ts'
@@ -24,8 +24,16 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
   const told = { password: news.password, email: news.email, language: news.language }
   const isTold = (text: string | undefined): text is keyof typeof told =>
     text !== undefined && Object.hasOwn(told, text)
-  const { email } = visitor.account
-  return c.html(renderAccount(context, { email, news: isTold(done) ? told[done] : undefined }))
+  const { id, email } = visitor.account
+  const language = await (await c.env.accountChanges()).language(id)
+  return c.html(
+    renderAccount(context, {
+      email,
+      // What its mails are written in, until one is chosen.
+      language: isLanguage(language) ? language : DEFAULT_LANGUAGE,
+      news: isTold(done) ? told[done] : undefined,
+    }),
+  )
 }
 
 /** Its one form chooses the language of mails, and notes the time zone that they are written in. */

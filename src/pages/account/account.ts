@@ -2,18 +2,20 @@
 
 import { html } from 'hono/html'
 
-import { LANGUAGES } from '../../domain/language.ts'
+import { type Language, LANGUAGES } from '../../domain/language.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { button, buttonForm, buttons, notice, wayOn } from '../parts.ts'
+import { button, buttonForm, buttons, choice, notice, wayOn } from '../parts.ts'
 
 interface AccountPage {
   readonly email: string | null
+  /** Of its mails. */
+  readonly language: Language
   /** What was just done. */
   readonly news: string | undefined
 }
 
-export function renderAccount(context: PageContext, { email, news }: AccountPage): Html {
+export function renderAccount(context: PageContext, { email, language: chosen, news }: AccountPage): Html {
   const { words, pathOf } = context
   const { home } = words.accountPages
   const links = (['sessions', 'password', 'email', 'leave'] as const).map(
@@ -28,7 +30,10 @@ export function renderAccount(context: PageContext, { email, news }: AccountPage
       html`<h2>${home.language}</h2><p>${home.languageHint}</p>`,
       buttons(
         ...LANGUAGES.map((language) =>
-          buttonForm({ hidden: { language } }, button(words.languageNames[language], 'other')),
+          buttonForm(
+            { hidden: { language } },
+            choice(words.languageNames[language], { language, isChosen: language === chosen }),
+          ),
         ),
       ),
       buttons(

@@ -65,6 +65,11 @@ function leadsTo(response: Response) {
   return [response.status, response.headers.get('Location')]
 }
 
+/** Which languages the page of the account marks as that of its mails. */
+async function chosenLanguages() {
+  return (await textOf(await go('/account'))).match(/(?<=aria-current="true">)[^<]+/g)
+}
+
 /** Signs the browser in as a registered account. */
 async function signIn() {
   const account = await registered()
@@ -257,7 +262,9 @@ describe('the account', () => {
 
   test('chooses the language of its mails, and their time zone', async () => {
     const { id } = await signIn()
+    expect(await chosenLanguages()).toEqual(['English'])
     const response = await send('/account', { language: 'ru' }, { cf: { timezone: 'Asia/Yekaterinburg' } })
+    expect(await chosenLanguages()).toEqual(['Русский'])
     expect(leadsTo(response)).toEqual([303, '?done=language'])
     expect(await userRow(id)).toMatchObject({ language: 'ru', time_zone: 'Asia/Yekaterinburg' })
     expect((await send('/account', { language: 'xx' })).status).toBe(400)
