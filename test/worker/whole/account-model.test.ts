@@ -156,6 +156,7 @@ const STORIES: Readonly<Record<string, readonly Command[]>> = {
   'an address that is asked for five times is told of nothing more, though it has an account by then': [
     signIn(0, 0, 'home'),
     changeAddress(0, 0, 1, 'home'),
+    changeAddress(0, 0, 1, 'home'),
     changeAddress(0, 0, 0, 'home'),
     ...Array.from({ length: 6 }, () => changeAddress(0, 0, 2, 'home')),
     register(2, 1),
@@ -264,6 +265,16 @@ const STORIES: Readonly<Record<string, readonly Command[]>> = {
     register(0, 1),
     press(0, 1, 1),
     press(1, 1, 1),
+  ],
+  'a registration whose address an account got meanwhile is over': [
+    register(2, 1),
+    signIn(0, 0, 'home'),
+    changeAddress(0, 0, 2, 'home'),
+    press(0, 0, 1),
+    press(2, 0, 2),
+    signIn(2, 1, 'home'),
+    press(0, 0, 1),
+    resend(2),
   ],
   'who leaves is forgotten, and no link brings anybody back': [
     signIn(0, 0, 'home'),
