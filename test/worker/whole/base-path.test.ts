@@ -184,10 +184,10 @@ describe('the links of a mail', () => {
     // The form of the page names no address, so that it goes to the page's own.
     const { pathname, searchParams } = new URL(link)
     const pressed = await box.call(pathname, { origin, method: 'POST', ...form(Object.fromEntries(searchParams)) })
-    expect([pressed.status, await pressed.text()]).toEqual([
-      200,
-      expect.stringContaining('All your sessions have ended'),
-    ])
+    expect(pressed.status).toBe(303)
+    const done = new URL(pressed.headers.get('Location') ?? '', `${origin}${pathname}`)
+    const shown = await box.call(`${done.pathname}${done.search}`, { origin })
+    expect([shown.status, await shown.text()]).toEqual([200, expect.stringContaining('All your sessions have ended')])
   })
 })
 

@@ -29,7 +29,12 @@ const SHARED = {
 const ROUTES = createApp()
   .routes.filter(({ method }) => method !== 'ALL')
   .map(({ method, path }) => [method, path.replace(':guid', GUID).replace(/:\w+(?:\{.*\})?$/, '1')] as const)
-const PAGES = ROUTES.filter(([, path]) => path.startsWith('/links/'))
+/** Pages are for their owner to read, whoever is listed. */
+function isPage(path: string): boolean {
+  return /^\/(links|account)\b/.test(path)
+}
+
+const PAGES = ROUTES.filter(([, path]) => isPage(path))
 const PUBLIC = ROUTES.filter(([, path]) => path.startsWith('/.well-known/'))
 const SHARABLE = ROUTES.filter((route) => !PAGES.includes(route) && !PUBLIC.includes(route))
 /** Routes that change something for a cookie, or hand one out. What they are is held by same-origin.test.ts. */
@@ -174,7 +179,7 @@ describe('a page of an origin that is not listed', () => {
     const isPublic = path.startsWith('/.well-known/')
 
     expect(corsHeaders(response)).toEqual(isPublic ? { 'access-control-allow-origin': '*' } : {})
-    expect(variesByOrigin(response)).toBe(!isPublic && !path.startsWith('/links/'))
+    expect(variesByOrigin(response)).toBe(!isPublic && !isPage(path))
   })
 
   test.each(SHARABLE)('gets no preflight for %s %s', async (method, path) => {
