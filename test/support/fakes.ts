@@ -166,6 +166,10 @@ export function fakeServices(
         failedTries.push(failed)
         return failed.topic === 'sign_in' && failures.some(({ count }) => count === 9) ? newId() : null
       },
+      async hasToWait() {
+        calls.push('hasToWait')
+        return false
+      },
     },
     sessions: {
       async openForGuid(guid, session) {

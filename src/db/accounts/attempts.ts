@@ -14,21 +14,34 @@ import {
 } from '../../domain/accounts/attempts.ts'
 import { runBatch } from '../d1.ts'
 import { prepareNotice } from '../mails/notices.ts'
-import { insertInto } from '../query.ts'
+import { insertInto, select } from '../query.ts'
 import { attempts, users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
-import { isInARow, isJudging, waits } from './failures.ts'
+import { isInARow, isJudging, mayTry, prepareNoteWaiting, waits } from './failures.ts'
 
 /** The attempt store over a D1 database. Build it once per isolate. */
 export function createAttemptStore(d1: D1Database, newId: () => string): AttemptStore {
   const count = prepare(d1, countFailure())
   const notice = prepareNotice(d1, beginsWait())
+  const mayStill = prepare(
+    d1,
+    select({ one: sql`1` })
+      .from(sql`(select 1)`)
+      .where(mayTry()),
+  )
+  const noteWaiting = prepareNoteWaiting(d1)
 
   return {
     async countFailure({ notice: due, ...values }) {
       const store = notice.bind(newId(), due, { ...values, userId: due.userId })
       const [, stored] = await runBatch(d1, [count.bind(values), store])
       return notice.rows(stored)[0]?.id ?? null
+    },
+
+    async hasToWait({ subject, topic, now }) {
+      const values = { subject, topic, now }
+      const [allowed] = await runBatch(d1, [mayStill.bind(values), noteWaiting.bind(values)])
+      return mayStill.rows(allowed).length === 0
     },
   }
 }

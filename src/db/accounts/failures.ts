@@ -29,15 +29,19 @@ export function prepareFailures(d1: D1Database) {
 export function prepareJudgedAttempts(d1: D1Database, opened: SQL) {
   return {
     forgetJudging: prepare(d1, deleteFrom(attempts).where(and(isJudging, opened))),
-    // A try that fails writes one row. So does one whose wait began while its password was verified, which was the right one.
-    noteWaiting: prepare(
-      d1,
-      update(attempts)
-        .set({ at: parameter('now') })
-        .where(and(isJudging, waits))
-        .returning({ topic: attempts.topic }),
-    ),
+    noteWaiting: prepareNoteWaiting(d1),
   }
+}
+
+/** A try that fails writes one row. By this, so does one whose wait began while its password was verified, which was the right one. */
+export function prepareNoteWaiting(d1: D1Database) {
+  return prepare(
+    d1,
+    update(attempts)
+      .set({ at: parameter('now') })
+      .where(and(isJudging, waits))
+      .returning({ topic: attempts.topic }),
+  )
 }
 
 /** The condition that a try may open a session now: no wait began since it was judged. */

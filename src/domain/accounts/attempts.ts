@@ -87,6 +87,11 @@ export interface AttemptStore {
    * what comes back.
    */
   readonly countFailure: (failed: FailedTry) => Promise<string | null>
+  /**
+   * Whether a try whose password was right has to wait by now: tries at once are all judged before the first failure is counted. One
+   * that waits is noted, as `countFailure` would.
+   */
+  readonly hasToWait: (tried: Pick<FailedTry, 'subject' | 'topic' | 'now'>) => Promise<boolean>
 }
 
 /** Of an HMAC-SHA-256: enough that no two addresses share a subject. */

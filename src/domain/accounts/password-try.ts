@@ -103,9 +103,14 @@ export async function requirePassword(
 ): Promise<Verified> {
   const tried = await tryPassword(services, { primary_email: email ?? '', password }, caller)
   const { account, check, waits } = tried
+  const refuse = (cause: Cause) =>
+    new TesseraError('password_not_valid', { cause, fields: { [field]: ['is not right'] } })
   const hash = account?.id === id && check.matches && !waits ? account.passwordHash : null
-  if (hash !== null) return { userId: id, passwordHash: hash }
-  await countRefusal(services, tried, caller)
-  const cause = waits ? 'waiting' : 'wrong password'
-  throw new TesseraError('password_not_valid', { cause, fields: { [field]: ['is not right'] } })
+  if (hash === null) {
+    await countRefusal(services, tried, caller)
+    throw refuse(waits ? 'waiting' : 'wrong password')
+  }
+  // Whatever is told from here on tells that the password is right.
+  if (await services.attempts.hasToWait({ ...tried, now: services.now() })) throw refuse('waiting')
+  return { userId: id, passwordHash: hash }
 }

@@ -23,14 +23,16 @@ import { at, stopClock } from '../../support/clock.ts'
 import { interruptBefore } from '../../support/interrupted-database.ts'
 import { keepLog } from '../../support/log.ts'
 import { bearer, post, signInByJson } from '../../support/requests.ts'
-import { startWorker, type TestWorker } from '../../support/worker.ts'
+import { startWorker, type TestWorker, worker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
 beforeEach(() => emptyTables(env.DB))
 
 /** The round trip that writes, of what needs a session and the password. */
-const WRITE = 3
+const WRITE = 4
+/** The one before it, which finds that the right password does not wait. */
+const RIGHT = 3
 
 function interrupted(happen: () => Promise<unknown>, trip = WRITE): TestWorker {
   return startWorker({ DB: interruptBefore(env.DB, trip, happen) })
@@ -132,3 +134,30 @@ test('an account can be left while another session of it is opened, which then i
   at(1)
   expect(await answer(await leave(access))).not.toEqual(DONE)
 })
+
+test.each([
+  ['POST', '/auth/password', { current_password: GOOD_PASSWORD, new_password: 'short' }],
+  ['POST', '/auth/email', { password: GOOD_PASSWORD, new_email: 'next@example.com' }],
+  ['DELETE', '/auth/me', { password: GOOD_PASSWORD }],
+] as const)(
+  '%s %s tells nothing of the right password where ten wrong ones came with it',
+  async (method, path, json) => {
+    const { access, email, id } = await registered()
+    // All have found that nothing waits. Then the wrong ones are counted.
+    const by = interrupted(async () => {
+      for (let i = 0; i < 10; i += 1) await signInByJson(email, 'wrong')
+    }, RIGHT)
+    const [asked, wrong] = [
+      await by.call(path, { method, json, headers: bearer(access) }),
+      await worker.call(path, {
+        method,
+        json: { ...json, password: 'wrong', current_password: 'wrong' },
+        headers: bearer(access),
+      }),
+    ]
+    expect(await answer(asked)).toEqual(await answer(wrong))
+    expect(asked.status).toBe(400)
+    expect(await userRow(id)).toMatchObject({ primary_email: email, credentials_version: 0 })
+    expect(await kindsTo('next@example.com')).toEqual([])
+  },
+)

@@ -105,7 +105,7 @@ const LIFE: readonly Life[] = [
   },
   {
     name: 'changing the password',
-    trips: 3,
+    trips: 4,
     status: 204,
     // What was typed is the former password by then. The session lives.
     again: 400,
@@ -118,7 +118,7 @@ const LIFE: readonly Life[] = [
   },
   {
     name: 'asking for another address',
-    trips: 3,
+    trips: 4,
     status: 202,
     again: 202,
     mails: ['confirm_email'],
@@ -130,7 +130,7 @@ const LIFE: readonly Life[] = [
   },
   {
     name: 'asking for an address that another account has',
-    trips: 3,
+    trips: 4,
     status: 202,
     again: 202,
     mails: ['address_taken'],
@@ -166,7 +166,7 @@ const LIFE: readonly Life[] = [
   },
   {
     name: 'leaving',
-    trips: 3,
+    trips: 4,
     status: 204,
     // There is no session any more, and nobody whom it could be of.
     again: 401,
