@@ -87,5 +87,6 @@ export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
     renderSessions(context, { sessions: [HOME], currentSid: HOME.sid, places: [], timeZone: null, news: undefined }),
   'account-trouble': (context) => renderTrouble(context, 'trouble'),
   'account-refused': (context) => renderTrouble(context, 'refused'),
+  'account-closed': (context) => renderTrouble(context, 'closed'),
   'account-not-found': (context) => renderTrouble(context, 'notFound'),
 }

@@ -9,7 +9,13 @@ import { page as allowPlace } from '../../src/pages/links/allow-place.ts'
 import { page as confirmEmail } from '../../src/pages/links/confirm-email.ts'
 import { page as confirm } from '../../src/pages/links/confirm.ts'
 import { page as endSessions } from '../../src/pages/links/end-sessions.ts'
-import { type LinkPage, renderAskPage, renderDonePage, renderFailedPage } from '../../src/pages/links/link-page.ts'
+import {
+  type LinkPage,
+  renderAskPage,
+  renderDonePage,
+  renderFailedPage,
+  renderLinkTroublePage,
+} from '../../src/pages/links/link-page.ts'
 import { page as resetPassword } from '../../src/pages/links/reset-password.ts'
 import { page as undoEmail } from '../../src/pages/links/undo-email.ts'
 import {
@@ -35,17 +41,25 @@ export const PAGES: Readonly<Record<string, (context: PageContext) => Html>> = {
   'link-allow-place': ask('allow_place', allowPlace, BLOCKED, PLACES),
   'link-confirm': ask('confirm', confirm, exampleOf('confirm_address'), null),
   'link-reset-password': ask('reset_password', resetPassword, exampleOf('reset_password'), null),
-  'link-reset-password-refused': ask('reset_password', resetPassword, exampleOf('reset_password'), null, {
-    new_password: 'It needs at least 15 characters.',
-  }),
+  'link-reset-password-refused': (context) =>
+    ask('reset_password', resetPassword, exampleOf('reset_password'), null, {
+      new_password: context.words.accountPages.rules.too_short(context.passwordMinLength),
+    })(context),
   'link-confirm-email': ask('confirm_email', confirmEmail, exampleOf('confirm_email'), null),
   'link-undo-email': ask('undo_email', undoEmail, exampleOf('email_changed'), null),
   'done-end-sessions': (context) => renderDonePage(endSessions, 'end_sessions', context),
   'done-allow-place': (context) => renderDonePage(allowPlace, 'allow_place', context),
+  'done-confirm': (context) => renderDonePage(confirm, 'confirm', context),
+  'done-reset-password': (context) => renderDonePage(resetPassword, 'reset_password', context),
+  'done-confirm-email': (context) => renderDonePage(confirmEmail, 'confirm_email', context),
   'done-undo-email': (context) => renderDonePage(undoEmail, 'undo_email', context),
   'failed-used': (context) => renderFailedPage('used', 'end_sessions', context),
+  'failed-used-confirm': (context) => renderFailedPage('used', 'confirm', context),
+  'failed-used-reset-password': (context) => renderFailedPage('used', 'reset_password', context),
   'failed-not-valid': (context) => renderFailedPage('not_valid', 'undo_email', context),
-  'failed-trouble': (context) => renderFailedPage('trouble', 'confirm', context),
+  'failed-not-valid-confirm-email': (context) => renderFailedPage('not_valid', 'confirm_email', context),
+  'failed-too-many': (context) => renderLinkTroublePage('tooMany', context),
+  'failed-trouble': (context) => renderLinkTroublePage('trouble', context),
   ...ACCOUNT_PAGES,
   'return-wait': (context) => renderWaitPage({ seconds: 3600, href: '#' }, context),
   'return-trouble': (context) => renderTroublePage('#', context),

@@ -56,6 +56,11 @@ export function wayOn({ brand, words, pathOf }: PageContext, kind: 'main' | 'oth
   return linkButton(pathOf(PAGE_PATHS.account), words.wayOn.account, kind)
 }
 
+/** Loads the page itself once more; what was sent to it is not sent again. */
+export function tryAgain({ words }: PageContext): Html {
+  return linkButton('', words.tryAgain)
+}
+
 /** What somebody has to know before the rest. `bad`: something went wrong. It is read out at once. */
 export function notice(content: Html, kind: 'good' | 'bad' = 'good'): Html {
   return kind === 'bad'

@@ -20,8 +20,11 @@ export function renderWaitPage(
 
 /** The trouble is ours. */
 export function renderTroublePage(href: string, context: PageContext): Html {
-  const { title, text, button } = context.words.returning.trouble
-  return renderPage(context, { title, content: html`<p>${text}</p>${buttons(linkButton(href, button))}` })
+  const { title, text } = context.words.returning.trouble
+  return renderPage(context, {
+    title,
+    content: html`<p>${text}</p>${buttons(linkButton(href, context.words.tryAgain))}`,
+  })
 }
 
 /** An application sends a browser back at once, again and again: what whoever runs it has to check. */
@@ -31,11 +34,11 @@ export function renderLoopPage(
   context: PageContext,
 ): Html {
   const { words } = context
-  const { circles, loop, trouble } = words.returning
+  const { circles, loop } = words.returning
   return renderPage(context, {
     title: circles,
     content: html`${[
-      html`<p>${loop.text}</p>${buttons(linkButton(to, trouble.button))}`,
+      html`<p>${loop.text}</p>${buttons(linkButton(to, words.tryAgain))}`,
       html`<h2>${words.details.happened}</h2>`,
       html`<dl><dt>${loop.own}</dt><dd>${own}</dd><dt>${loop.other}</dt><dd>${other}</dd></dl>`,
       checks(loop.checks(own), context),

@@ -3,6 +3,7 @@
 import type { Device } from '../domain/mails/device.ts'
 import type { PlaceReach } from '../domain/places/place.ts'
 import { countryName, oneLine } from '../domain/places/names.ts'
+import type { LinkPurpose } from '../domain/mails/links.ts'
 import type { LinkWording, MailWording, OfferedValues, PasswordChange, SignInValues } from './wording.ts'
 
 const plural = new Intl.PluralRules('en')
@@ -272,18 +273,29 @@ export const en = {
   failedLink: {
     used: {
       title: 'This link was used already',
-      advice:
-        'Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.',
+      advice: 'Each link of a mail works once, and no longer when what it is about has changed since.',
     },
     notValid: (duration: string) => ({
       title: 'This link does not work',
-      advice: `It may be older than ${duration}, or it was not copied whole. Open it from the mail itself. If it is too old, sign in and look at your sessions there.`,
+      advice: `It may be older than ${duration}, or it was not copied whole. Open it from the mail itself.`,
     }),
     trouble: {
       title: 'This did not work just now',
       advice: 'The trouble is on our side. It may have been done all the same: please try again in a minute.',
     },
+    /** What does the same without this link, for whoever still wants it. */
+    instead: {
+      end_sessions: 'To see where you are signed in, and to end sessions, sign in and look at your sessions.',
+      allow_place: 'To see where you are signed in, and to end sessions, sign in and look at your sessions.',
+      confirm: 'If you have confirmed the address, sign in. If you have not, let us send the mail again.',
+      reset_password: 'If you still need a new password, let us send you another mail.',
+      confirm_email: 'If your account does not have the new address yet, sign in and enter it once more.',
+      undo_email:
+        'If you took the change back and have no new password yet, let us send you a mail for it. If somebody else has your account, ask whoever runs this application for help.',
+    } satisfies Readonly<Record<LinkPurpose, string>>,
   },
+
+  tryAgain: 'Try again',
 
   wayOn: {
     app: (name: string) => `Go on to ${name}`,
@@ -398,6 +410,10 @@ export const en = {
     },
     notFound: {
       title: 'There is no such page',
+      text: 'Its address may be mistyped.',
+    },
+    closed: {
+      title: 'There is no such page',
       text: 'Nobody can create an account here by themselves.',
     },
   },
@@ -412,7 +428,6 @@ export const en = {
     trouble: {
       title: 'This did not work just now',
       text: 'The trouble is on our side, and has nothing to do with your sign-in. Please try again in a moment.',
-      button: 'Try again',
     },
     circles: 'You are being sent in circles',
     check: 'If it is yours, check',

@@ -62,6 +62,11 @@ const WAY_ON = `
   - link "Go to your account":
     - /url: /account`
 
+const INSTEAD = `
+  - paragraph: To see where you are signed in, and to end sessions, sign in and look at your sessions.
+  - link "Sessions and places":
+    - /url: /account/sessions${WAY_ON}`
+
 /** What a screen reader is told of each page. Ending all sessions comes last: it voids the other link. */
 const STORIES = [
   {
@@ -106,12 +111,12 @@ const USED = `
 - banner: Tessera
 - main:
   - heading "This link was used already" [level=1]
-  - paragraph: Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.${WAY_ON}`
+  - paragraph: Each link of a mail works once, and no longer when what it is about has changed since.${INSTEAD}`
 const BROKEN = `
 - banner: Tessera
 - main:
   - heading "This link does not work" [level=1]
-  - paragraph: It may be older than 24 hours, or it was not copied whole. Open it from the mail itself. If it is too old, sign in and look at your sessions there.${WAY_ON}`
+  - paragraph: It may be older than 24 hours, or it was not copied whole. Open it from the mail itself.${INSTEAD}`
 
 /** What everybody needs of a page: it fits, it is told in words, it can be read, and the browser complains of nothing. */
 async function expectGoodPage(page: Page, expected: string, picture: string): Promise<void> {

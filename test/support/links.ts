@@ -229,32 +229,34 @@ export function askPage(
   )
 }
 
-const ACCOUNT = (kind: '' | ' other') =>
-  `<div class="buttons"><a class="button${kind}" href="/account">Go to your account</a></div>`
+const ACCOUNT = '<div class="buttons"><a class="button" href="/account">Go to your account</a></div>'
+
+const INSTEAD =
+  '<p>To see where you are signed in, and to end sessions, sign in and look at your sessions.</p>' +
+  '<div class="buttons"><a class="button" href="/account/sessions">Sessions and places</a>' +
+  '<a class="button other" href="/account">Go to your account</a></div>'
 
 export const DONE_PAGES = {
   end_sessions: page(
     'All your sessions have ended',
-    `<p>Every device has to sign in again, the last of them within minutes. If somebody else may know your password, choose a new one.</p>${ACCOUNT('')}`,
+    `<p>Every device has to sign in again, the last of them within minutes. If somebody else may know your password, choose a new one.</p>${ACCOUNT}`,
   ),
   allow_place: page(
     'The place is allowed',
-    `<p>The session that was blocked has ended all the same: sign in again.</p>${ACCOUNT('')}`,
+    `<p>The session that was blocked has ended all the same: sign in again.</p>${ACCOUNT}`,
   ),
 }
 
 export const USED_PAGE = page(
   'This link was used already',
-  '<p>Each link of a mail works once, none after all sessions were ended by it, and mails are forgotten after thirty days. To see where you are signed in, sign in and look at your sessions.</p>' +
-    ACCOUNT(' other'),
+  `<p>Each link of a mail works once, and no longer when what it is about has changed since.</p>${INSTEAD}`,
   401,
 )
 
 export function brokenPage(status: number) {
   return page(
     'This link does not work',
-    '<p>It may be older than 24 hours, or it was not copied whole. Open it from the mail itself. If it is too old, sign in and look at your sessions there.</p>' +
-      ACCOUNT(' other'),
+    `<p>It may be older than 24 hours, or it was not copied whole. Open it from the mail itself.</p>${INSTEAD}`,
     status,
   )
 }

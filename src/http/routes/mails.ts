@@ -98,8 +98,11 @@ function linkRoute<Offer, Choice>(
     })
     .onError(async (thrown, c) => {
       const error = toTesseraError(thrown, c)
-      const { renderFailedPage, context } = await loadPages(c)
-      return c.html(renderFailedPage(reasonOf(error), purpose, context), error.status)
+      const { renderFailedPage, renderLinkTroublePage, context } = await loadPages(c)
+      const { code, status } = error
+      if (code === 'too_many_requests') return c.html(renderLinkTroublePage('tooMany', context), status)
+      if (status >= 500) return c.html(renderLinkTroublePage('trouble', context), status)
+      return c.html(renderFailedPage(code === 'token_used' ? 'used' : 'not_valid', purpose, context), status)
     })
 
   async function ask(
@@ -119,9 +122,4 @@ function linkRoute<Offer, Choice>(
 async function loadPages(c: Context<AppEnv>) {
   const [pages, context] = await Promise.all([import('../../pages/links/link-page.ts'), pageContext(c)])
   return { ...pages, context }
-}
-
-function reasonOf({ code, status }: TesseraError): 'used' | 'not_valid' | 'trouble' {
-  if (status >= 500 || code === 'too_many_requests') return 'trouble'
-  return code === 'token_used' ? 'used' : 'not_valid'
 }

@@ -3,11 +3,13 @@
 import { html } from 'hono/html'
 
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { buttons, wayOn } from '../parts.ts'
+import { buttons, tryAgain, wayOn } from '../parts.ts'
 
-export function renderTrouble(context: PageContext, what: 'trouble' | 'refused' | 'notFound'): Html {
+/** `closed`: a page that `REGISTRATION` closes. */
+export type Trouble = 'trouble' | 'refused' | 'notFound' | 'closed'
+
+export function renderTrouble(context: PageContext, what: Trouble): Html {
   const { title, text } = context.words.accountPages[what]
-  // Trouble passes, and the page is then loaded again.
-  const onwards = what === 'trouble' ? '' : buttons(wayOn(context, 'other'))
-  return renderPage(context, { title, content: html`<p>${text}</p>${onwards}` })
+  const onwards = what === 'trouble' ? tryAgain(context) : wayOn(context, 'other')
+  return renderPage(context, { title, content: html`<p>${text}</p>${buttons(onwards)}` })
 }

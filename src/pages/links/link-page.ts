@@ -4,12 +4,12 @@ import { html } from 'hono/html'
 import type * as z from 'zod/mini'
 
 import { type LinkedNotice, type LinkPurpose, LINKS } from '../../domain/mails/links.ts'
-import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { type PageName, PAGE_PATHS } from '../../domain/page-paths.ts'
 import type { Words } from '../../words/en.ts'
 import { describeNotice } from '../../words/details.ts'
 import type { Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { button, buttons, detailTable, hiddenFields, linkButton, paragraphs, wayOn } from '../parts.ts'
+import { button, buttons, detailTable, hiddenFields, linkButton, paragraphs, tryAgain, wayOn } from '../parts.ts'
 
 /** What the page of one link has beyond its words. `Offer` and `Choice` are those of its rule. */
 export interface LinkPage<Offer, Choice> {
@@ -70,20 +70,34 @@ export function renderDonePage(
   })
 }
 
-/** Why a link does nothing, in words that say what to do instead. */
-export function renderFailedPage(
-  reason: 'used' | 'not_valid' | 'trouble',
-  purpose: LinkPurpose,
-  context: PageContext,
-): Html {
-  const { failedLink, duration } = context.words
-  const { used, notValid, trouble } = failedLink
-  const { title, advice } = {
-    used,
-    not_valid: notValid(duration(LINKS[purpose].lifetimeSeconds)),
-    trouble,
-  }[reason]
-  // Trouble passes, and the page is then loaded again.
-  const onwards = reason === 'trouble' ? '' : buttons(wayOn(context, 'other'))
-  return renderPage(context, { title, content: html`<p>${advice}</p>${onwards}` })
+/** The pages that do without a link what each link does: the likely one first. */
+const INSTEAD = {
+  end_sessions: ['sessions'],
+  allow_place: ['sessions'],
+  confirm: ['sign_in', 'resend'],
+  reset_password: ['forgot'],
+  confirm_email: ['email'],
+  undo_email: ['forgot'],
+} as const satisfies Readonly<Record<LinkPurpose, readonly PageName[]>>
+
+/** Why a link does nothing, and what to do instead. */
+export function renderFailedPage(reason: 'used' | 'not_valid', purpose: LinkPurpose, context: PageContext): Html {
+  const { words, pathOf } = context
+  const { used, notValid, instead } = words.failedLink
+  const { title, advice } = reason === 'used' ? used : notValid(words.duration(LINKS[purpose].lifetimeSeconds))
+  const pages = INSTEAD[purpose].map((name, i) =>
+    linkButton(pathOf(PAGE_PATHS[name]), words.pages[name], i === 0 ? 'main' : 'other'),
+  )
+  return renderPage(context, {
+    title,
+    content: html`${paragraphs([advice, instead[purpose]])}${buttons(...pages, wayOn(context, 'other'))}`,
+  })
+}
+
+/** That it did not work just now: the link is as good as before. `tooMany`: whoever asked has to wait. */
+export function renderLinkTroublePage(why: 'tooMany' | 'trouble', context: PageContext): Html {
+  const { accountPages, failedLink } = context.words
+  const { title, advice } = failedLink.trouble
+  const text = why === 'tooMany' ? accountPages.problems.tooMany : advice
+  return renderPage(context, { title, content: html`<p>${text}</p>${buttons(tryAgain(context))}` })
 }

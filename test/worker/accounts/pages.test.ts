@@ -216,6 +216,20 @@ describe('a page of an account', () => {
     expect(await textOf(response)).toContain('The trouble is on our side')
   })
 
+  test('whose address is mistyped is a page for browsers alone, and leads on', async () => {
+    const html = { headers: { Accept: 'text/html' } }
+    for (const path of ['/account/', '/account/session']) {
+      const response = await go(path, html)
+      expect([response.status, response.headers.get('Content-Type')]).toEqual([404, 'text/html; charset=UTF-8'])
+      expect(response.headers.get('Content-Security-Policy')).toContain("style-src 'nonce-")
+      expect(await textOf(response)).toContain('href="/account"')
+      expect((await go(path)).headers.get('Content-Type')).toBe('application/problem+json')
+    }
+    expect(await textOf(await go('/account/register', html, startWorker({ REGISTRATION: 'closed' })))).toContain(
+      'Nobody can create an account here',
+    )
+  })
+
   test('has every address below BASE_PATH', async () => {
     const by = startWorker({ BASE_PATH: '/auth-service' })
     const { email } = await registered()
@@ -348,5 +362,41 @@ describe('sessions and places', () => {
   test('are shown from their own place alone', async () => {
     await signIn()
     expect((await go('/account/sessions', { ip: ELSEWHERE })).status).toBe(303)
+  })
+})
+
+describe('a link of an account that does nothing any more', () => {
+  /** The pages that its page leads to, and whether it says that it was used. */
+  async function leadsOn(response: Response) {
+    const text = await textOf(response)
+    const buttons = [...text.matchAll(/class="button(?: other)?" href="([^"]*)"/g)].map(([, path]) => path)
+    return [response.status, text.includes('This link was used already'), buttons]
+  }
+
+  test('of a registration leads to the sign-in, and to that mail again', async () => {
+    const { email } = await registered()
+    const token = await linkTo(email, 'confirm_address', 'confirm')
+    const next = ['/account/sign-in', '/account/confirm', '/account']
+    expect(await leadsOn(await go(`/links/confirm?token=${token}`))).toEqual([401, true, next])
+    expect(await leadsOn(await send('/links/confirm', { token }))).toEqual([401, true, next])
+    expect(await leadsOn(await go('/links/confirm?token=x'))).toEqual([400, false, next])
+  })
+
+  test('of a forgotten password leads to another mail', async () => {
+    const { email } = await registered()
+    await send('/account/forgot', { primary_email: email })
+    const token = await linkTo(email, 'reset_password', 'reset_password')
+    at(3601)
+    const late = await go(`/links/reset-password?token=${token}`)
+    expect(await leadsOn(late)).toEqual([401, false, ['/account/forgot', '/account']])
+  })
+
+  test('since there were too many tries says to wait, and blames nobody', async () => {
+    const by = startWorker({ RATE_BY_ADDRESS: { limit: () => Promise.resolve({ success: false }) } })
+    const response = await send('/links/reset-password', { token: 'x', new_password: GOOD_PASSWORD }, {}, by)
+    const text = await textOf(response)
+    expect([response.status, response.headers.get('Retry-After')]).toEqual([429, '60'])
+    expect(text).toContain('Too many tries from here. Please wait for a minute.')
+    expect(text).not.toContain('trouble is on our side')
   })
 })

@@ -411,7 +411,8 @@ describe('when D1 is down', () => {
   })
   const trouble = page(
     'This did not work just now',
-    '<p>The trouble is on our side. It may have been done all the same: please try again in a minute.</p>',
+    '<p>The trouble is on our side. It may have been done all the same: please try again in a minute.</p>' +
+      '<div class="buttons"><a class="button" href="">Try again</a></div>',
     503,
   )
   const expected = { ...trouble, headers: { ...trouble.headers, 'retry-after': '1' } }
