@@ -68,13 +68,15 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
       sql`(${tellsNothing(ago(KEEP_SESSIONS_SECONDS))} or ${sessions.endedAt} is not null and ${hasLeft(sessions.userId)})`,
     ),
     prepareTable(d1, slices, allowedPlaces, lte(allowedPlaces.expiresAt, parameter('now'))),
-    // A mail that is still to be sent is the one about the end of the account.
+    // Of the mails about an account whose owner left, the one that is still to be sent is about that. One to confirm an address belongs to
+    // no account: it goes once its registration has become one, or is forgotten.
     prepareTable(
       d1,
       slices,
       notifications,
       sql`(${lte(notifications.createdAt, ago(KEEP_MAILS_SECONDS))}
-        or (${notifications.sentAt} is not null or ${notifications.failedAt} is not null) and ${hasLeft(notifications.userId)})`,
+        or (${notifications.sentAt} is not null or ${notifications.failedAt} is not null)
+          and (${hasLeft(notifications.userId)} or ${notifications.userId} = 0 and not ${isRegistered(notifications.id)}))`,
     ),
     prepareTable(d1, slices, usedLinks, lte(usedLinks.usedAt, ago(KEEP_MAILS_SECONDS))),
     prepareTable(d1, slices, registrations, lte(registrations.createdAt, ago(KEEP_REGISTRATIONS_SECONDS))),
@@ -108,6 +110,11 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
 /** Whether the account of a row is one whose owner left: of those nothing is kept but the guid. */
 function hasLeft(userId: SQLiteColumn): SQL {
   return sql`exists (select 1 from ${users} where ${users.id} = ${userId} and ${users.leftAt} is not null)`
+}
+
+/** Whether a mail is that of a registration which nobody has confirmed. */
+function isRegistered(id: SQLiteColumn): SQL {
+  return sql`exists (select 1 from ${registrations} where ${registrations.id} = ${id})`
 }
 
 function ago(seconds: number): SQL {

@@ -7,6 +7,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { createPurge } from '../../../src/db/purge.ts'
+import { confirm, linkTo, mailsTo, register } from '../../support/account-life.ts'
 import { createAccount } from '../../support/accounts.ts'
 import { countRoundTrips, type CountingDatabase, type ObservedStatement } from '../../support/counting-database.ts'
 import { at, T0, DAY_SECONDS } from '../../support/clock.ts'
@@ -126,12 +127,18 @@ async function openSession(worker: TestWorker, guid: string) {
 /** How the purge of a table finds its rows, and those of accounts whose owners left. */
 function planOf(table: Table): readonly string[] {
   const asksForUsers = table === 'sessions' || table === 'notifications'
+  const asked = [
+    ...(asksForUsers ? ['SEARCH users USING INTEGER PRIMARY KEY (rowid=?)'] : []),
+    ...(table === 'notifications'
+      ? ['SEARCH registrations USING COVERING INDEX sqlite_autoindex_registrations_1 (id=?)']
+      : []),
+  ]
   return [
     `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid=?)`,
-    `LIST SUBQUERY ${asksForUsers ? 6 : 5}`,
+    `LIST SUBQUERY ${5 + asked.length}`,
     `SEARCH ${table} USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)`,
     ...[1, 2, 3, 4].flatMap((i) => [`SCALAR SUBQUERY ${i}`, `SEARCH ${table}`]),
-    ...(asksForUsers ? ['CORRELATED SCALAR SUBQUERY 5', 'SEARCH users USING INTEGER PRIMARY KEY (rowid=?)'] : []),
+    ...asked.flatMap((search, i) => [`CORRELATED SCALAR SUBQUERY ${5 + i}`, search]),
   ]
 }
 
@@ -450,6 +457,28 @@ describe('what leaves, and when', () => {
     expect(await count('attempts')).toBe(1)
     await purgeAt(2 * DAY_SECONDS + 500)
     expect(await count('attempts')).toBe(0)
+  })
+
+  test('the mails that asked to confirm an address, once it has an account or its registration is forgotten', async () => {
+    const asked = [crypto.randomUUID(), crypto.randomUUID()].map((name) => `${name}@example.com`)
+    const [email = '', stranger = ''] = asked
+    const mails = async () => (await Promise.all(asked.map(mailsTo))).map(({ length }) => length)
+    await register(email)
+    await register(email)
+    await register(stranger)
+    await env.DB.prepare('UPDATE notifications SET sent_at = ?').bind(T0).run()
+    await purgeAll()
+    expect(await mails()).toEqual([2, 1])
+    await confirm(await linkTo(email, 'confirm_address', 'confirm'))
+    await purgeAll()
+    expect(await mails()).toEqual([0, 1])
+
+    await purgeAt(2 * DAY_SECONDS - 1)
+    expect(await mails()).toEqual([0, 1])
+    // A run finds the registration gone that an earlier one deleted.
+    await purgeAt(2 * DAY_SECONDS)
+    await purgeAll()
+    expect(await mails()).toEqual([0, 0])
   })
 
   test('at once the ended sessions of an account whose owner left, and its mails once they are sent or given up', async () => {
