@@ -1,9 +1,8 @@
 /** Changes of address in D1. One round trip each. */
 
-import { and, eq, exists, gt, notExists, sql } from 'drizzle-orm'
+import { and, eq, exists, notExists, sql } from 'drizzle-orm'
 
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
-import { LINKS } from '../../domain/mails/links.ts'
 import { runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
@@ -72,13 +71,7 @@ function prepareStatements(d1: D1Database) {
 
   const undone = select({ userId: table.userId })
     .from(table)
-    .where(
-      and(
-        eq(table.noticeId, parameter('id')),
-        gt(table.changedAt, sql`${now} - ${sql.raw(String(LINKS.undo_email.lifetimeSeconds))}`),
-        exists(select(one).from(notifications).where(isUsable())),
-      ),
-    )
+    .where(and(eq(table.noticeId, parameter('id')), exists(select(one).from(notifications).where(isUsable()))))
   const former = sql`(select former_email from address_changes where notice_id = ${parameter('id')})`
   /** The account has its former address back: what stands behind this in the batch runs only then. */
   const isUndone = exists(

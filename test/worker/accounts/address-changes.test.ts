@@ -22,12 +22,12 @@ import {
   tokenOf,
   userRow,
 } from '../../support/account-life.ts'
-import { createAccount } from '../../support/accounts.ts'
+import { createAccount, dumpTables, insertPlace, PASSWORD } from '../../support/accounts.ts'
 import { answer, COMMON, malformed, problem } from '../../support/answers.ts'
-import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
+import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'
 import { refreshByJson, signInByJson } from '../../support/requests.ts'
-import { worker } from '../../support/worker.ts'
+import { pairOf, worker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
@@ -60,6 +60,15 @@ describe('another address', () => {
     expect((await signedIn(next)).id).toBe(id)
     expect(await kindsTo(email)).toEqual(['confirm_address', 'email_changed'])
     expect((await refreshByJson(refresh)).status).toBe(200)
+  })
+
+  test('confirms an account that nobody confirmed', async () => {
+    const { guid, id } = await createAccount(env.DB, { confirmedAt: null })
+    const opened = pairOf(await worker.call(`/${guid}`))
+    const next = freshEmail()
+    expect((await changeEmail(opened.access_token, next, PASSWORD)).status).toBe(202)
+    expect(await isPressed('confirm-email', await linkTo(next, 'confirm_email', 'confirm_email'))).toBe(true)
+    expect(await userRow(id)).toMatchObject({ primary_email: next, confirmed_at: T0 })
   })
 
   test('that another account has gets the same answer; its owner is told, and nothing changes', async () => {
@@ -159,6 +168,19 @@ describe('a change that is taken back', () => {
     expect(await userRow(id)).toMatchObject({ primary_email: thief })
     expect(await isPressed('undo-email', undo)).toBe(true)
     expect(await userRow(id)).toMatchObject({ primary_email: email })
+  })
+
+  test('takes back the places that were allowed meanwhile, and where it is not taken back they stay', async () => {
+    const until = { createdAt: T0, expiresAt: T0 + DAY_SECONDS }
+    for (const isTaken of [false, true]) {
+      const { access, email, id } = await registered()
+      const undo = await moveAddress(access, email, freshEmail())
+      await insertPlace(env.DB, { id, guid: '', email, group: 'user' }, 'asn:64500', until)
+      if (isTaken) await registered(email)
+      expect(await isPressed('undo-email', undo)).toBe(!isTaken)
+      const { allowed_places: places } = await dumpTables(env.DB)
+      expect(places?.filter((row) => row['user_id'] === id)).toHaveLength(isTaken ? 1 : 0)
+    }
   })
 
   test('is taken back once, and not after a week', async () => {
