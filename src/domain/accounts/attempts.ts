@@ -32,6 +32,11 @@ export const STRANGERS = 'sign_in'
 /** An IPv6 client can have every address of a /56 or a /48. */
 const CLIENT_BITS = { v4: 32, v6: 48 }
 
+/** What of an address is one client, where a client is counted by itself. */
+export function clientNetwork(address: string): string {
+  return networkOf(address, CLIENT_BITS)
+}
+
 /** A row of what failed. `waitsUntil`: from then on the next try counts. */
 export interface CountedFailures {
   readonly topic: string
@@ -66,8 +71,7 @@ export function judge(
 ): Judgement {
   const inARow = counted.filter((row) => Math.max(row.at, row.waitsUntil) > now - ROW_SECONDS)
   const atHome = inARow.filter((row) => row.topic !== STRANGERS).reduce((sum, row) => sum + row.count, 0)
-  const topic =
-    isAtHome && atHome < MAX_FAILURES_AT_HOME ? `${STRANGERS} ${networkOf(address, CLIENT_BITS)}` : STRANGERS
+  const topic = isAtHome && atHome < MAX_FAILURES_AT_HOME ? `${STRANGERS} ${clientNetwork(address)}` : STRANGERS
   const row = inARow.find((one) => one.topic === topic)
   return { topic, failures: row?.count ?? 0, waits: row !== undefined && row.waitsUntil > now }
 }

@@ -10,7 +10,7 @@ import { limitByAccount } from '../places/rate-limits.ts'
 import { seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
 import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
-import { FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
+import { clientNetwork, FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
 import type { PasswordCheck } from './passwords.ts'
 
 /** A place is noted again when it was noted a day ago: most sign-ins write no row for it. */
@@ -40,11 +40,12 @@ export async function tryPassword(
   const now = services.now()
   const email = normalizeEmail(primary_email)
   const [subject, place] = [await subjectOf(email), seenPlaceKey(client)]
+  // By the client, and by nothing that is known of the account: a 429 would tell who has one, and of all clients together it would keep the
+  // owner out.
+  await limitByAccount(services, `${subject} ${clientNetwork(client.address)}`)
   const { account, seenAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn({ email, subject, place })
   const isAtHome = seenAt !== null && seenAt > now - SEEN_PLACE_SECONDS
   const judgement = judge(failures, { address: client.address, isAtHome, now })
-  // By the topic, as failures are, so that a stranger's requests leave the owner's free.
-  await limitByAccount(services, `${subject} ${judgement.topic}`)
   // The password is verified against a decoy where there is no account or no hash.
   const check = await passwords.verify(password, account?.passwordHash ?? null)
   return {

@@ -1,6 +1,6 @@
 /**
- * How often a client may ask for what costs a password's hash or a mail, and anybody for one account. It is a brake on floods, not what keeps
- * a password from being guessed: that is counted in `accounts/attempts.ts`.
+ * How often a client may ask for what costs a password's hash or a mail, and for one account. It is a brake on floods, not what keeps a
+ * password from being guessed: that is counted in `accounts/attempts.ts`.
  */
 
 import { TesseraError } from '../../errors.ts'
@@ -29,7 +29,7 @@ export async function limitByAddress({ rates }: Limited, { address }: Client): P
   if (!(await rates.byAddress(networkOf(address, LINE_BITS)))) throw tooMany('rate of an address')
 }
 
-/** Throws `too_many_requests` where an account is asked for too often, under the key that it is judged by. */
+/** Throws `too_many_requests` where a client asks for an account too often. The key must not tell whether there is that account. */
 export async function limitByAccount({ rates }: Limited, key: string): Promise<void> {
   if (!(await rates.byAccount(key))) throw tooMany('rate of an account')
 }

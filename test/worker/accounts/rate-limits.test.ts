@@ -120,39 +120,65 @@ describe('an address', { timeout: 60_000 }, () => {
 })
 
 describe('an account', { timeout: 60_000 }, () => {
-  test('is asked for 60 times a minute, from all addresses together, and the answer is that of an unknown one', async () => {
+  test('is asked for 60 times a minute by one client, and the answer is that of an unknown one', async () => {
     await withinOneMinute()
     const { email } = await createCheapAccount()
     const stranger = 'asked.for.once@example.com'
+    const ip = freshAddress()
     for (const address of [email, stranger]) {
-      // Each from another address.
+      const json = { primary_email: address, password: 'wrong' }
       const tries = Array.from({ length: LIMITS.account }, () =>
-        limited.call('/auth/token', {
-          method: 'POST',
-          json: { primary_email: address, password: 'wrong' },
-          ip: freshAddress(),
-        }),
+        limited.call('/auth/token', { method: 'POST', json, ip }),
       )
       // oxlint-disable-next-line no-await-in-loop -- the limit of one, then that of the other
       for (const one of await Promise.all(tries)) expect(await answer(one)).toEqual(NO_ACCOUNT)
     }
     const before = await dumpTables(env.DB)
-    const [known, unknown] = [
-      await answer(await signIn(email, { ip: freshAddress() })),
-      await answer(await signIn(stranger, { ip: freshAddress() })),
-    ]
+    const [known, unknown] = [await answer(await signIn(email, { ip })), await answer(await signIn(stranger, { ip }))]
     expect(known).toMatchObject(TOO_MANY)
     expect(unknown).toEqual(known)
     expect(await dumpTables(env.DB)).toEqual(before)
     expect(logged.mock.calls.at(-1)?.[0]).toMatchObject({ cause: 'rate of an account' })
+    // Nobody else is kept out by it.
+    expect((await signIn(email, { ip: freshAddress() })).status).toBe(401)
+  })
+
+  test('is one client with every address of its IPv6 /48', async () => {
+    await withinOneMinute()
+    const json = { primary_email: 'asked.by.a.line@example.com', password: 'wrong' }
+    const tries = Array.from({ length: LIMITS.account }, (_, i) =>
+      limited.call('/auth/token', { method: 'POST', json, ip: `2001:db8:a:${i}::1` }),
+    )
+    for (const { status } of await Promise.all(tries)) expect(status).toBe(401)
+    expect((await signIn(json.primary_email, { ip: '2001:db8:a:ff::1' })).status).toBe(429)
+  })
+
+  test.each([
+    ['in its place', '203.0.113.8', '203.0.113.9'],
+    ['elsewhere, and once in its place', '192.0.2.8', '203.0.113.10'],
+    ['in its place, and once elsewhere', '203.0.113.11', '192.0.2.9'],
+  ])('does not show that there is one: what was asked %s', async (_name, often, once) => {
+    await withinOneMinute()
+    const account = await createCheapAccount()
+    await insertSeenPlace(env.DB, account, '-/203.0.113.0/24', Math.floor(Date.now() / 1000))
+    const asked = async (email: string | null) => {
+      const ask = async (ip: string) =>
+        answer(await limited.call('/auth/token', { method: 'POST', json: { primary_email: email, password: 'x' }, ip }))
+      await Promise.all(Array.from({ length: LIMITS.account }, () => ask(often)))
+      return [await ask(often), await ask(once)]
+    }
+    const known = await asked(account.email)
+    expect(known).toMatchObject([TOO_MANY, NO_ACCOUNT])
+    expect(await asked(`nobody.${often}@example.com`)).toEqual(known)
   })
 
   test('has a limit of its own for its owner, so that strangers do not use it up', async () => {
     await withinOneMinute()
     const account = await createCheapAccount()
     await insertSeenPlace(env.DB, account, '-/203.0.113.0/24', Math.floor(Date.now() / 1000))
-    await Promise.all(Array.from({ length: LIMITS.account + 1 }, () => signIn(account.email, { ip: freshAddress() })))
-    expect((await signIn(account.email, { ip: freshAddress() })).status).toBe(429)
+    const stranger = freshAddress()
+    await Promise.all(Array.from({ length: LIMITS.account + 1 }, () => signIn(account.email, { ip: stranger })))
+    expect((await signIn(account.email, { ip: stranger })).status).toBe(429)
     expect((await signIn(account.email, { ip: '203.0.113.7' })).status).toBe(200)
   })
 })
