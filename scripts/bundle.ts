@@ -32,6 +32,8 @@ export async function bundleModules(entry: string, outdir: string, checkout = ro
     splitting: true,
     format: 'esm',
     minify: true,
+    // Russian as it is: escaped, each of its letters takes six characters.
+    charset: 'utf8',
     metafile: true,
     // For traces of errors in `wrangler dev`; a deploy does not upload them.
     sourcemap: 'linked',

@@ -34,6 +34,7 @@ const LOADED_WHEN_MET = [
   'src/domain/accounts/credentials.ts',
   'src/domain/accounts/address-change.ts',
   'src/http/people/',
+  'src/domain/accounts/password-rules.ts',
   'src/domain/accounts/most-used-passwords.bin',
   'src/domain/accounts/most-used-passwords.ts',
   'src/leaked-passwords.ts',

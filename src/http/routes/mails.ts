@@ -15,7 +15,6 @@ import { type AppEnv, factory } from '../factory.ts'
 import { pageContext } from '../answer/page-context.ts'
 import { pageHeaders } from '../answer/page-headers.ts'
 import { toTesseraError } from '../answer/problem.ts'
-import { readRefusal } from '../answer/refusal.ts'
 import { limitRate } from '../guards/rate-limit.ts'
 import { refuseOtherPages } from '../guards/same-origin.ts'
 import { readForm } from '../request/body.ts'
@@ -93,6 +92,7 @@ function linkRoute<Offer, Choice>(
       } catch (error) {
         // What a person typed was not accepted: the page asks again, and says why.
         if (!(error instanceof TesseraError && error.fields !== undefined)) throw error
+        const { readRefusal } = await import('../answer/refusal.ts')
         return ask(c, loaded, token, readRefusal(c, await pageContext(c), error).fields)
       }
     })
