@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-import { coresOf, isPatterned, MAX_CORE_LENGTH } from '../src/domain/accounts/most-used-passwords.ts'
+import { isPatterned, MAX_CORE_LENGTH, withoutPadding } from '../src/domain/accounts/most-used-passwords.ts'
 
 /** The file that the Worker loads, from the repository's root. */
 export const PACKED_PASSWORDS = 'src/domain/accounts/most-used-passwords.bin'
@@ -19,7 +19,8 @@ export function readPasswords(): readonly string[] {
 
 /**
  * Sorted passwords, each as a byte, how many characters it shares with the one before, and the rest. A password is left out that is
- * common by the others, as `password1` is by `password`. Throws `RangeError` for one that does not fit into that form.
+ * another one with padding, as `password1` is `password`. One that repeats another is not: `starwars` is `starwar` over and over, but
+ * `starwarsstarwars` is not. Throws `RangeError` for one that does not fit into that form.
  */
 export function packPasswords(passwords: readonly string[]): Uint8Array {
   const kept = new Set<string>()
@@ -27,7 +28,7 @@ export function packPasswords(passwords: readonly string[]): Uint8Array {
     if (password.length > MAX_CORE_LENGTH || !/^[!-~]+$/.test(password) || /[A-Z]/.test(password)) {
       throw new RangeError('a password that cannot be packed')
     }
-    if (![...coresOf(password)].some((core) => kept.has(core) || isPatterned(core))) kept.add(password)
+    if (!withoutPadding(password).some((core) => kept.has(core) || isPatterned(core))) kept.add(password)
   }
   const sorted = [...kept].toSorted()
   const parts = sorted.map((password, i) => {

@@ -6,9 +6,11 @@
  * In small letters, a password is common that
  *
  * - is listed, or is made of sequences: three or more of one character, or of neighbours on a keyboard, in the alphabet, in counting;
+ * - is two or three characters over and over;
  * - is such a *core* with padding at its ends, each of at most two pieces: a sequence, signs of one kind, and, unless all are digits,
  *   up to four digits;
- * - is such a core, padded or not, over and over, the last time perhaps in part, and perhaps padded at the end.
+ * - is such a core, padded or not, over and over, the last time perhaps in part, and perhaps padded at the end;
+ * - is any of these as the same keys of a Latin keyboard write it: the list has what Russians chose only as they typed it there.
  */
 
 /** No listed password is longer. */
@@ -16,8 +18,8 @@ export const MAX_CORE_LENGTH = 20
 
 /** Fewer characters in a row are in every second word. */
 const MIN_SEQUENCE_LENGTH = 3
-/** A shorter unit is a run, or one of two characters, of which a longer unit consists. */
-const MIN_UNIT_LENGTH = 3
+/** A shorter unit, over and over, is common whatever it is. */
+const MIN_UNIT_LENGTH = 4
 const MAX_FREE_DIGITS = 4
 
 const KEYBOARDS = [
@@ -25,7 +27,12 @@ const KEYBOARDS = [
   'qwertzuiopasdfghjklyxcvbnm',
   'azertyuiopqsdfghjklmwxcvbn',
   'йцукенгшщзхъфывапролджэячсмитьбю',
+  // Up and down, and from row to row.
+  '1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/',
+  '1q2w3e4r5t6y7u8i9o0p',
+  'q1w2e3r4t5y6u7i8o9p0',
 ]
+const [CYRILLIC_KEYS, LATIN_KEYS] = ['йцукенгшщзхъфывапролджэячсмитьбюё', "qwertyuiop[]asdfghjkl;'zxcvbnm,.`"]
 /** The digits of a keyboard with Shift. */
 const SIGNS = '!@#$%^&*()_+'
 // Counting goes on with 0 after 9, for as long as a password can be.
@@ -37,9 +44,9 @@ type Beside = 'anything' | 'letters'
 
 /** Whether a password, in NFC and within its limits, is common by a list that `packPasswords` made. */
 export function isCommonPassword(list: Uint8Array, password: string): boolean {
-  const text = password.toLowerCase()
-  if (isPatterned(text)) return true
-  const cores = coresOf(text)
+  const typed = password.toLowerCase()
+  if (isPatterned(typed)) return true
+  const cores = new Set([typed, onLatinKeys(typed)].flatMap((text) => [...coresOf(text)]))
   return [...cores].some(isPatterned) || hasAny(list, cores)
 }
 
@@ -49,8 +56,9 @@ export function coresOf(text: string): ReadonlySet<string> {
   return new Set([text, ...repeated].flatMap(withoutPadding))
 }
 
-/** Whether a text is made of sequences alone. */
+/** Whether a text is made of sequences alone, or of two or three characters over and over. */
 export function isPatterned(text: string): boolean {
+  if (/^(..|...)\1+$/su.test(text)) return true
   const reached = [0]
   for (let end = MIN_SEQUENCE_LENGTH; end <= text.length; end++) {
     if (reached.some((start) => isSequence(text.slice(start, end)))) reached.push(end)
@@ -72,6 +80,10 @@ function hasAny(list: Uint8Array, cores: ReadonlySet<string>): boolean {
   return false
 }
 
+function onLatinKeys(text: string): string {
+  return text.replace(/[а-яё]/gu, (letter) => LATIN_KEYS[CYRILLIC_KEYS.indexOf(letter)] ?? letter)
+}
+
 /** What a text repeats at least in part: nothing, or the shortest such unit. */
 function unitOf(text: string): readonly string[] {
   for (let length = MIN_UNIT_LENGTH; length < text.length; length++) {
@@ -80,7 +92,8 @@ function unitOf(text: string): readonly string[] {
   return []
 }
 
-function withoutPadding(text: string): readonly string[] {
+/** What is left of a text without padding at its ends, and with it. */
+export function withoutPadding(text: string): readonly string[] {
   const before = [...paddingLengths(reversed(text))]
   const behind = [...paddingLengths(text)]
   return before.flatMap(([start, left]) =>

@@ -98,6 +98,17 @@ describe('common is', () => {
     ['iloveyou iloveyou'],
     ['dragondragondragon!!'],
     ['christopherchristopher1999'],
+    // Listed, and a shorter one over and over as well.
+    ['starwarsstarwars'],
+    // A few characters, over and over.
+    ['ababababababababab'],
+    ['abababababababa'],
+    ['1!1!1!1!1!1!1!1!'],
+    ['x7kx7kx7kx7kx7k'],
+    ['x7kx7kx7kx7k!!!!2024'],
+    // On a Latin keyboard, these are in the list.
+    ['пароль123456789'],
+    ['Парольпароль2024'],
     // Padded.
     ['password1234567'],
     ['Password123456!'],
@@ -134,6 +145,10 @@ describe('common is', () => {
     ['111222333444555'],
     ['111222333444555666777888999000aaabbbcccddd'],
     ['qweasdzxcrtyfgh'],
+    ['1q2w3e4r5t6y7u8i'],
+    ['q1w2e3r4t5y6u7i8'],
+    ['zaq12wsxcde34rfv'],
+    ['1qaz@wsx3edc4rfv5tgb'],
     ['abc123abc123abc'],
     ['abcdefgh12345678'],
     ['1234567890123!'],
@@ -178,6 +193,8 @@ describe('not common is', () => {
     ['vqzvqzxvqzvqzxk'],
     ['日本語のながいパスワードです'],
     ['tarmac-owl-vivid'],
+    ['x7kqx7kqx7kqx7kq'],
+    ['семь тихих цапель'],
   ])('%j', (password) => {
     expect(isCommon(password)).toBe(false)
   })
