@@ -71,10 +71,14 @@ export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
   'account-home': (context) => renderAccount(context, { email: EMAIL, language: context.language, news: undefined }),
   'account-home-done': (context) =>
     renderAccount(context, { email: EMAIL, language: 'ru', news: context.words.accountPages.news.language }),
-  'account-password': (context) => renderChange(context, 'password', { isAgain: false, refusal: NOTHING_REFUSED }),
-  'account-password-again': (context) => renderChange(context, 'password', { isAgain: true, refusal: NOTHING_REFUSED }),
-  'account-email': (context) => renderChange(context, 'email', { isAgain: false, refusal: NOTHING_REFUSED }),
-  'account-leave': (context) => renderChange(context, 'leave', { isAgain: false, refusal: NOTHING_REFUSED }),
+  'account-password': (context) =>
+    renderChange(context, 'password', { owner: EMAIL, isAgain: false, refusal: NOTHING_REFUSED }),
+  'account-password-again': (context) =>
+    renderChange(context, 'password', { owner: EMAIL, isAgain: true, refusal: NOTHING_REFUSED }),
+  'account-email': (context) =>
+    renderChange(context, 'email', { owner: EMAIL, isAgain: false, refusal: NOTHING_REFUSED }),
+  'account-leave': (context) =>
+    renderChange(context, 'leave', { owner: EMAIL, isAgain: false, refusal: NOTHING_REFUSED }),
   'account-sessions': (context) =>
     renderSessions(context, {
       sessions: [HOME, AWAY],

@@ -51,6 +51,15 @@ export function field({ name, type, label, autocomplete, hint, error, value, max
   }${error === undefined ? '' : html`<p class="error" id="${errorId}">${error}</p>`}</div>`
 }
 
+/**
+ * Whose password a form asks for, where nobody has to type that: password managers fill in, and keep, the password of this account, and
+ * take no other field for its name. It is not shown, and not read.
+ */
+export function ownerField(email: string | null): Html | '' {
+  if (email === null) return ''
+  return html`<input type="text" name="username" value="${email}" autocomplete="username" readonly hidden/>`
+}
+
 /** A box to tick. `label` may have markup. */
 export function checkbox(name: string, label: Html | string): Html {
   return html`<label class="check"><input type="checkbox" name="${name}" value="yes"/><span>${label}</span></label>`

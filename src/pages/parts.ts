@@ -3,7 +3,7 @@
 import { html } from 'hono/html'
 
 import type { Language } from '../domain/language.ts'
-import { PAGE_PATHS } from '../domain/page-paths.ts'
+import { type PageName, PAGE_PATHS } from '../domain/page-paths.ts'
 import { breakableParts } from '../domain/places/names.ts'
 import type { Detail } from '../words/details.ts'
 import type { Html, PageContext } from './layout.ts'
@@ -11,10 +11,10 @@ import type { Html, PageContext } from './layout.ts'
 /** `main`: what most people come for. `other`: the other answer. `danger`: it takes something away. */
 export type ButtonKind = 'main' | 'other' | 'danger'
 
-/** A button that sends the form around it. `name` and `value` tell several of one form apart. */
-export function button(label: string, kind: ButtonKind = 'main', field?: { name: string; value: string }): Html {
-  const named = field === undefined ? '' : html` name="${field.name}" value="${field.value}"`
-  return html`<button type="submit"${classOf(kind)}${named}>${label}</button>`
+/** A button that sends the form around it. `describedBy`: the id of what tells it from others that say the same. */
+export function button(label: string, kind: ButtonKind = 'main', describedBy?: string): Html {
+  const described = describedBy === undefined ? '' : html` aria-describedby="${describedBy}"`
+  return html`<button type="submit"${classOf(kind)}${described}>${label}</button>`
 }
 
 /** One button of several of which one is chosen, which is said as well as shown. Its label is in a language of its own. */
@@ -54,6 +54,12 @@ export function paragraphs(texts: readonly string[]): Html {
 export function wayOn({ brand, words, pathOf }: PageContext, kind: 'main' | 'other' = 'main'): Html {
   if (brand.url !== undefined) return linkButton(brand.url, words.wayOn.app(brand.name), kind)
   return linkButton(pathOf(PAGE_PATHS.account), words.wayOn.account, kind)
+}
+
+/** A button that leads to a page, and says what is done there where its name does not. */
+export function pageButton({ words, pathOf }: PageContext, name: PageName, kind: 'main' | 'other' = 'main'): Html {
+  const labels: Readonly<Partial<Record<PageName, string>>> = words.toPage
+  return linkButton(pathOf(PAGE_PATHS[name]), labels[name] ?? words.pages[name], kind)
 }
 
 /** Loads the page itself once more; what was sent to it is not sent again. */

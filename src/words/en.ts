@@ -93,6 +93,8 @@ export const en = {
   toPage: {
     forgot: 'Choose a new password',
     forgotNotMe: 'That was not me: choose a new password',
+    resend: 'Send the mail again',
+    sessions: 'Look at your sessions',
     sign_in: 'Sign in',
   },
 

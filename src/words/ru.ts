@@ -102,6 +102,8 @@ export const ru: Words = {
   toPage: {
     forgot: 'Задать новый пароль',
     forgotNotMe: 'Это не я: задать новый пароль',
+    resend: 'Отправить письмо ещё раз',
+    sessions: 'Открыть список сеансов',
     sign_in: 'Войти',
   },
 

@@ -64,7 +64,7 @@ const WAY_ON = `
 
 const INSTEAD = `
   - paragraph: To see where you are signed in, and to end sessions, sign in and look at your sessions.
-  - link "Sessions and places":
+  - link "Look at your sessions":
     - /url: /account/sessions${WAY_ON}`
 
 /** What a screen reader is told of each page. Ending all sessions comes last: it voids the other link. */

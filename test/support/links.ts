@@ -233,7 +233,7 @@ const ACCOUNT = '<div class="buttons"><a class="button" href="/account">Go to yo
 
 const INSTEAD =
   '<p>To see where you are signed in, and to end sessions, sign in and look at your sessions.</p>' +
-  '<div class="buttons"><a class="button" href="/account/sessions">Sessions and places</a>' +
+  '<div class="buttons"><a class="button" href="/account/sessions">Look at your sessions</a>' +
   '<a class="button other" href="/account">Go to your account</a></div>'
 
 export const DONE_PAGES = {

@@ -20,14 +20,14 @@ const HEADERS = Object.entries({
 })
 
 /** What the policy of a page depends on: a deployment that cannot start has none of it. */
-type Shown = Pick<Settings, 'app' | 'returnOrigins'>
+type Shown = Pick<Settings, 'app' | 'returnOrigins' | 'signInUrl'>
 
 /** Sets them, and `c.var.nonce`, which the page's own style carries. For pages whose forms are answered here. */
 export const pageHeaders = pageHeadersWith(() => [])
 
 /** The same, for pages whose forms may be answered by a redirect to where people go on to: Chromium takes that for an action of the form. */
-export const leadingPageHeaders = pageHeadersWith(({ app, returnOrigins }) => [
-  ...(app.url === undefined ? [] : [new URL(app.url).origin]),
+export const leadingPageHeaders = pageHeadersWith(({ app, returnOrigins, signInUrl }) => [
+  ...[app.url, signInUrl].flatMap((url) => (url !== undefined && URL.canParse(url) ? [new URL(url).origin] : [])),
   ...returnOrigins,
 ])
 

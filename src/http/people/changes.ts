@@ -57,7 +57,9 @@ function changePage<Schema extends z.ZodMiniType>(name: ChangePageName, { schema
       const visitor = await requireVisitor(c)
       if (visitor instanceof Response) return visitor
       const isAgain = c.req.query(AGAIN) !== undefined
-      return c.html(renderChange(await pageContext(c), name, { isAgain, refusal: NOTHING_REFUSED }))
+      return c.html(
+        renderChange(await pageContext(c), name, { owner: visitor.account.email, isAgain, refusal: NOTHING_REFUSED }),
+      )
     },
     async submit(c: Context<AppEnv>): Promise<Response> {
       const visitor = await requireVisitor(c)
@@ -68,7 +70,8 @@ function changePage<Schema extends z.ZodMiniType>(name: ChangePageName, { schema
           await change(c, visitor, typed, await readTimedCaller(c))
           return c.redirect(pathOf(next), 303)
         },
-        render: (context, refusal, typed) => renderChange(context, name, { typed, isAgain: false, refusal }),
+        render: (context, refusal, typed) =>
+          renderChange(context, name, { owner: visitor.account.email, typed, isAgain: false, refusal }),
       })
     },
   }

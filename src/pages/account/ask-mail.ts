@@ -5,7 +5,7 @@ import { html } from 'hono/html'
 import { type PageName, PAGE_PATHS } from '../../domain/page-paths.ts'
 import type { Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { buttons, linkButton, paragraphs } from '../parts.ts'
+import { buttons, pageButton, paragraphs } from '../parts.ts'
 import { emailField, newPasswordField } from './fields.ts'
 import { renderForm, type Typed } from './forms.ts'
 
@@ -43,10 +43,7 @@ export function renderAskMail(context: PageContext, name: MailPageName, refusal:
 
 /** The page afterwards: it says the same whether or not there is a mail. */
 export function renderMailAsked(context: PageContext, name: MailPageName): Html {
-  const { words, pathOf } = context
-  const { title, texts } = words.accountPages.sent[name]
-  const links = PAGES[name].next.map((page, i) =>
-    linkButton(pathOf(PAGE_PATHS[page]), words.pages[page], i === 0 ? 'main' : 'other'),
-  )
+  const { title, texts } = context.words.accountPages.sent[name]
+  const links = PAGES[name].next.map((page, i) => pageButton(context, page, i === 0 ? 'main' : 'other'))
   return renderPage(context, { title, content: html`${paragraphs(texts)}${buttons(...links)}` })
 }

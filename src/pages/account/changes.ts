@@ -16,6 +16,7 @@ const FIELDS = {
 export type ChangePageName = keyof typeof FIELDS
 
 interface ChangePage extends Pick<FormPage, 'refusal'> {
+  readonly owner: string | null
   readonly typed?: Typed
   /** Whether the form has to be filled in once more, since the session was renewed meanwhile. */
   readonly isAgain: boolean
@@ -24,11 +25,12 @@ interface ChangePage extends Pick<FormPage, 'refusal'> {
 export function renderChange(context: PageContext, name: ChangePageName, page: ChangePage): Html {
   const { words, pathOf } = context
   const { lead, news, submit } = words.accountPages
-  const { typed = {}, isAgain, refusal } = page
+  const { owner, typed = {}, isAgain, refusal } = page
   return renderForm(context, {
     title: words.pages[name],
     news: isAgain ? news.again : undefined,
     lead: lead[name],
+    owner,
     fields: FIELDS[name](context, typed),
     submit: submit[name],
     kind: name === 'leave' ? 'danger' : 'main',

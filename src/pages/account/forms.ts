@@ -2,7 +2,7 @@
 
 import { html } from 'hono/html'
 
-import { errorSummary, type Field, field, type Refusal } from '../fields.ts'
+import { errorSummary, type Field, field, ownerField, type Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
 import { button, type ButtonKind, buttons, hiddenFields, notice, paragraphs } from '../parts.ts'
 
@@ -14,6 +14,8 @@ export interface FormPage {
   /** What happened just now, such as a sign-out. */
   readonly news?: string | undefined
   readonly lead?: readonly string[]
+  /** Whose password is asked for, where no field asks for that. */
+  readonly owner?: string | null
   readonly fields: readonly Omit<Field, 'error'>[]
   readonly hidden?: Readonly<Record<string, string>>
   readonly submit: string
@@ -25,7 +27,7 @@ export interface FormPage {
 
 /** A page with a form, and what was refused of it before. */
 export function renderForm(context: PageContext, page: FormPage): Html {
-  const { title, news, lead = [], hidden = {}, submit, kind = 'main', others = [], refusal } = page
+  const { title, news, lead = [], hidden = {}, owner = null, submit, kind = 'main', others = [], refusal } = page
   const fields = page.fields.map((one): Field => {
     const error = refusal.fields[one.name]
     return error === undefined ? one : { ...one, error }
@@ -38,7 +40,7 @@ export function renderForm(context: PageContext, page: FormPage): Html {
       refusal.form === null ? '' : notice(html`<p>${refusal.form}</p>`, 'bad'),
       errorSummary(context, fields),
       paragraphs(lead),
-      html`<form method="post">${hiddenFields(hidden)}${fields.map(field)}${buttons(button(submit, kind))}</form>`,
+      html`<form method="post">${hiddenFields(hidden)}${ownerField(owner)}${fields.map(field)}${buttons(button(submit, kind))}</form>`,
       links.length === 0 ? '' : html`<ul class="links">${links}</ul>`,
     ]}`,
   })

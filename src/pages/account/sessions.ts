@@ -27,19 +27,20 @@ export function renderSessions(context: PageContext, page: SessionsPage): Html {
   const others = sessions.filter(({ sid }) => sid !== currentSid)
   const time = (seconds: number) => shortTime(seconds, words.locale, timeZone)
 
-  const listed = sessions.map((session) => {
+  const listed = sessions.map((session, i) => {
+    const id = `session-${i + 1}`
     const last = session.visit ?? session
     const device = readDevice(oneLine(last.userAgent))
     const name = device === null ? texts.unknownDevice : words.device(device)
     const isCurrent = session.sid === currentSid
     return {
-      content: html`<p><strong>${name}</strong>${isCurrent ? html` <span class="tag">${texts.current}</span>` : ''}</p><p>${breakable(placeOf(context, last))}</p><p class="quiet">${texts.times(time(session.issuedAt), time(session.createdAt))}</p>`,
-      ...(!isCurrent && { action: buttonForm({ hidden: { end: session.sid } }, button(texts.end, 'other')) }),
+      content: html`<p id="${id}"><strong>${name}</strong>${isCurrent ? html` <span class="tag">${texts.current}</span>` : ''}</p><p>${breakable(placeOf(context, last))}</p><p class="quiet">${texts.times(time(session.issuedAt), time(session.createdAt))}</p>`,
+      ...(!isCurrent && { action: buttonForm({ hidden: { end: session.sid } }, button(texts.end, 'other', id)) }),
     }
   })
   const allowed = places.map((place) => ({
-    content: html`<p>${breakable(placeName(context, place))}</p><p class="quiet">${texts.allowedUntil(time(place.expiresAt))}</p>`,
-    action: buttonForm({ hidden: { place: String(place.id) } }, button(texts.takeBack, 'other')),
+    content: html`<p id="place-${place.id}">${breakable(placeName(context, place))}</p><p class="quiet">${texts.allowedUntil(time(place.expiresAt))}</p>`,
+    action: buttonForm({ hidden: { place: String(place.id) } }, button(texts.takeBack, 'other', `place-${place.id}`)),
   }))
 
   return renderPage(context, {

@@ -4,21 +4,30 @@ import { html } from 'hono/html'
 import type * as z from 'zod/mini'
 
 import { type LinkedNotice, type LinkPurpose, LINKS } from '../../domain/mails/links.ts'
-import { type PageName, PAGE_PATHS } from '../../domain/page-paths.ts'
-import type { Words } from '../../words/en.ts'
+import type { PageName } from '../../domain/page-paths.ts'
 import { describeNotice } from '../../words/details.ts'
 import type { Refusal } from '../fields.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { button, buttons, detailTable, hiddenFields, linkButton, paragraphs, tryAgain, wayOn } from '../parts.ts'
+import {
+  button,
+  buttons,
+  detailTable,
+  hiddenFields,
+  linkButton,
+  pageButton,
+  paragraphs,
+  tryAgain,
+  wayOn,
+} from '../parts.ts'
 
 /** What the page of one link has beyond its words. `Offer` and `Choice` are those of its rule. */
 export interface LinkPage<Offer, Choice> {
   /** Its button takes something away. */
   readonly isDangerous: boolean
   /** What its form asks for beyond the button. */
-  readonly fields: (offer: Offer, context: PageContext, errors: Refusal['fields']) => Html
+  readonly fields: (offer: Offer, context: PageContext, asked: { errors: Refusal['fields']; recipient: string }) => Html
   /** Where its owner has to go on to then; without it, they go where all do. */
-  readonly next?: Exclude<keyof Words['toPage'], 'forgotNotMe'>
+  readonly next?: PageName
   /** What its form sends. */
   readonly Form: z.ZodMiniType<{ readonly token: string; readonly choice: Choice }>
 }
@@ -50,7 +59,7 @@ export function renderAskPage<Offer>(
     content: html`${[
       html`<p>${consequence}</p>`,
       html`<h2>${words.details.happened}</h2>${detailTable(details, context)}`,
-      html`<form method="post">${hiddenFields({ token })}${fields(offer, context, errors)}${buttons(answer, ...otherAnswer)}</form>`,
+      html`<form method="post">${hiddenFields({ token })}${fields(offer, context, { errors, recipient: notice.recipient })}${buttons(answer, ...otherAnswer)}</form>`,
     ]}`,
   })
 }
@@ -61,9 +70,8 @@ export function renderDonePage(
   purpose: LinkPurpose,
   context: PageContext,
 ): Html {
-  const { words, pathOf } = context
-  const { done, afterwards } = words.linkPages[purpose]
-  const onwards = next === undefined ? wayOn(context) : linkButton(pathOf(PAGE_PATHS[next]), words.toPage[next])
+  const { done, afterwards } = context.words.linkPages[purpose]
+  const onwards = next === undefined ? wayOn(context) : pageButton(context, next)
   return renderPage(context, {
     title: done,
     content: html`${paragraphs(afterwards)}${buttons(onwards)}`,
@@ -82,12 +90,10 @@ const INSTEAD = {
 
 /** Why a link does nothing, and what to do instead. */
 export function renderFailedPage(reason: 'used' | 'not_valid', purpose: LinkPurpose, context: PageContext): Html {
-  const { words, pathOf } = context
+  const { words } = context
   const { used, notValid, instead } = words.failedLink
   const { title, advice } = reason === 'used' ? used : notValid(words.duration(LINKS[purpose].lifetimeSeconds))
-  const pages = INSTEAD[purpose].map((name, i) =>
-    linkButton(pathOf(PAGE_PATHS[name]), words.pages[name], i === 0 ? 'main' : 'other'),
-  )
+  const pages = INSTEAD[purpose].map((name, i) => pageButton(context, name, i === 0 ? 'main' : 'other'))
   return renderPage(context, {
     title,
     content: html`${paragraphs([advice, instead[purpose]])}${buttons(...pages, wayOn(context, 'other'))}`,

@@ -65,6 +65,12 @@ function leadsTo(response: Response) {
   return [response.status, response.headers.get('Location')]
 }
 
+/** Where the form of the sign-in may lead to, under this `SIGN_IN_URL`. */
+async function formAction(SIGN_IN_URL: string) {
+  const { headers } = await go('/account/sign-in', {}, startWorker({ SIGN_IN_URL }))
+  return headers.get('Content-Security-Policy')?.match(/form-action[^;]*/)?.[0]
+}
+
 /** Which languages the page of the account marks as that of its mails. */
 async function chosenLanguages() {
   return (await textOf(await go('/account'))).match(/(?<=aria-current="true">)[^<]+/g)
@@ -230,6 +236,23 @@ describe('a page of an account', () => {
     )
   })
 
+  test('tells a password manager whose password it asks for', async () => {
+    const { email } = await signIn()
+    const owner = `<input type="text" name="username" value="${email}" autocomplete="username" readonly hidden/>`
+    for (const page of ['password', 'email', 'leave']) {
+      expect(await textOf(await go(`/account/${page}`))).toContain(owner)
+      expect(await textOf(await send(`/account/${page}`, {}))).toContain(owner)
+    }
+    await send('/account/forgot', { primary_email: email })
+    const token = await linkTo(email, 'reset_password', 'reset_password')
+    expect(await textOf(await go(`/links/reset-password?token=${token}`))).toContain(owner)
+  })
+
+  test('may send a form on to SIGN_IN_URL, where its session is over', async () => {
+    expect(await formAction('https://app.example.com/login')).toBe("form-action 'self' https://app.example.com")
+    expect(await formAction('/account/sign-in')).toBe("form-action 'self'")
+  })
+
   test('has every address below BASE_PATH', async () => {
     const by = startWorker({ BASE_PATH: '/auth-service' })
     const { email } = await registered()
@@ -327,6 +350,10 @@ describe('sessions and places', () => {
     const text = await textOf(await go('/account/sessions'))
     expect(text.match(/<li>/g)).toHaveLength(4)
     expect(text.match(/class="tag"/g)).toHaveLength(1)
+    // Buttons that say the same are told apart by what stands beside each.
+    const described = [...text.matchAll(/aria-describedby="([^"]*)"/g)].map(([, id]) => id)
+    expect(new Set(described).size).toBe(3)
+    for (const id of described) expect(text.split(`id="${id}"`)).toHaveLength(2)
 
     const [first, ...rest] = others
     expect(leadsTo(await send('/account/sessions', { end: first?.sid ?? '' }))).toEqual([303, '?done=1'])
@@ -365,14 +392,14 @@ describe('sessions and places', () => {
   })
 })
 
-describe('a link of an account that does nothing any more', () => {
-  /** The pages that its page leads to, and whether it says that it was used. */
-  async function leadsOn(response: Response) {
-    const text = await textOf(response)
-    const buttons = [...text.matchAll(/class="button(?: other)?" href="([^"]*)"/g)].map(([, path]) => path)
-    return [response.status, text.includes('This link was used already'), buttons]
-  }
+/** The pages that its page leads to, and whether it says that it was used. */
+async function leadsOn(response: Response) {
+  const text = await textOf(response)
+  const buttons = [...text.matchAll(/class="button(?: other)?" href="([^"]*)"/g)].map(([, path]) => path)
+  return [response.status, text.includes('This link was used already'), buttons]
+}
 
+describe('a link of an account that does nothing any more', () => {
   test('of a registration leads to the sign-in, and to that mail again', async () => {
     const { email } = await registered()
     const token = await linkTo(email, 'confirm_address', 'confirm')
