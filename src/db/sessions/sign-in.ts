@@ -41,6 +41,7 @@ export function prepareSignInStatements(d1: D1Database) {
     visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
   }
   const isActive = eq(users.isActive, 1)
+  const isOpened = sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
 
   return {
     // `NOT EXISTS`, since `ON CONFLICT DO NOTHING` would write the counter row of AUTOINCREMENT even for a known guid.
@@ -116,13 +117,7 @@ export function prepareSignInStatements(d1: D1Database) {
       d1,
       update(sessions)
         .set(endColumns('replaced'))
-        .where(
-          and(
-            isNamed,
-            isNull(sessions.endedAt),
-            sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`,
-          ),
-        ),
+        .where(and(isNamed, isNull(sessions.endedAt), isOpened)),
     ),
     endOldest: prepare(
       d1,
@@ -134,7 +129,7 @@ export function prepareSignInStatements(d1: D1Database) {
       d1,
       update(users)
         .set({ passwordHash: parameter('rehash'), updatedAt: parameter('now') })
-        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))),
+        .where(and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')), isOpened)),
     ),
   }
 }

@@ -72,7 +72,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const verified = { userId: id, passwordHash }
       const { subject, topic } = judged
       const open = signIns.openForPassword.bind({ ...verified, ...values, subject, topic, ...clientValues(client) })
-      const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now })
+      const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now, openedSid: session.sid })
       // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
       const [opened, waiting, told] = await runBatch(d1, [
         open,

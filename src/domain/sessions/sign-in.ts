@@ -66,6 +66,10 @@ export async function signInByPassword(
     throw new TesseraError('no_active_account', { cause })
   }
 
+  // Another hash takes time: before it, a try whose wait began meanwhile is refused, as late as one of a wrong password.
+  if (check.outdated && (await services.attempts.hasToWait({ ...tried, now: services.now() }))) {
+    throw new TesseraError('no_active_account', { cause: 'waiting' })
+  }
   const rehash = check.outdated ? await rehashed(services, credentials.password) : null
   const session = await newSession(services, caller)
   const notice = noticeOf(services, tried, account.id, session, caller.issuer)

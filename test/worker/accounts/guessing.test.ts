@@ -4,11 +4,11 @@
  */
 
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 
-import { dumpTables, emptyTables, insertSeenPlace, PASSWORD } from '../../support/accounts.ts'
+import { dumpTables, emptyTables, HASHES, insertSeenPlace, PASSWORD } from '../../support/accounts.ts'
 import { answer, describeAccount, granted, NO_ACCOUNT } from '../../support/answers.ts'
-import { createCheapAccount, startCheapWorker } from '../../support/cheap-passwords.ts'
+import { cheapPasswords, createCheapAccount, startCheapWorker } from '../../support/cheap-passwords.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { keepLog } from '../../support/log.ts'
@@ -198,8 +198,48 @@ describe('tries at once from places of the owner', () => {
   })
 })
 
-/** A database whose second round trip waits until the test lets it go. */
-function gateBehindFirstTrip() {
+describe('the right password of an imported account, whose hash is outdated', () => {
+  /** PBKDF2 of `PASSWORD`. */
+  const imported = () => createCheapAccount({ passwordHash: HASHES.pbkdf2Sha256 })
+  const hashOf = (id: number) =>
+    env.DB.prepare('select password_hash from users where id = ?').bind(id).first(`password_hash`)
+
+  test('costs no other hash where the wait began meanwhile, by which time would tell it', async () => {
+    const { email, id } = await imported()
+    const gate = gateBehindFirstTrip()
+    const counting = countRoundTrips(gate.database)
+    const hashed = vi.fn(cheapPasswords().hash)
+    const late = startCheapWorker({ DB: counting.database }, { passwords: { ...cheapPasswords(), hash: hashed } })
+    const right = signIn(email, PASSWORD, {}, late)
+    await gate.reached
+    await fail(email, 10)
+    gate.open()
+
+    expect(await answer(await right)).toEqual(NO_ACCOUNT)
+    expect(hashed).not.toHaveBeenCalled()
+    expect(counting.roundTrips()).toBe(2)
+    expect(counting.statements().reduce((sum, { rowsWritten }) => sum + rowsWritten, 0)).toBe(1)
+    expect(await hashOf(id)).toBe(HASHES.pbkdf2Sha256)
+  })
+
+  test('replaces no hash where the wait began while the other one was made', async () => {
+    const { email, id } = await imported()
+    const gate = gateBehindFirstTrip(3)
+    const right = signIn(email, PASSWORD, {}, startCheapWorker({ DB: gate.database }))
+    await gate.reached
+    await fail(email, 10)
+    gate.open()
+
+    expect(await answer(await right)).toEqual(NO_ACCOUNT)
+    expect(await hashOf(id)).toBe(HASHES.pbkdf2Sha256)
+    at(60)
+    expect((await signIn(email)).status).toBe(200)
+    expect(await hashOf(id)).toMatch(/^\$argon2id\$/)
+  })
+})
+
+/** A database whose second round trip, or that one, waits until the test lets it go. */
+function gateBehindFirstTrip(gated = 2) {
   const [reached, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let trips = 0
   const database = new Proxy(env.DB, {
@@ -209,7 +249,7 @@ function gateBehindFirstTrip() {
       if (name !== 'batch') return member.bind(target)
       return async (statements: D1PreparedStatement[]) => {
         trips += 1
-        if (trips === 2) {
+        if (trips === gated) {
           reached.resolve()
           await opened.promise
         }

@@ -320,14 +320,13 @@ test.each([
     jti: crypto.randomUUID(),
     replaced: [{ sid: old.sid, userId: verified.id, guid: verified.guid }],
   }
-  const rehash = change.startsWith('password') ? 'rehashed' : null
   const judged = {
     ...JUDGED,
     failures: 3,
     place: '-/198.51.100.0/24',
     notice: { ...JUDGED.notice, userId: verified.id, dedupeKey: 'new_sign_in:another' },
   }
-  expect(await store.openForPassword(verified, rehash, session, judged)).toBe('changed')
+  expect(await store.openForPassword(verified, 'rehashed', session, judged)).toBe('changed')
 
   expect(await env.DB.prepare('select 1 from sessions where sid = ?').bind(session.sid).first()).toBeNull()
   expect(await readHash()).toEqual(before)

@@ -49,11 +49,11 @@ describe('signing in', () => {
 
   test.each(FAULTS)('by password is a 503 when D1 fails %s, and goes well the next time', async (fault) => {
     const rig = rigs[0]
-    // An outdated hash, so that the batch also replaces it.
+    // An outdated hash, so that the batch also replaces it; a look whether the sign-in waits comes before.
     const account = await createAccount(env.DB, { passwordHash: HASHES.weakArgon2id })
     const signIn = () =>
       rig.call('/auth/token', { method: 'POST', json: { primary_email: account.email, password: PASSWORD } })
-    rig.d1.fail(null, fault)
+    rig.d1.fail(null, null, fault)
     await expectUnavailable(await signIn(), 'json')
     const wasReplaced = (await hashOf(account)) !== HASHES.weakArgon2id
     expect(wasReplaced).toBe(fault === 'after')
