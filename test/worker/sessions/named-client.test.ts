@@ -6,6 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
+import { GOOD_PASSWORD } from '../../support/account-life.ts'
 import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { answer, BLOCKED, DONE, FORBIDDEN, NOT_AUTHENTICATED, problem } from '../../support/answers.ts'
 import { stopClock } from '../../support/clock.ts'
@@ -226,6 +227,27 @@ describe('without the service key', () => {
     expect((await worker.call('/auth/sessions', { ip: HOME, headers })).status).toBe(200)
     const thief = { ip: ELSEWHERE, headers: { ...onBehalfOf(HOME), ...bearer(access) } }
     expect(await answer(await worker.call('/auth/sessions', thief))).toEqual(BLOCKED)
+  })
+
+  test.each([
+    ['POST', '/auth/password', { current_password: 'wrong', new_password: GOOD_PASSWORD }],
+    ['POST', '/auth/email', { password: 'wrong', new_email: 'next@example.com' }],
+    ['DELETE', '/auth/me', { password: 'wrong' }],
+  ] as const)('nor where an account is changed: %s %s', async (method, path, json) => {
+    const { access } = await open(undefined, { ip: HOME })
+    const change = (ip: string, named: string) =>
+      worker.call(path, { method, json, ip, headers: { ...onBehalfOf(named), ...bearer(access) } })
+    expect(await (await change(HOME, ELSEWHERE)).json()).toMatchObject({ status: 400, code: 'password_not_valid' })
+    expect(await answer(await change(ELSEWHERE, HOME))).toEqual(BLOCKED)
+  })
+
+  test.each([
+    ['POST', '/auth/register', { primary_email: 'a@example.com', password: GOOD_PASSWORD }],
+    ['POST', '/auth/confirm/resend', { primary_email: 'a@example.com' }],
+    ['POST', '/auth/password/forgot', { primary_email: 'a@example.com' }],
+  ] as const)('a wrong key asks for no mail: %s %s', async (method, path, json) => {
+    const headers = { ...onBehalfOf(HOME), ...bearer('wrong') }
+    expect(await answer(await worker.call(path, { method, json, headers }))).toEqual(FORBIDDEN)
   })
 
   test.each([
