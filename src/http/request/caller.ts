@@ -6,17 +6,31 @@ import type { Caller, TimedCaller } from '../../domain/caller.ts'
 import type { AppEnv } from '../factory.ts'
 import { hasServiceKey } from './bearer.ts'
 import { readClient } from './client.ts'
-import { readNamedClient, requireNamedClient } from './named-client.ts'
+import { readNamedClient, readNamedClientOrNull, requireNamedClient } from './named-client.ts'
 
 /** Who asks. Throws as `readClient` and `readNamedClient` do. */
 export async function readCaller(c: Context<AppEnv>): Promise<Caller> {
   return { client: (await readNamedClient(c)) ?? readClient(c), issuer: readIssuer(c) }
 }
 
-/** The same, where the time of the answer must not tell what was done. */
+/** The same, where a bearer token may be an access token instead: see `readNamedClientOrNull`. */
+export async function readOwner(c: Context<AppEnv>): Promise<Caller> {
+  return { client: (await readNamedClientOrNull(c)) ?? readClient(c), issuer: readIssuer(c) }
+}
+
+/** As `readCaller`, where the time of the answer must not tell what was done. */
 export async function readTimedCaller(c: Context<AppEnv>): Promise<TimedCaller> {
+  return timed(c, await readCaller(c))
+}
+
+/** As `readOwner`, in the same way. */
+export async function readTimedOwner(c: Context<AppEnv>): Promise<TimedCaller> {
+  return timed(c, await readOwner(c))
+}
+
+function timed(c: Context<AppEnv>, caller: Caller): TimedCaller {
   return {
-    ...(await readCaller(c)),
+    ...caller,
     afterwards(work) {
       c.executionCtx.waitUntil(work)
     },

@@ -18,7 +18,7 @@ import { limitRate } from '../guards/rate-limit.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
 import { authenticateOwner } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
-import { readTimedCaller } from '../request/caller.ts'
+import { readTimedCaller, readTimedOwner } from '../request/caller.ts'
 import { clearPair } from '../request/cookies.ts'
 import { readLanguage, readTimeZone } from '../request/language.ts'
 
@@ -65,19 +65,19 @@ export const accountRoutes = factory
   .post('/password', refuseCrossOrigin, limitRate, async (c) => {
     const [{ changePassword }, { ChangePasswordRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const passwords = await readJson(c, ChangePasswordRequest)
-    await changePassword(c.env, await authenticateSession(c), passwords, await readTimedCaller(c))
+    await changePassword(c.env, await authenticateSession(c), passwords, await readTimedOwner(c))
     return c.body(null, 204)
   })
   .post('/email', refuseCrossOrigin, limitRate, async (c) => {
     const [{ requestAddressChange }, { ChangeEmailRequest }] = await Promise.all([loadAddressChange(), loadContract()])
     const change = await readJson(c, ChangeEmailRequest)
-    await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedCaller(c))
+    await requestAddressChange(c.env, await authenticateSession(c), change, await readTimedOwner(c))
     return c.json(ACCEPTED, 202)
   })
   .delete('/me', refuseCrossOrigin, limitRate, async (c) => {
     const [{ leave }, { LeaveRequest }] = await Promise.all([loadCredentials(), loadContract()])
     const { password } = await readJson(c, LeaveRequest)
-    await leave(c.env, await authenticateSession(c), password, await readTimedCaller(c))
+    await leave(c.env, await authenticateSession(c), password, await readTimedOwner(c))
     clearPair(c)
     return c.body(null, 204)
   })
