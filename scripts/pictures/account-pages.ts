@@ -57,6 +57,8 @@ export const ACCOUNT_PAGES: Readonly<Record<string, Render>> = {
       email: EMAIL,
       refusal: { fields: {}, form: context.words.accountPages.problems.noAccount },
     }),
+  'account-sign-in-blocked': (context) =>
+    renderSignIn(context, { ...SIGN_IN, news: context.words.accountPages.news.blocked, refusal: NOTHING_REFUSED }),
   'account-register': (context) => renderAskMail(context, 'register', NOTHING_REFUSED),
   'account-register-refused': (context) => {
     const { problems, rules } = context.words.accountPages

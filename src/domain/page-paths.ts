@@ -14,4 +14,7 @@ export const PAGE_PATHS = {
   sign_out: '/account/sign-out',
 } as const
 
+/** What the page to sign in on is told in `?done=` about a session that was blocked as it moved. */
+export const BLOCKED = 'blocked'
+
 export type PageName = Exclude<keyof typeof PAGE_PATHS, 'sign_out'>

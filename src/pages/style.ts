@@ -22,10 +22,10 @@ main{padding-top:clamp(1rem,4vw,2rem);padding-bottom:2.5rem}
 h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25;text-wrap:balance}
 h2{margin:2rem 0 .5rem;font-size:1.0625rem}
 a{color:var(--action)}
-table{width:100%;table-layout:fixed;margin:.5rem 0 1.5rem;border-collapse:collapse;border-block:1px solid var(--line)}
-th,td{padding:.35rem .75rem .35rem 0;text-align:left;vertical-align:baseline;overflow-wrap:anywhere}
+table{width:100%;font-size:.9375rem;table-layout:fixed;margin:.5rem 0 1.5rem;border-collapse:collapse;border-block:1px solid var(--line)}
+th,td{padding:.35rem .5rem .35rem 0;text-align:left;vertical-align:baseline;overflow-wrap:anywhere}
 th{color:var(--quiet);font-weight:400}
-th[scope=row]{width:7.25rem}
+th[scope=row]{width:6.4rem}
 tr:first-child>*{padding-top:.75rem}
 tr:last-child>*{padding-bottom:.75rem}
 ul{margin:.5rem 0 1.5rem;padding-left:1.25rem}

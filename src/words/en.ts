@@ -374,6 +374,7 @@ export const en = {
       },
     },
     news: {
+      blocked: 'Your session moved to another place, so we blocked it, and told you by mail. Please sign in again.',
       again: 'You were away for a while, so your sign-in was renewed. Please fill this in once more.',
       done: 'That is done.',
       email: 'A mail is on its way to the new address. Follow its link to confirm it.',

@@ -3,7 +3,7 @@
 import type { Context } from 'hono'
 import * as z from 'zod/mini'
 
-import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { BLOCKED, PAGE_PATHS } from '../../domain/page-paths.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { renderSignIn } from '../../pages/account/sign-in.ts'
 import { NOTHING_REFUSED } from '../../pages/fields.ts'
@@ -22,8 +22,13 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
   const to = c.req.query('to')
   if (to !== undefined) requireReturnAddress(c, to)
   const done = c.req.query('done')
-  const { left, signedOut } = context.words.accountPages.news
-  const news = done === 'left' ? left : done === 'signed-out' ? signedOut : undefined
+  const { blocked, left, signedOut } = context.words.accountPages.news
+  const told = new Map([
+    [BLOCKED, blocked],
+    ['left', left],
+    ['signed-out', signedOut],
+  ])
+  const news = done === undefined ? undefined : told.get(done)
   return c.html(renderSignIn(context, { isOpen: isOpen(c), to, news, refusal: NOTHING_REFUSED }))
 }
 

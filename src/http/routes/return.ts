@@ -5,7 +5,7 @@
 
 import type { Context } from 'hono'
 
-import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { BLOCKED, PAGE_PATHS } from '../../domain/page-paths.ts'
 import { isSignInAddress, signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
@@ -127,7 +127,10 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   if (!isOfCookies || signInUrl === undefined) throw thrown
   if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
   logRefusal(thrown, c)
-  return c.redirect(signInAddress(signInUrl, to, ownOrigin(c)), 303)
+  const address = signInAddress(signInUrl, to, ownOrigin(c))
+  // The page here says what happened; others may not know that parameter.
+  const isBlocked = thrown.code === 'location_blocked' && address.startsWith(`${ownSignIn(c)}?`)
+  return c.redirect(isBlocked ? `${address}&done=${BLOCKED}` : address, 303)
 }
 
 /** Where people sign in: `SIGN_IN_URL`, and without it the page for it here, for whoever wants to a page of their account. */
@@ -136,7 +139,12 @@ function signInPlace(c: Context<AppEnv>, to: string): string | undefined {
   const { origin, pathname } = new URL(to, ownOrigin(c))
   const account = `${basePath}${PAGE_PATHS.account}`
   const isOwn = origin === ownOrigin(c) && (pathname === account || pathname.startsWith(`${account}/`))
-  return signInUrl ?? (isOwn ? `${basePath}${PAGE_PATHS.sign_in}` : undefined)
+  return signInUrl ?? (isOwn ? ownSignIn(c) : undefined)
+}
+
+/** The path of the page here to sign in on. */
+function ownSignIn({ env }: Context<AppEnv>): string {
+  return `${env.settings.basePath}${PAGE_PATHS.sign_in}`
 }
 
 function showWaitPage(c: Context<AppEnv>, seconds: number, href: string): Promise<Response> {

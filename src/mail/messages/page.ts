@@ -39,9 +39,9 @@ function darkSheet(color: string): string {
 
 const COLUMN = `padding:24px 16px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;color:${TEXT};text-align:left;overflow-wrap:anywhere;word-break:break-word`
 const SMALL = `margin:20px 0 0;color:${QUIET};font-size:14px;overflow-wrap:anywhere`
-const TABLE = `table-layout:fixed;border-collapse:collapse;margin:0 0 20px;border-top:1px solid ${LINE};border-bottom:1px solid ${LINE};text-align:left`
-const CELL = 'padding:5px 12px 5px 0;vertical-align:top;overflow-wrap:anywhere;word-break:break-word'
-const NAME = `padding:5px 12px 5px 0;vertical-align:top;font-weight:normal;color:${QUIET}`
+const TABLE = `font-size:15px;table-layout:fixed;border-collapse:collapse;margin:0 0 20px;border-top:1px solid ${LINE};border-bottom:1px solid ${LINE};text-align:left`
+const CELL = 'padding:5px 8px 5px 0;vertical-align:top;overflow-wrap:anywhere;word-break:break-word'
+const NAME = `padding:5px 8px 5px 0;vertical-align:top;font-weight:normal;color:${QUIET}`
 const LOGO = 'height:32px;width:auto;max-width:200px;margin:0 10px 0 0;border:0;vertical-align:middle'
 
 /** The HTML part. */
@@ -127,7 +127,7 @@ function columnName(text: string): Html {
 }
 
 function rowName(text: string): Html {
-  return html`<th scope="row" align="left" width="96" class="quiet" style="${NAME}">${text}</th>`
+  return html`<th scope="row" align="left" width="92" class="quiet" style="${NAME}">${text}</th>`
 }
 
 function cell(text: string, span: Html | '' = ''): Html {

@@ -386,9 +386,15 @@ describe('sessions and places', () => {
     expect(await textOf(await go('/account/sessions'))).not.toContain('New Zealand')
   })
 
-  test('are shown from their own place alone', async () => {
+  test('are shown from their own place alone, and who moved is told why they have to sign in', async () => {
     await signIn()
     expect((await go('/account/sessions', { ip: ELSEWHERE })).status).toBe(303)
+    const moved = await go('/refresh?to=%2Faccount%2Fsessions', { ip: ELSEWHERE })
+    expect(leadsTo(moved)).toEqual([303, '/account/sign-in?to=%2Faccount%2Fsessions&done=blocked'])
+    expect(await textOf(await go(String(moved.headers.get('Location'))))).toContain('so we blocked it, and told you')
+    // The next time there is nothing new to say.
+    const again = await go('/refresh?to=%2Faccount%2Fsessions', { ip: ELSEWHERE })
+    expect(leadsTo(again)).toEqual([303, '/account/sign-in?to=%2Faccount%2Fsessions'])
   })
 })
 
