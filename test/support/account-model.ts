@@ -209,7 +209,7 @@ export class AccountModel {
     this.changeCredentials(person, { email: recipient })
   }
 
-  /** The former address is back; the password is none any more, and later changes are void. */
+  /** The former address is back; the password is none any more, later changes are void, and no place is known. */
   undoAddress(mail: Mail): void {
     const { person } = mail
     if (person === null) return
@@ -217,6 +217,7 @@ export class AccountModel {
     retain(this.changes, (one) => one.person !== person || this.changes.indexOf(one) < from)
     this.endAllOf(person, null)
     this.changeCredentials(person, { email: mail.recipient, password: null })
+    person.seen.clear()
   }
 
   /** Nothing of the person is left. */

@@ -7,7 +7,7 @@ import { runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
-import { addressChanges as table, allowedPlaces, notifications, users } from '../schema.ts'
+import { addressChanges as table, allowedPlaces, notifications, seenPlaces, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
 import { parameter, prepare } from '../statement.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
@@ -47,6 +47,7 @@ export function addressChanges(
       const [undone] = await runBatch(d1, [
         statements.undo.bind(values),
         statements.removePlaces.bind(values),
+        statements.forgetPlaces.bind(values),
         statements.forgetLater.bind(values),
       ])
       return statements.undo.rows(undone).length === 1
@@ -122,6 +123,7 @@ function prepareStatements(d1: D1Database) {
       d1,
       deleteFrom(allowedPlaces).where(and(sql`${allowedPlaces.userId} in ${undone}`, isUndone)),
     ),
+    forgetPlaces: prepare(d1, deleteFrom(seenPlaces).where(and(sql`${seenPlaces.userId} in ${undone}`, isUndone))),
     // Rows of one account are in the order of its changes.
     forgetLater: prepare(
       d1,

@@ -6,7 +6,7 @@ import { LINKS, type LinkState, type LinkStore, type MailLink } from '../../doma
 import { readNotice } from '../../domain/mails/notice.ts'
 import { run, runBatch } from '../d1.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
-import { addressChanges, allowedPlaces, notifications, registrations, usedLinks, users } from '../schema.ts'
+import { addressChanges, allowedPlaces, notifications, registrations, seenPlaces, usedLinks, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 import { isNamed } from './outbox.ts'
@@ -31,7 +31,11 @@ export function createLinkStore(d1: D1Database): LinkStore {
 
     async endSessions(link, now) {
       const values = { ...valuesOf(link), now }
-      return useUp(link, now, [statements.endSessions.bind(values), statements.removePlaces.bind(values)])
+      return useUp(link, now, [
+        statements.endSessions.bind(values),
+        statements.removePlaces.bind(values),
+        statements.forgetPlace.bind(values),
+      ])
     },
 
     async allowPlaces(link, places, now, expiresAt) {
@@ -95,8 +99,10 @@ function prepareStatements(d1: D1Database) {
   const isUnused = isUsable()
   const { id, userId: account, recipient, timeZone, kind, facts } = notifications
   /** The condition that a row is of the account which the mail of an unused link went to. */
-  const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId) =>
+  const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId | typeof seenPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
+
+  const factOf = (name: 'country' | 'asn') => sql`json_extract(${notifications.facts}, ${`$.client.${name}`})`
 
   return {
     findUnused: prepare(
@@ -122,6 +128,17 @@ function prepareStatements(d1: D1Database) {
     ),
     endSessions: prepare(d1, update(users).set(endedNow()).where(isOwners(users.id))),
     removePlaces: prepare(d1, deleteFrom(allowedPlaces).where(isOwners(allowedPlaces.userId))),
+    // As `seenPlaceKey` names the place of the mail, where its network is known: whoever was there is judged as a stranger again.
+    forgetPlace: prepare(
+      d1,
+      deleteFrom(seenPlaces).where(
+        and(
+          isOwners(seenPlaces.userId),
+          sql`${seenPlaces.place} = (
+            select coalesce(${factOf('country')}, '-') || '/AS' || ${factOf('asn')} from ${notifications} where ${isNamed()})`,
+        ),
+      ),
+    ),
     allowPlace: prepare(
       d1,
       insertInto(allowedPlaces)

@@ -5,10 +5,12 @@ import { beforeEach, describe, expect, test } from 'vitest'
 
 import { seenPlaceKey } from '../../../src/domain/places/seen-place.ts'
 import { dumpTables, emptyTables, insertSeenPlace, PASSWORD, type TestAccount } from '../../support/accounts.ts'
+import { pressPage, tokenOf } from '../../support/account-life.ts'
 import { createCheapAccount, startCheapWorker } from '../../support/cheap-passwords.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { claimsOf } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
+import { readOutbox } from '../../support/mailbox.ts'
 import { onBehalfOf } from '../../support/requests.ts'
 import { type CallOptions, ORIGIN, pairOf } from '../../support/worker.ts'
 
@@ -173,6 +175,24 @@ describe('a place', () => {
     at(DAY_SECONDS)
     await signIn(account, BERLIN)
     expect((await places())[0]).toEqual(['DE/AS64500', DAY_SECONDS])
+  })
+
+  test('is forgotten when its owner ends all sessions by the mail about it, and no other is', async () => {
+    const account = await createOwner()
+    const other = await createOwner({ seen: false })
+    await insertSeenPlace(env.DB, other, 'PT/AS64501', T0)
+    await signIn(account, LISBON)
+    const row = (await readOutbox()).find(({ kind }) => kind === 'new_sign_in')
+    if (row === undefined) throw new Error('no mail')
+    const pressed = await pressPage('/links/end-sessions', { token: await tokenOf(row, 'end_sessions') })
+    expect(pressed.status).toBe(303)
+    expect(await places()).toEqual([
+      ['DE/AS64500', -3600],
+      ['PT/AS64501', 0],
+    ])
+    at(1)
+    await signIn(account, LISBON)
+    expect(await told()).toHaveLength(2)
   })
 
   test('is not noted by a back end that opens a session by a guid, and no such session is told', async () => {
