@@ -24,6 +24,7 @@ export const CAUSES = {
   too_short: 'a new password with fewer characters than `PASSWORD_MIN_LENGTH`',
   too_long: 'a new password with too many characters',
   own_address: 'a new password that is made of the address of its account',
+  service_name: 'a new password that is made of `APP_NAME`, or of the host of `PUBLIC_URL`',
   common: 'a new password that is among the most used ones, or close to one',
   leaked: 'a new password that is known from leaks',
   'wrong password': 'the account is there, and the password is not its own',

@@ -323,6 +323,7 @@ export const en = {
       too_short: (min: number) => `It needs at least ${min} characters.`,
       too_long: () => 'It may have at most 128 characters.',
       own_address: () => 'It is made of your own e-mail address. Please choose another one.',
+      service_name: () => 'It is made of the name of this service. Please choose another one.',
       common: () => 'It is one of the most used passwords, or close to one. Please choose another one.',
       leaked: () => 'It is known from leaks of other sites. Please choose another one.',
     },

@@ -8,6 +8,7 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import { describeError } from '../describe-error.ts'
 import type { Services } from '../services.ts'
+import type { Settings } from '../settings.ts'
 import { normalizeEmail } from './account.ts'
 import { MAX_PASSWORD_LENGTH } from './passwords.ts'
 
@@ -22,6 +23,7 @@ export const PASSWORD_RULES = [
   'too_short',
   'too_long',
   'own_address',
+  'service_name',
   'common',
   'leaked',
 ] as const satisfies readonly Cause[]
@@ -48,7 +50,9 @@ export async function brokenRule(
   const { length } = Array.from(normalized)
   if (length < deps.settings.passwordMinLength) return 'too_short'
   if (length > MAX_CODE_POINTS) return 'too_long'
-  if (isMadeOf(partsOf(normalizeEmail(email)), normalized.toLowerCase())) return 'own_address'
+  const [text, own] = [normalized.toLowerCase(), partsOf(namesOfEmail(normalizeEmail(email)))]
+  if (isMadeOf(own, text)) return 'own_address'
+  if (isMadeOf([...own, ...partsOf(namesOfService(deps.settings))], text)) return 'service_name'
   if (await deps.isCommonPassword(normalized)) return 'common'
   if (deps.settings.passwordCheck === 'hibp' && (await isKnownLeaked(deps, normalized))) return 'leaked'
   return null
@@ -76,6 +80,8 @@ function inWords(rule: PasswordRule, { settings }: PasswordRulesDeps): string {
       return `must have at most ${MAX_CODE_POINTS} characters`
     case 'own_address':
       return 'is made of your own address'
+    case 'service_name':
+      return 'is made of the name of this service'
     case 'common':
       return 'is among the most used passwords, or close to one of them'
     case 'leaked':
@@ -92,13 +98,23 @@ async function isKnownLeaked({ isLeakedPassword, log }: PasswordRulesDeps, passw
   }
 }
 
-/** What of an address somebody would make a password of: the whole, its two sides, the names of its domain, and the words of all these. */
-function partsOf(email: string): readonly string[] {
+/** What an address is called by: the whole, its two sides, and the names of its domain. */
+function namesOfEmail(email: string): readonly string[] {
   const at = email.lastIndexOf('@')
   const [local, domain] = [email.slice(0, Math.max(at, 0)), email.slice(at + 1)]
-  const whole = [email, local, domain, ...domain.split('.')]
-  const words = whole.flatMap((part) => [part.replace(/[^\p{L}\p{M}]/gu, ''), ...part.split(/[^\p{L}\p{M}]+/u)])
-  return [...new Set([...whole, ...words])].filter(
+  return [email, local, domain, ...domain.split('.')]
+}
+
+/** The same of this deployment: its name, its host, and the names of that one. */
+function namesOfService({ app, publicUrl }: Pick<Settings, 'app' | 'publicUrl'>): readonly string[] {
+  const host = publicUrl === undefined ? '' : new URL(publicUrl).hostname
+  return [app.name.normalize('NFC').toLowerCase(), host, ...host.split('.')]
+}
+
+/** What of names somebody would make a password of: each of them, and its words. */
+function partsOf(names: readonly string[]): readonly string[] {
+  const words = names.flatMap((name) => [name.replace(/[^\p{L}\p{M}]/gu, ''), ...name.split(/[^\p{L}\p{M}]+/u)])
+  return [...new Set([...names, ...words])].filter(
     (part) => part.length >= (/^\d+$/.test(part) ? MIN_DIGITS_LENGTH : MIN_PART_LENGTH),
   )
 }

@@ -161,6 +161,31 @@ describe('not made of the own address is', () => {
   })
 })
 
+describe('the names of a deployment', () => {
+  const app = { ...DEFAULT_SETTINGS.app, name: 'Harbour & Söhne' }
+  const settings = { app, publicUrl: 'https://login.quay.example' }
+
+  test.each([
+    ['Harbour Harbour 1'],
+    ['harbour & so\u0308hne'],
+    ['harboursöhne2026'],
+    ['login.quay.example'],
+    ['quayquayquayquay!'],
+    ['harbour-jane-2026'],
+  ])('made of the names of a deployment is %j', async (password) => {
+    expect(await broken(password, EMAIL, settings)).toBe('service_name')
+    expect(await broken(password)).toBe(null)
+  })
+
+  test.each([['a harbour at night'], ['20262026 2026202'], ['quay and harbours']])('and not %j', async (password) => {
+    expect(await broken(password, EMAIL, settings)).toBe(null)
+  })
+
+  test('need no address of the deployment', async () => {
+    expect(await broken('Tessera Tessera 1', EMAIL, { publicUrl: undefined })).toBe('service_name')
+  })
+})
+
 describe('the lists', () => {
   test('are asked for the password in NFC, as it was typed otherwise', async () => {
     const { deps, asked } = rules({ settings: { passwordCheck: 'hibp' } })
@@ -216,6 +241,7 @@ describe('what a caller is told', () => {
     ['too_short', 'new_password', 'short', 'must have at least 20 characters', { settings: { passwordMinLength: 20 } }],
     ['too_long', 'password', 'x'.repeat(129), 'must have at most 128 characters', {}],
     ['own_address', 'new_password', 'janedoejanedoejanedoe', 'is made of your own address', {}],
+    ['service_name', 'password', 'tessera & tessera', 'is made of the name of this service', {}],
     [
       'common',
       'password',
