@@ -252,9 +252,13 @@ export class AccountModel {
     const { seen } = PLACES[place]
     const isKnown = this.isAtHome(person, place)
     const isOld = person.seen.size > 0 || person.createdAt <= this.now - SEEN_SECONDS
-    const failures = this.isInARow(tries) ? (tries?.count ?? 0) : 0
+    const strangers = `${person.email} sign_in`
+    const counted = [...this.tries].filter(([one]) =>
+      key === strangers ? one === key : one.startsWith(`${strangers} `),
+    )
+    const failures = counted.reduce((sum, [, one]) => sum + (this.isInARow(one) ? one.count : 0), 0)
     if ((!isKnown && isOld) || failures >= TOLD_FAILURES) this.mail('new_sign_in', String(person.email), person)
-    if (failures > 0) this.tries.delete(key)
+    if (this.isInARow(tries)) this.tries.delete(key)
     if ((person.seen.get(seen) ?? -Infinity) <= this.now - DAY_SECONDS) person.seen.set(seen, this.now)
   }
 

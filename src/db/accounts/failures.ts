@@ -52,7 +52,11 @@ export function mayTry(): SQL {
     or (select coalesce(sum(${attempts.count}), 0) from ${attempts} where ${atHome}) < ${MAX_FAILURES_AT_HOME})`
 }
 
-/** How many tries failed in a row before this one, by the topic that it is judged by. */
+/**
+ * How many tries failed in a row before this one: those of strangers where it is judged as theirs, and otherwise those of all clients in the
+ * owner's places. Whoever guesses there from many addresses fails only a few times with each.
+ */
 export function failuresInARow(): SQL {
-  return sql`coalesce((select ${attempts.count} from ${attempts} where ${and(isJudging, isInARow)}), 0)`
+  const counted = sql`iif(${parameter('topic')} = ${STRANGERS}, ${attempts.topic} = ${STRANGERS}, ${attempts.topic} <> ${STRANGERS})`
+  return sql`(select coalesce(sum(${attempts.count}), 0) from ${attempts} where ${and(ofSignIns, counted, isInARow)})`
 }

@@ -198,12 +198,16 @@ describe('tries at once from places of the owner', () => {
   })
 })
 
-describe('the right password of an imported account, whose hash is outdated', () => {
-  /** PBKDF2 of `PASSWORD`. */
-  const imported = () => createCheapAccount({ passwordHash: HASHES.pbkdf2Sha256 })
-  const hashOf = (id: number) =>
-    env.DB.prepare('select password_hash from users where id = ?').bind(id).first(`password_hash`)
+/** An account whose hash is PBKDF2, of the same password. */
+function imported() {
+  return createCheapAccount({ passwordHash: HASHES.pbkdf2Sha256 })
+}
 
+function hashOf(id: number) {
+  return env.DB.prepare('select password_hash from users where id = ?').bind(id).first('password_hash')
+}
+
+describe('the right password of an imported account, whose hash is outdated', () => {
   test('costs no other hash where the wait began meanwhile, by which time would tell it', async () => {
     const { email, id } = await imported()
     const gate = gateBehindFirstTrip()
@@ -282,8 +286,8 @@ describe('a client in a place that the owner signed in from', () => {
     expect((await signIn(account.email, PASSWORD, { ip: '203.0.113.8' })).status).toBe(401)
     await granted(await signIn(account.email), describeAccount(account))
     expect(await counted()).toMatchObject([{ topic: 'sign_in 203.0.113.8/32', count: 10 }])
-    // Strangers alone are told of: whoever is at home may be the owner.
-    expect((await mails()).map(({ kind }) => kind)).toEqual([])
+    // Waits of strangers alone are told: whoever is at home may be the owner. The sign-in after the failures is.
+    expect((await mails()).map(({ kind }) => kind)).toEqual(['new_sign_in'])
   })
 
   test('is one client with every address of its IPv6 /48', async () => {

@@ -128,6 +128,20 @@ describe('a sign-in', () => {
     expect(await told()).toHaveLength(expected.length)
   })
 
+  test('from a known place is told of what other clients in the places of its owner failed, a few times each', async () => {
+    const account = await createOwner()
+    for (const ip of ['203.0.113.8', '203.0.113.9']) await fail(account, 1, { ...BERLIN, ip })
+    expect((await signIn(account, BERLIN)).status).toBe(200)
+    expect(await told()).toEqual([])
+    await fail(account, 1, { ...BERLIN, ip: '203.0.113.10' })
+    await fail(account, 4, LISBON)
+    expect((await signIn(account, { ...BERLIN, ip: '203.0.113.11' })).status).toBe(200)
+    expect(await told()).toMatchObject([{ isNewPlace: false, failures: 3 }])
+    at(DAY_SECONDS)
+    expect((await signIn(account, BERLIN)).status).toBe(200)
+    expect(await told()).toHaveLength(1)
+  })
+
   test('from a known place is not told for what strangers failed, nor for what was yesterday', async () => {
     const account = await createOwner()
     await fail(account, 5, LISBON)
