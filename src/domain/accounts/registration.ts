@@ -64,12 +64,16 @@ export async function resendConfirmation(
   announceAfterwards(services, caller, mail)
 }
 
-/** The link *confirm this address*: it makes the account. */
+/** The link *confirm this address*: it makes the account. Besides what every link throws, `forbidden`. */
 export const confirmRegistration: LinkRule<null, null> = {
-  offer: () => null,
-  async follow({ accountChanges, newId, now }: Pick<Services, 'accountChanges' | 'newId' | 'now'>, link) {
-    const changes = await accountChanges()
-    return changes.confirm(link, newId(), now())
+  offer(services) {
+    requireOpen(services)
+    return null
+  },
+  async follow(services: Pick<Services, 'settings' | 'accountChanges' | 'newId' | 'now'>, link) {
+    requireOpen(services)
+    const changes = await services.accountChanges()
+    return changes.confirm(link, services.newId(), services.now())
   },
 }
 

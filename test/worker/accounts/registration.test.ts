@@ -10,6 +10,7 @@ import {
   linkTo,
   mailsTo,
   OTHER_PASSWORD,
+  pressPage,
   register,
   registered,
   tokenOf,
@@ -129,6 +130,18 @@ describe('a registration', () => {
     expect(await answer(await register(email, GOOD_PASSWORD, {}, closed))).toEqual(FORBIDDEN)
     expect(await answer(await post('/auth/confirm/resend', { primary_email: email }, {}, closed))).toEqual(FORBIDDEN)
     expect(await kindsTo(email)).toEqual([])
+  })
+
+  test('is confirmed only while anybody may register', async () => {
+    const closed = startWorker({ REGISTRATION: '' })
+    const email = freshEmail()
+    await register(email)
+    const token = await linkTo(email, 'confirm_address', 'confirm')
+    expect(await answer(await confirm(token, closed))).toEqual(FORBIDDEN)
+    expect((await closed.call(`/links/confirm?token=${token}`)).status).toBe(403)
+    expect((await pressPage('/links/confirm', { token }, closed)).status).toBe(403)
+    expect(await usersWith(email)).toBe(0)
+    expect((await confirm(token)).status).toBe(204)
   })
 })
 
