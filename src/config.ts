@@ -64,7 +64,7 @@ const Config = z
     // An address, or a name and an address; a line break here would be a header of its own.
     MAIL_FROM: z.prefault(
       z.string().check(z.regex(/^[^\r\n]+@[^\r\n]+$/, 'must be an address')),
-      'Tessera <tessera@example.com>',
+      'tessera@example.com',
     ),
     MAIL_API_URL: z.optional(TrustworthyUrl),
     // The key goes into a header, and some runtimes print a value that a header cannot carry.

@@ -53,7 +53,7 @@ describe('the configuration', () => {
     APP_NAME: 'Tessera',
     APP_COLOR: '#0550ae',
     MAIL_TRANSPORT: 'cloudflare',
-    MAIL_FROM: 'Tessera <tessera@example.com>',
+    MAIL_FROM: 'tessera@example.com',
   }
   const KEYS = [
     'AUTH_SECRET_PREVIOUS',
