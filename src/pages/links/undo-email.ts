@@ -1,16 +1,5 @@
 /** The page of *take the change back*. */
 
-import { html } from 'hono/html'
-import * as z from 'zod/mini'
+import { buttonPage } from './button-page.ts'
 
-import type { LinkPage } from './link-page.ts'
-
-export const page: LinkPage<null, null> = {
-  isDangerous: true,
-  fields: () => html``,
-  next: 'forgot',
-  Form: z.pipe(
-    z.object({ token: z.string() }),
-    z.transform(({ token }) => ({ token, choice: null })),
-  ),
-}
+export const page = buttonPage({ isDangerous: true, next: 'forgot' })
