@@ -328,7 +328,7 @@ export const en = {
       leaked: () => 'It is known from leaks of other sites. Please choose another one.',
     },
     problems: {
-      noAccount: 'This e-mail address and this password do not belong together, or the account is not open.',
+      noAccount: 'The e-mail address and the password do not match, or the address is not confirmed yet.',
       wrongPassword: 'This is not the password of your account.',
       noEmail: 'This is not an e-mail address.',
       missing: 'Please fill this in.',
@@ -345,10 +345,14 @@ export const en = {
     },
     lead: {
       register: ['We send a mail to this address. Your account is open as soon as you confirm it there.'],
-      resend: ['For whoever has created an account and has not confirmed the address yet.'],
-      forgot: ['We send a mail to the address of your account. Behind its link you choose a new password.'],
+      resend: ['If you have created an account and have not confirmed its address yet, we send you that mail again.'],
+      forgot: [
+        'We send a mail to the address of your account. Its link leads to the page where you choose a new password.',
+      ],
       password: ['All your other sessions end, and we tell you by mail.'],
-      email: ['The new address gets a mail, and is yours as soon as you confirm it there. The former one is told.'],
+      email: [
+        'We send a mail to the new address. As soon as you confirm it there, it replaces the former one, and we tell that one by mail.',
+      ],
       leave: [
         'All your sessions end, and your e-mail address, your password and your places are deleted. Nobody can bring them back.',
       ],
@@ -356,21 +360,21 @@ export const en = {
     /** After a form that asked for a mail. The same whether or not there is an account. */
     sent: {
       register: {
-        title: 'Look into your mailbox',
+        title: 'Check your mailbox',
         texts: [
           'If the address is right, a mail is on its way there. Follow its link to confirm the address.',
-          'If it does not come, look among the unwanted mails, or let us send it again.',
+          'If it does not come, look in your spam folder, or let us send it again.',
         ],
       },
       resend: {
-        title: 'Look into your mailbox',
+        title: 'Check your mailbox',
         texts: ['If there is an account to confirm, the mail is on its way once more.'],
       },
       forgot: {
-        title: 'Look into your mailbox',
+        title: 'Check your mailbox',
         texts: [
           'If this address has an account, a mail is on its way there. Its link works for an hour.',
-          'If it does not come, look among the unwanted mails, and whether the address is the right one.',
+          'If it does not come, look in your spam folder, and check the address.',
         ],
       },
     },
@@ -392,14 +396,14 @@ export const en = {
       signOut: 'Sign out',
     },
     sessions: {
-      lead: 'Here you are signed in. End what you do not know, and then change your password.',
+      lead: 'You are signed in here. If you do not know one of these sessions, end it, and then change your password.',
       current: 'this one',
       unknownDevice: 'Unknown device',
       times: (used: string, opened: string) => `Last used ${used}, signed in ${opened}`,
       end: 'End',
       endOthers: 'End all other sessions',
       places: 'Allowed places',
-      noPlaces: 'You have allowed none. After a session was blocked, our mail offers it.',
+      noPlaces: 'You have allowed none. When we block a session, our mail about it offers to.',
       placesLead: 'Your sessions may move to these places.',
       allowedUntil: (time: string) => `Until ${time}`,
       takeBack: 'Take back',

@@ -8,7 +8,7 @@ import { oneLine } from '../../domain/places/names.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
 import { shortTime } from '../../words/time.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { breakable, button, buttonForm, buttons, linkButton, notice, rows } from '../parts.ts'
+import { breakable, button, buttonForm, buttons, linkButton, notice, pageButton, rows } from '../parts.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 
 interface SessionsPage {
@@ -52,7 +52,10 @@ export function renderSessions(context: PageContext, page: SessionsPage): Html {
       others.length === 0 ? '' : buttons(buttonForm({ hidden: { others: '1' } }, button(texts.endOthers, 'danger'))),
       html`<h2>${texts.places}</h2><p>${allowed.length === 0 ? texts.noPlaces : texts.placesLead}</p>`,
       allowed.length === 0 ? '' : rows(allowed),
-      buttons(linkButton(pathOf(PAGE_PATHS.account), words.wayOn.account, 'other')),
+      buttons(
+        pageButton(context, 'password', 'other'),
+        linkButton(pathOf(PAGE_PATHS.account), words.wayOn.account, 'other'),
+      ),
     ]}`,
   })
 }

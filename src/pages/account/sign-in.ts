@@ -1,6 +1,6 @@
 /** The page to sign in on. */
 
-import { PAGE_PATHS } from '../../domain/page-paths.ts'
+import { type PageName, PAGE_PATHS } from '../../domain/page-paths.ts'
 import type { Html, PageContext } from '../layout.ts'
 import { emailField, passwordField } from './fields.ts'
 import { type FormPage, renderForm } from './forms.ts'
@@ -15,7 +15,8 @@ interface SignInPage extends Pick<FormPage, 'news' | 'refusal'> {
 
 export function renderSignIn(context: PageContext, { isOpen, to, email, news, refusal }: SignInPage): Html {
   const { words, pathOf } = context
-  const names = isOpen ? (['forgot', 'register'] as const) : (['forgot'] as const)
+  // Somebody who has just signed up may not have confirmed the address yet.
+  const names: readonly PageName[] = ['forgot', ...more(isOpen, refusal.form !== null)]
   return renderForm(context, {
     title: words.pages.sign_in,
     news,
@@ -25,4 +26,9 @@ export function renderSignIn(context: PageContext, { isOpen, to, email, news, re
     others: names.map((name) => ({ href: pathOf(PAGE_PATHS[name]), label: words.pages[name] })),
     refusal,
   })
+}
+
+function more(isOpen: boolean, isRefused: boolean): readonly PageName[] {
+  if (!isOpen) return []
+  return isRefused ? ['register', 'resend'] : ['register']
 }

@@ -119,8 +119,9 @@ describe('signing in', () => {
     const response = await send('/account/sign-in', fields)
     const text = await textOf(response)
     expect([response.status, setCookies(response)]).toEqual([401, {}])
-    expect(text).toContain('This e-mail address and this password do not belong together')
+    expect(text).toContain('The e-mail address and the password do not match')
     expect(text).toContain(`value="${fields.primary_email}"`)
+    expect(text).toContain('href="/account/confirm"')
     expect(text).not.toContain(fields.password)
   })
 
@@ -150,7 +151,7 @@ describe('signing up', () => {
     const headers = { 'Accept-Language': 'ru' }
     const sent = await send('/account/register', { primary_email: email, password: GOOD_PASSWORD }, { headers })
     expect(leadsTo(sent)).toEqual([303, '?done=1'])
-    expect(await textOf(await go('/account/register?done=1'))).toContain('Look into your mailbox')
+    expect(await textOf(await go('/account/register?done=1'))).toContain('Check your mailbox')
     expect((await mailsTo(email)).map(({ kind, language }) => [kind, language])).toEqual([['confirm_address', 'ru']])
 
     const token = await linkTo(email, 'confirm_address', 'confirm')
