@@ -7,7 +7,7 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { TimedCaller } from '../caller.ts'
 import { limitByAccount } from '../places/rate-limits.ts'
-import { seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
+import { isInSeenPlace, seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
 import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
 import { clientNetwork, FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
@@ -44,7 +44,7 @@ export async function tryPassword(
   // owner out.
   await limitByAccount(services, `${subject} ${clientNetwork(client.address)}`)
   const { account, seenAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn({ email, subject, place })
-  const isAtHome = seenAt !== null && seenAt > now - SEEN_PLACE_SECONDS
+  const isAtHome = isInSeenPlace(client, seenAt, now)
   const judgement = judge(failures, { address: client.address, isAtHome, now })
   // The password is verified against a decoy where there is no account or no hash.
   const check = await passwords.verify(password, account?.passwordHash ?? null)

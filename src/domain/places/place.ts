@@ -79,6 +79,11 @@ const NOTHING_KNOWN: Pick<Client, Known> = { asn: null, country: null }
 /** The address that requests of all Workers in other zones come from. Anybody can run one, so it is nobody's place. */
 const WORKERS = '2a06:98c0:3600::103'
 
+/** Whether an address is one that anybody can come from, and so in nobody's place. */
+export function isNobodys(address: string): boolean {
+  return address === WORKERS
+}
+
 /**
  * The condition for a client that presents a token issued to `issuedTo` (a canonical address).
  *
@@ -87,11 +92,11 @@ const WORKERS = '2a06:98c0:3600::103'
  */
 export function placeCondition(policy: LocationPolicy, issuedTo: string, client: Client): PlaceCondition {
   const { bits, known } = POLICIES[policy]
-  const isNobodys = issuedTo === WORKERS || client.address === WORKERS
-  const sameAddress = bits === null || (!isNobodys && networkOf(issuedTo, bits) === networkOf(client.address, bits))
+  const isShared = isNobodys(issuedTo) || isNobodys(client.address)
+  const sameAddress = bits === null || (!isShared && networkOf(issuedTo, bits) === networkOf(client.address, bits))
   return {
     ...NOTHING_KNOWN,
-    ...(known !== null && !isNobodys && { [known]: client[known] }),
+    ...(known !== null && !isShared && { [known]: client[known] }),
     sameAddress,
     keys: sameAddress ? [] : holdingKeys(policy, client),
   }
@@ -105,13 +110,13 @@ export function isOwnPlace(policy: LocationPolicy, session: Compared, client: Cl
 
 /** The names of a client's place that count under a policy, as rows of `allowed_places` have them. */
 export function holdingKeys(policy: LocationPolicy, client: Compared): readonly string[] {
-  if (client.address === WORKERS) return []
+  if (isNobodys(client.address)) return []
   return POLICIES[policy].names.flatMap((kind) => NAMES[kind](client) ?? [])
 }
 
 /** The name under which an owner may allow a client's place; `null` for the address of Workers, which nobody may allow. */
 export function placeKey(policy: LocationPolicy, client: Compared): string | null {
-  return client.address === WORKERS ? null : NAMES[ownName(policy, client)](client)
+  return isNobodys(client.address) ? null : NAMES[ownName(policy, client)](client)
 }
 
 /** How far a place reaches. The words of each language say it. */

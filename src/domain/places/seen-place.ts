@@ -4,7 +4,7 @@
  */
 
 import { networkOf } from './address.ts'
-import type { Client } from './place.ts'
+import { type Client, isNobodys } from './place.ts'
 
 /** How long a place is known after the last sign-in from there. */
 export const SEEN_PLACE_SECONDS = 90 * 86_400
@@ -14,5 +14,13 @@ const RANGE_BITS = { v4: 24, v6: 48 }
 
 /** The name of a client's place: `DE/AS64500`, or `DE/203.0.113.0/24` where the network is not known, or `-/…` where the country is not. */
 export function seenPlaceKey({ address, asn, country }: Pick<Client, 'address' | 'asn' | 'country'>): string {
-  return `${country ?? '-'}/${asn === null ? networkOf(address, RANGE_BITS) : `AS${asn}`}`
+  return `${country ?? '-'}/${asn === null || isNobodys(address) ? networkOf(address, RANGE_BITS) : `AS${asn}`}`
+}
+
+/**
+ * Whether a client is in a place of the owner's, which was noted at `seenAt`. Never at the address that all Workers have: whoever runs one would
+ * be at home with everybody who signs in through a Worker that does not name its client.
+ */
+export function isInSeenPlace({ address }: Pick<Client, 'address'>, seenAt: number | null, now: number): boolean {
+  return !isNobodys(address) && seenAt !== null && seenAt > now - SEEN_PLACE_SECONDS
 }

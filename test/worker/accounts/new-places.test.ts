@@ -175,7 +175,54 @@ describe('a sign-in', () => {
   })
 })
 
+describe('the address that all Workers have', () => {
+  const WORKERS: CallOptions = { ip: '2a06:98c0:3600::103', cf: { asn: 13_335, country: 'US' } }
+
+  test('is in no place of its owner: each sign-in from there is told, and waits for strangers', async () => {
+    const account = await createOwner({ seen: false })
+    expect((await signIn(account, WORKERS)).status).toBe(200)
+    expect((await signIn(account, WORKERS)).status).toBe(200)
+    expect(await told()).toMatchObject([{ isNewPlace: true }])
+    await fail(account, 10, LISBON)
+    expect((await signIn(account, WORKERS)).status).toBe(401)
+  })
+
+  test('makes no place of its network', async () => {
+    const account = await createOwner({ seen: false })
+    expect((await signIn(account, WORKERS)).status).toBe(200)
+    expect((await signIn(account, { ...WORKERS, ip: '104.28.0.1' })).status).toBe(200)
+    expect(await told()).toMatchObject([{ isNewPlace: true }])
+  })
+})
+
 describe('a place', () => {
+  test('of a session that was opened before places were noted is the one that a sign-in from there would note', async () => {
+    const account = await createOwner({ seen: false })
+    const clients = [
+      { address: '203.0.113.7', asn: 64_500, country: 'DE' },
+      { address: '2001:db8::1', asn: 64_501, country: null },
+    ]
+    const insert = env.DB.prepare(
+      `INSERT INTO sessions (sid, user_id, jti, issued_at, expires_at, created_at, ip, asn, country) VALUES (?, ?, 'j', 1, 2, ?, ?, ?, ?)`,
+    )
+    await env.DB.batch(
+      clients.flatMap(({ address, asn, country }, i) =>
+        [T0 - 9, T0 - 5].map((createdAt) =>
+          insert.bind(`${i} ${createdAt}`, account.id, createdAt, address, asn, country),
+        ),
+      ),
+    )
+    const filling = env.MIGRATIONS.find(({ name }) => name.startsWith('0008'))
+    await env.DB.batch((filling?.queries ?? []).map((query) => env.DB.prepare(query)))
+
+    const expected = new Set(clients.map((client) => `${seenPlaceKey(client)} -5`))
+    expect(new Set((await places()).map((row) => (row as unknown[]).join(' ')))).toEqual(expected)
+    expect((await signIn(account, BERLIN)).status).toBe(200)
+    expect(await told()).toEqual([])
+    expect((await signIn(account, LISBON)).status).toBe(200)
+    expect(await told()).toHaveLength(1)
+  })
+
   test('is noted by a sign-in, and again a day later', async () => {
     const account = await createOwner({ seen: false })
     await signIn(account, BERLIN)
