@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest'
 
+import { linkIn, nextMailTo } from './mailbox.ts'
 import type { Account } from './tessera.ts'
 
 /** The links in it. */
@@ -10,7 +11,6 @@ export interface Links {
   readonly allowPlace: string
 }
 
-const read = new Set<string>()
 let places = 0
 
 /** Has a session of the account blocked by a refresh from a place of its own, and reads the mail about it. */
@@ -23,32 +23,11 @@ export async function blockSession(origin: string, account: Account, userAgent: 
   const elsewhere = { 'CF-Connecting-IP': address, 'User-Agent': userAgent }
   const blocked = await post(`${origin}/auth/token/refresh`, { refresh }, elsewhere)
   expect(blocked.status).toBe(401)
-  return linksIn(await nextMail(origin))
-}
-
-/** The text of a mail that was not read before, as soon as there is one. */
-async function nextMail(origin: string): Promise<string> {
-  const url = `${origin}/cdn-cgi/local/explorer/api/local/email/sending`
-  const unread = async () => {
-    const { result } = (await (await fetch(url)).json()) as { result: { messageId: string }[] }
-    return result.map(({ messageId }) => messageId).filter((id) => !read.has(id))
-  }
-  await expect.poll(unread, { timeout: 20_000 }).toHaveLength(1)
-  const [id = ''] = await unread()
-  read.add(id)
-  const { result } = (await (await fetch(`${url}?email_id=${encodeURIComponent(id)}`)).json()) as {
-    result: { text: string }
-  }
-  return result.text
+  return linksIn(await nextMailTo(origin, primary_email, 'moved to another place'))
 }
 
 function linksIn(text: string): Links {
-  const [allowPlace = '', endSessions = ''] = text.match(/^http\S+$/gm) ?? []
-  expect([allowPlace, endSessions]).toEqual([
-    expect.stringMatching(/\/links\/allow-place\?token=./),
-    expect.stringMatching(/\/links\/end-sessions\?token=./),
-  ])
-  return { endSessions, allowPlace }
+  return { endSessions: linkIn(text, '/links/end-sessions'), allowPlace: linkIn(text, '/links/allow-place') }
 }
 
 function post(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Response> {

@@ -1,40 +1,37 @@
-/** The mailbox of a newcomer: the local mail explorer, read where docs/api.md says that scripts find it. */
+/** Mails of the local Tessera, read where docs/api.md says that scripts find them. */
 
 import { expect } from 'vitest'
 
+/** A mail as the explorer lists it. */
 interface Summary {
   readonly messageId: string
   readonly to: readonly string[]
-}
-
-export interface ReadMail {
   readonly subject: string
-  readonly text: string
-  readonly html: string
 }
 
-/** The newest mail to an address with this in its subject, as soon as there is one. */
-export async function mailTo(origin: string, address: string, subject: string): Promise<ReadMail> {
+const read = new Set<string>()
+
+/** The text of the one mail to an address, with this in its subject, that was not read before, as soon as it is there. */
+export async function nextMailTo(origin: string, address: string, subject: string): Promise<string> {
   const url = `${origin}/cdn-cgi/local/explorer/api/local/email/sending`
-  const read = async (): Promise<ReadMail | undefined> => {
+  const unread = async () => {
     const { result } = (await (await fetch(url)).json()) as { result: Summary[] }
-    const mails = await Promise.all(
-      result
-        .filter(({ to }) => JSON.stringify(to).includes(address))
-        .map(async ({ messageId }) => {
-          const mail = await fetch(`${url}?email_id=${encodeURIComponent(messageId)}`)
-          const { result: content } = (await mail.json()) as { result: ReadMail }
-          return content
-        }),
-    )
-    return mails.find((mail) => mail.subject.includes(subject))
+    return result
+      .filter((mail) => mail.to.includes(address) && mail.subject.includes(subject))
+      .map(({ messageId }) => messageId)
+      .filter((id) => !read.has(id))
   }
-  await expect.poll(read, { timeout: 20_000, interval: 200 }).toBeDefined()
-  return (await read()) ?? { subject: '', text: '', html: '' }
+  await expect.poll(unread, { timeout: 20_000, interval: 200 }).toHaveLength(1)
+  const [id = ''] = await unread()
+  read.add(id)
+  const { result } = (await (await fetch(`${url}?email_id=${encodeURIComponent(id)}`)).json()) as {
+    result: { text: string }
+  }
+  return result.text
 }
 
 /** The URL in a mail that leads to this path. */
-export function linkIn({ text }: ReadMail, path: string): string {
+export function linkIn(text: string, path: string): string {
   const url = text.match(/https?:\/\/\S+/g)?.find((one) => new URL(one).pathname === path)
   if (url === undefined) throw new Error(`no ${path} in «${text}»`)
   return url

@@ -8,7 +8,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
-import { linkIn, mailTo } from './mailbox.ts'
+import { linkIn, nextMailTo } from './mailbox.ts'
 import { expectGood } from './readable.ts'
 
 const PASSWORD = 'seven quiet herons upstream'
@@ -69,7 +69,7 @@ const FOCUSED = `(() => {
 })()`
 
 async function openMail(page: Page, address: string, subject: string, path: string): Promise<string> {
-  const url = linkIn(await mailTo(origin, address, subject), path)
+  const url = linkIn(await nextMailTo(origin, address, subject), path)
   await page.goto(url)
   return url
 }
@@ -179,7 +179,7 @@ test(
     await type('New password', THIRD)
     await press('Save the new password')
     await see('Your account')
-    await mailTo(origin, address, 'your password was changed')
+    await nextMailTo(origin, address, 'your password was changed')
 
     const moved = `moved-${address}`
     await press('Change the e-mail address')
@@ -210,7 +210,7 @@ test(
     await russian.press('Удалить мой аккаунт')
     await russian.see('Вход')
     expect(await russian.page.locator('main').innerText()).toContain('Ваш аккаунт удалён.')
-    await mailTo(origin, moved, 'аккаунт')
+    await nextMailTo(origin, moved, 'аккаунт')
     await russian.type('Адрес почты', moved)
     await russian.type('Пароль', THIRD)
     await russian.press('Войти')
