@@ -183,6 +183,15 @@ describe('an address that has an account', () => {
     expect((await signInByJson(email, OTHER_PASSWORD)).status).toBe(200)
     expect((await signInByJson(email, GOOD_PASSWORD)).status).toBe(401)
   })
+
+  test('by other means has its registrations void as well', async () => {
+    const email = freshEmail()
+    await register(email)
+    const token = await linkTo(email, 'confirm_address', 'confirm')
+    await createAccount(env.DB, { email: email.toUpperCase() })
+    expect(await answer(await confirm(token))).toEqual(USED)
+    expect((await env.DB.prepare('SELECT * FROM registrations WHERE email = ?').bind(email).all()).results).toEqual([])
+  })
 })
 
 describe('of two who register one address', () => {
