@@ -54,14 +54,14 @@ function prepareStatements(d1: D1Database) {
   const hasAccount = select(one)
     .from(users)
     .where(sql`${users.primaryEmail} = ${table.email} collate nocase`)
-  // Whoever confirms makes the account of whoever registered: it is that one's place which the mail has to show, whoever asks for it.
+  // Whoever confirms makes the account of whoever registered: it is that one's place which the mail has to show, whoever asks for it. It is
+  // known by the first mail of the registration: one beyond the limit had none, and does not come again.
+  const hadMail = exists(select(one).from(notifications).where(eq(notifications.id, table.id)))
   const registrant = sql`(
-    select json_extract(${notifications.facts}, '$.client') from ${notifications} where ${notifications.id} = (
-      select id from ${table} as earlier
-      where earlier.email = ${parameter('email')} and earlier.id <> ${parameter('id')}
-      order by earlier.created_at desc, earlier.rowid desc limit 1))`
-  const facts = parameter('facts')
-  const ofRegistrant = sql<never>`json_set(${facts}, '$.client', json(coalesce(${registrant}, json_extract(${facts}, '$.client'))))`
+    select json_extract(${notifications.facts}, '$.client') from ${table} as earlier, ${notifications}
+    where earlier.email = ${parameter('email')} and earlier.id <> ${parameter('id')} and ${notifications.id} = earlier.id
+    order by earlier.created_at desc, earlier.rowid desc limit 1)`
+  const ofRegistrant = sql<never>`json_set(${parameter('facts')}, '$.client', json(${registrant}))`
   const isUnconfirmed = and(isWithinLimit(), notExists(hasAccount))
 
   return {
@@ -90,7 +90,7 @@ function prepareStatements(d1: D1Database) {
             createdAt: parameter('now').as('created_at'),
           })
           .from(table)
-          .where(and(eq(table.email, parameter('email')), isWithinLimit()))
+          .where(and(eq(table.email, parameter('email')), hadMail, isWithinLimit()))
           .orderBy(desc(table.createdAt), sql`${table}.rowid desc`)
           .limit(1),
       ),

@@ -233,6 +233,17 @@ describe('the link', () => {
     expect((await signInByJson(email, OTHER_PASSWORD)).status).toBe(200)
   })
 
+  test('that comes again is of a registration that had a mail: of one beyond the limit nobody could say where it came from', async () => {
+    const email = freshEmail()
+    for (let i = 0; i < 6; i += 1) await register(email, OTHER_PASSWORD, { ip: ELSEWHERE })
+    await resend(email)
+    const mails = await mailsTo(email)
+    expect(mails).toHaveLength(6)
+    expect(
+      new Set(mails.map(({ facts }) => (JSON.parse(String(facts)) as { client: { address: string } }).client.address)),
+    ).toEqual(new Set([ELSEWHERE]))
+  })
+
   test('works for a day', async () => {
     const email = freshEmail()
     await register(email)
