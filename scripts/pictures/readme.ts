@@ -1,6 +1,6 @@
 /**
  * Takes the pictures of the README from the running product: the mail about a blocked refresh, the page behind its link, and
- * the playground. `npm run pictures -- readme` starts a Tessera with a database of its own and ends it; look at what it wrote.
+ * the playground; and two pages of accounts, as `pages.ts` has them. `npm run pictures -- readme` starts a Tessera with a database of its own and ends it; look at what it wrote.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -13,6 +13,8 @@ import type { Browser, Page } from 'playwright-core'
 
 import { startChromium } from '../chromium.ts'
 import { root } from '../wrangler.ts'
+import { BRAND } from './brand.ts'
+import { renderExample } from './pages.ts'
 
 const FOLDER = join(root, 'docs/pictures')
 /** The database of the pictures, so that no other session or mail gets into one. */
@@ -79,6 +81,14 @@ async function takePictures(by: Browser, origin: string): Promise<void> {
   await column.screenshot({ path: fileOf('mail'), fullPage: true })
   await column.goto((await column.getByRole('link', { name: 'That was me' }).getAttribute('href')) ?? '')
   await column.screenshot({ path: fileOf('that-was-me'), fullPage: true })
+
+  const brand = { ...BRAND, name: 'Tessera', url: undefined, color: '#0550ae' }
+  // A page of its own: the policy of the one before lets in no other style.
+  const example = await (await by.newContext({ viewport: COLUMN })).newPage()
+  for (const name of ['account-register', 'account-sessions']) {
+    await example.setContent(await renderExample(name, 'en', brand))
+    await example.screenshot({ path: fileOf(name), fullPage: true })
+  }
 }
 
 /** Reloads the playground until the mail is sent. Throws when that takes longer than 10 seconds. */
