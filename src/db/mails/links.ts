@@ -95,14 +95,17 @@ export function isUsable() {
   )
 }
 
+/** What a mail tells of its client. */
+function factOf(name: 'country' | 'asn') {
+  return sql`json_extract(${notifications.facts}, ${`$.client.${name}`})`
+}
+
 function prepareStatements(d1: D1Database) {
   const isUnused = isUsable()
   const { id, userId: account, recipient, timeZone, kind, facts } = notifications
   /** The condition that a row is of the account which the mail of an unused link went to. */
   const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId | typeof seenPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
-
-  const factOf = (name: 'country' | 'asn') => sql`json_extract(${notifications.facts}, ${`$.client.${name}`})`
 
   return {
     findUnused: prepare(
