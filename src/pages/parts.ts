@@ -98,6 +98,11 @@ export function breakable(value: string): Html {
   return html`${breakableParts(value).map((part, i) => (i === 0 ? part : html`<wbr/>${part}`))}`
 }
 
+/** A phrase as the beginning of a sentence. */
+export function capitalized(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}
+
 /** A text in which what stands between backquotes is code. */
 export function withCode(text: string): Html {
   return html`${text.split('`').map((part, i) => (i % 2 === 0 ? part : html`<code>${part}</code>`))}`

@@ -138,6 +138,17 @@ export function reachOf(policy: LocationPolicy, client: Compared & Pick<Client, 
   return start === address ? { kind: 'address', address } : { kind: 'addresses', start }
 }
 
+/** The same, of a place by the name that `placeKey` gave it; `null` for a name of a kind that this version does not know. */
+export function reachOfKey(key: string, provider: string | null): PlaceReach | null {
+  const [kind, name = ''] = key.split(/:(.*)/, 2)
+  if (kind === 'asn') return { kind: 'network', asn: Number(name), provider }
+  if (kind === 'country') return { kind: 'country', country: name }
+  if (kind !== 'address' && kind !== 'subnet') return null
+  const [address = '', bits] = name.split('/')
+  const start = leadingGroups(address, { v4: Number(bits), v6: Number(bits) })
+  return start === address ? { kind: 'address', address } : { kind: 'addresses', start }
+}
+
 /** Of the names that a place has, the one under which it is allowed. */
 function ownName(policy: LocationPolicy, client: Compared): NameKind {
   const [own] = POLICIES[policy].names

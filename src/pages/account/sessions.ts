@@ -4,11 +4,12 @@ import { html } from 'hono/html'
 
 import { readDevice } from '../../domain/mails/device.ts'
 import type { AllowedPlace } from '../../domain/places/allowed-place.ts'
+import { reachOfKey } from '../../domain/places/place.ts'
 import { oneLine } from '../../domain/places/names.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
 import { shortTime } from '../../words/time.ts'
 import { type Html, type PageContext, renderPage } from '../layout.ts'
-import { breakable, button, buttonForm, buttons, linkButton, notice, pageButton, rows } from '../parts.ts'
+import { breakable, button, buttonForm, buttons, capitalized, linkButton, notice, pageButton, rows } from '../parts.ts'
 import { PAGE_PATHS } from '../../domain/page-paths.ts'
 
 interface SessionsPage {
@@ -39,7 +40,7 @@ export function renderSessions(context: PageContext, page: SessionsPage): Html {
     }
   })
   const allowed = places.map((place) => ({
-    content: html`<p id="place-${place.id}">${breakable(placeName(context, place))}</p><p class="quiet">${texts.allowedUntil(time(place.expiresAt))}</p>`,
+    content: html`<p id="place-${place.id}">${breakable(nameOf(context, place))}</p><p>${breakable(placeOf(context, place))}</p><p class="quiet">${texts.allowedUntil(time(place.expiresAt))}</p>`,
     action: buttonForm({ hidden: { place: String(place.id) } }, button(texts.takeBack, 'other', `place-${place.id}`)),
   }))
 
@@ -67,9 +68,8 @@ function placeOf({ words }: PageContext, { city, country, provider, address }: P
   return parts.filter((part) => part !== null).join(' · ')
 }
 
-/** What is known of an allowed place, and the name under which it is allowed. */
-function placeName(context: PageContext, place: AllowedPlace): string {
-  const known = placeOf(context, place)
-  const [, name = place.place] = /^[a-z]+:(.*)$/.exec(place.place) ?? []
-  return known === '' ? name : `${known} · ${name}`
+/** How far an allowed place reaches, in the words of the mail that offered it. */
+function nameOf({ words }: PageContext, { place, provider }: AllowedPlace): string {
+  const reach = reachOfKey(place, provider)
+  return reach === null ? place : capitalized(words.reach(reach))
 }

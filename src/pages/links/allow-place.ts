@@ -7,7 +7,7 @@ import type { PlaceChoice, PlaceOffer } from '../../domain/mails/allow-place.ts'
 import { ALLOWED_PLACE_DAYS } from '../../domain/places/allowed-place.ts'
 import { checkbox } from '../fields.ts'
 import type { LinkPage } from './link-page.ts'
-import { breakable, hiddenFields } from '../parts.ts'
+import { breakable, capitalized, hiddenFields } from '../parts.ts'
 
 /** `policy` is the one under which the page said what would be allowed; `former` is a box, sent only when it is ticked. */
 const Form = z.pipe(
@@ -19,13 +19,9 @@ export const page: LinkPage<PlaceOffer, PlaceChoice> = {
   isDangerous: false,
   fields({ policy, blocked, former }, { words }) {
     const { extent, former: alsoFormer } = words.allowPlace
-    const what = html`<h2>${extent(ALLOWED_PLACE_DAYS)}</h2><p>${breakable(sentence(words.reach(blocked.reach)))}</p>`
+    const what = html`<h2>${extent(ALLOWED_PLACE_DAYS)}</h2><p>${breakable(`${capitalized(words.reach(blocked.reach))}.`)}</p>`
     const box = former === null ? '' : checkbox('former', breakable(alsoFormer(words.reach(former.reach))))
     return html`${what}${hiddenFields({ policy })}${box}`
   },
   Form,
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }

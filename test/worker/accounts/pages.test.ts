@@ -387,6 +387,19 @@ describe('sessions and places', () => {
     expect(await textOf(await go('/account/sessions'))).not.toContain('New Zealand')
   })
 
+  test.each([
+    ['address:198.51.100.23/32', 'The IP address 198.51.100.23<'],
+    ['address:2001:db8:4a7:1c00::/64', 'Every IP address that starts with 2001:<wbr/>db8:<wbr/>4a7:<wbr/>1c00<'],
+    ['subnet:198.51.100.0/24', 'Every IP address that starts with 198.51.100<'],
+    ['asn:64500', '(AS64500)<'],
+    ['country:NZ', 'All of New Zealand<'],
+    ['planet:earth', 'planet:earth<'],
+  ])('name the place %s as its mail did', async (place, text) => {
+    const { id } = await signIn()
+    await insertPlace(env.DB, { id, guid: '', email: '', group: '' }, place, { createdAt: T0, expiresAt: T0 + 60 })
+    expect(await textOf(await go('/account/sessions'))).toContain(text)
+  })
+
   test('are shown from their own place alone, and who moved is told why they have to sign in', async () => {
     await signIn()
     expect((await go('/account/sessions', { ip: ELSEWHERE })).status).toBe(303)
