@@ -131,9 +131,10 @@ export class AccountModel {
     else if (isWithin) this.mail('confirm_address', email, null, registration)
   }
 
-  /** The newest registration gets a link again. */
+  /** The newest registration that had a link gets one again. */
   resend(email: string): void {
-    const newest = this.registrations.findLast((one) => one.email === email)
+    const hadLink = (one: Registration) => this.outbox.some(({ registration }) => registration === one)
+    const newest = this.registrations.findLast((one) => one.email === email && hadLink(one))
     if (!this.counts('resend', email) || newest === undefined) return
     const again = { ...newest, at: this.now }
     this.registrations.push(again)
