@@ -149,6 +149,7 @@ describe('an address that has an account', () => {
   test('gets the same answer; its owner is told, once a day', async () => {
     const { email } = await createAccount(env.DB)
     expect(await answer(await register(String(email)))).toEqual(ACCEPTED)
+    at(3600)
     expect(await answer(await register(String(email).toUpperCase()))).toEqual(ACCEPTED)
     expect(await kindsTo(String(email))).toEqual(['address_taken'])
     at(DAY_SECONDS)
