@@ -73,8 +73,7 @@ const judged: JudgedSignIn = {
   topic: ':topic',
   failures: 0,
   waits: false,
-  place: ':place',
-  notesPlace: false,
+  notes: [],
   isNewPlace: false,
   notice: {
     kind: 'new_sign_in',
@@ -108,7 +107,12 @@ export async function recordStatements(): Promise<Recorded> {
     ),
     open: await recordSessions((store) => store.openForGuid(':guid', session)),
     account: await record((d1) =>
-      createAccountStore(d1).findForSignIn({ email: ':email', subject: ':subject', place: ':place' }),
+      createAccountStore(d1).findForSignIn({
+        email: ':email',
+        subject: ':subject',
+        place: ':place',
+        placeAndAddress: ':placeAndAddress',
+      }),
     ),
     signIn: await recordSessions((store) => store.openForPassword(account, null, session, judged)),
   }

@@ -2,7 +2,7 @@
 
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 
-import { MAX_FAILURES_AT_HOME, ROW_SECONDS, STRANGERS } from '../../domain/accounts/attempts.ts'
+import { MAX_FAILURES_AT_HOME, OWN_ADDRESS, ROW_SECONDS, STRANGERS } from '../../domain/accounts/attempts.ts'
 import { deleteFrom, select, update } from '../query.ts'
 import { attempts } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
@@ -48,7 +48,7 @@ export function prepareNoteWaiting(d1: D1Database) {
 export function mayTry(): SQL {
   const atHome = and(ofSignIns, sql`${attempts.topic} <> ${STRANGERS}`, isInARow)
   return sql`not exists (select 1 from ${attempts} where ${and(isJudging, waits)}) and (
-    ${parameter('topic')} = ${STRANGERS}
+    ${parameter('topic')} = ${STRANGERS} or substr(${parameter('topic')}, 1, ${OWN_ADDRESS.length}) = ${OWN_ADDRESS}
     or (select coalesce(sum(${attempts.count}), 0) from ${attempts} where ${atHome}) < ${MAX_FAILURES_AT_HOME})`
 }
 

@@ -23,9 +23,10 @@ export function createAccountStore(d1: D1Database): AccountStore {
     isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
   }
   const ofAccount = eq(seenPlaces.userId, users.id)
-  const seenAtPlace = sql<
-    number | null
-  >`(select ${seenPlaces.seenAt} from ${seenPlaces} where ${ofAccount} and ${seenPlaces.place} = ${parameter('place')})`
+  const seenAs = (name: 'place' | 'placeAndAddress') =>
+    sql<
+      number | null
+    >`(select ${seenPlaces.seenAt} from ${seenPlaces} where ${ofAccount} and ${seenPlaces.place} = ${parameter(name)})`
   const knowsAny = sql<number>`exists (select 1 from ${seenPlaces} where ${ofAccount})`
   // The collation is that of the index: an address that was written by SQL in mixed case finds its account.
   const hasEmail = sql`${users.primaryEmail} = ${parameter('email')} collate nocase`
@@ -36,7 +37,8 @@ export function createAccountStore(d1: D1Database): AccountStore {
     select({
       ...columns,
       ...aliased({ createdAt: users.createdAt }),
-      seenAt: seenAtPlace.as('seenAt'),
+      seenAt: seenAs('place').as('seenAt'),
+      seenHereAt: seenAs('placeAndAddress').as('seenHereAt'),
       knowsPlaces: knowsAny.as('knowsPlaces'),
     })
       .from(users)
@@ -54,9 +56,11 @@ export function createAccountStore(d1: D1Database): AccountStore {
       const [found, failed] = await runBatch(d1, [findForSignIn.bind(asked), findFailures.bind(asked)])
       const row = findForSignIn.rows(found)[0]
       const failures = findFailures.rows(failed)
-      if (row === undefined) return { account: null, createdAt: 0, seenAt: null, knowsPlaces: false, failures }
-      const { createdAt, seenAt, knowsPlaces, ...account } = row
-      return { account: toAccount(account), createdAt, seenAt, knowsPlaces: knowsPlaces === 1, failures }
+      if (row === undefined) {
+        return { account: null, createdAt: 0, seenAt: null, seenHereAt: null, knowsPlaces: false, failures }
+      }
+      const { createdAt, seenAt, seenHereAt, knowsPlaces, ...account } = row
+      return { account: toAccount(account), createdAt, seenAt, seenHereAt, knowsPlaces: knowsPlaces === 1, failures }
     },
   }
 }

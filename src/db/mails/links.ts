@@ -107,6 +107,8 @@ function prepareStatements(d1: D1Database) {
   const isOwners = (userId: typeof users.id | typeof allowedPlaces.userId | typeof seenPlaces.userId) =>
     sql`${userId} in ${select({ userId: notifications.userId }).from(notifications).where(isUnused)}`
 
+  const placeOfMail = sql`(select coalesce(${factOf('country')}, '-') || '/AS' || ${factOf('asn')} || ' ' from ${notifications} where ${isNamed()})`
+
   return {
     findUnused: prepare(
       d1,
@@ -137,8 +139,8 @@ function prepareStatements(d1: D1Database) {
       deleteFrom(seenPlaces).where(
         and(
           isOwners(seenPlaces.userId),
-          sql`${seenPlaces.place} = (
-            select coalesce(${factOf('country')}, '-') || '/AS' || ${factOf('asn')} from ${notifications} where ${isNamed()})`,
+          // With its clients, whose names go on behind a blank.
+          sql`substr(${seenPlaces.place} || ' ', 1, length(${placeOfMail})) = ${placeOfMail}`,
         ),
       ),
     ),

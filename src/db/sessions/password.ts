@@ -53,7 +53,7 @@ export function prepareJudgedSignIn(d1: D1Database, newId: () => string) {
   return {
     /** The statements in their order: the mail counts the failures, so these are forgotten behind it. */
     bind(
-      { subject, topic, failures: known, place, notesPlace, isNewPlace, notice }: JudgedSignIn,
+      { subject, topic, failures: known, notes, isNewPlace, notice }: JudgedSignIn,
       session: Readonly<Record<string, Value>> & {
         readonly sid: string
         readonly now: number
@@ -61,12 +61,12 @@ export function prepareJudgedSignIn(d1: D1Database, newId: () => string) {
       },
     ): readonly [waiting: D1PreparedStatement, tell: D1PreparedStatement, ...others: D1PreparedStatement[]] {
       const { sid: openedSid, now, userId } = session
-      const values = { openedSid, now, userId, subject, topic, place, isNewPlace: isNewPlace ? 1 : 0 }
+      const values = { openedSid, now, userId, subject, topic, isNewPlace: isNewPlace ? 1 : 0 }
       return [
         noteWaiting.bind(values),
         tell.bind(newId(), notice, values),
         ...(known === 0 ? [] : [forgetJudging.bind(values)]),
-        ...(notesPlace ? [notePlace.bind(values)] : []),
+        ...notes.map((place) => notePlace.bind({ ...values, place })),
       ]
     },
     waits: (result: D1Result | undefined) => noteWaiting.rows(result).length === 1,

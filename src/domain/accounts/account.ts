@@ -32,8 +32,9 @@ export interface OwnSession {
 export interface FoundForSignIn {
   readonly account: SignInAccount | null
   readonly createdAt: number
-  /** When it was signed in from this place last. */
+  /** When it was signed in from this place last, and from this address in it. */
   readonly seenAt: number | null
+  readonly seenHereAt: number | null
   /** Whether it was signed in from any place before. */
   readonly knowsPlaces: boolean
   readonly failures: readonly CountedFailures[]
@@ -42,11 +43,12 @@ export interface FoundForSignIn {
 export interface AccountStore {
   /** `email` as `normalizeEmail` made it. */
   readonly findByEmail: (email: string) => Promise<SignInAccount | null>
-  /** The same, with what a sign-in from this place (`seenPlaceKey`) is judged by: one round trip. */
+  /** The same, with what a sign-in from this place (`seenPlaceKey`, `seenAddressKey`) is judged by: one round trip. */
   readonly findForSignIn: (asked: {
     readonly email: string
     readonly subject: string
     readonly place: string
+    readonly placeAndAddress: string
   }) => Promise<FoundForSignIn>
 }
 

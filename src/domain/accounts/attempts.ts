@@ -7,7 +7,7 @@
  */
 
 import type { DueNotice } from '../mails/notice.ts'
-import { networkOf } from '../places/address.ts'
+import { clientNetwork } from '../places/seen-place.ts'
 import { toBase64url } from '../tokens/base64url.ts'
 
 /** So many failures in a row are free; then there is a wait after each. */
@@ -28,14 +28,8 @@ export const TOLD_FAILURES = 3
 
 /** What is counted for clients in no place of the owner's. Others have a network behind it. */
 export const STRANGERS = 'sign_in'
-
-/** An IPv6 client can have every address of a /56 or a /48. */
-const CLIENT_BITS = { v4: 32, v6: 48 }
-
-/** What of an address is one client, where a client is counted by itself. */
-export function clientNetwork(address: string): string {
-  return networkOf(address, CLIENT_BITS)
-}
+/** The same for a client at an address that the owner signed in from, and its network behind it: no other client makes it wait. */
+export const OWN_ADDRESS = 'sign_in own'
 
 /** A row of what failed. `waitsUntil`: from then on the next try counts. */
 export interface CountedFailures {
@@ -57,9 +51,8 @@ export interface Judgement {
 /** What a sign-in needs to know of a try. */
 export interface JudgedTry extends Judgement {
   readonly subject: string
-  readonly place: string
-  /** Whether a sign-in notes its place. */
-  readonly notesPlace: boolean
+  /** What a sign-in notes of its place: the names of the place, and of the client in it, where they were not noted for a day. */
+  readonly notes: readonly string[]
   /** Whether a sign-in is to be told to the owner for its place. The first one of a new account is not. */
   readonly isNewPlace: boolean
 }
@@ -67,11 +60,22 @@ export interface JudgedTry extends Judgement {
 /** Judges a try of a client at an address, by what failed for the account. */
 export function judge(
   counted: readonly CountedFailures[],
-  { address, isAtHome, now }: { readonly address: string; readonly isAtHome: boolean; readonly now: number },
+  {
+    address,
+    isAtHome,
+    isAtOwnAddress,
+    now,
+  }: {
+    readonly address: string
+    readonly isAtHome: boolean
+    readonly isAtOwnAddress: boolean
+    readonly now: number
+  },
 ): Judgement {
   const inARow = counted.filter((row) => Math.max(row.at, row.waitsUntil) > now - ROW_SECONDS)
   const atHome = inARow.filter((row) => row.topic !== STRANGERS).reduce((sum, row) => sum + row.count, 0)
-  const topic = isAtHome && atHome < MAX_FAILURES_AT_HOME ? `${STRANGERS} ${clientNetwork(address)}` : STRANGERS
+  const shared = isAtHome && atHome < MAX_FAILURES_AT_HOME ? `${STRANGERS} ${clientNetwork(address)}` : STRANGERS
+  const topic = isAtOwnAddress ? `${OWN_ADDRESS} ${clientNetwork(address)}` : shared
   const row = inARow.find((one) => one.topic === topic)
   return { topic, failures: row?.count ?? 0, waits: row !== undefined && row.waitsUntil > now }
 }

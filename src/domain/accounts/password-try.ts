@@ -7,10 +7,10 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { TimedCaller } from '../caller.ts'
 import { limitByAccount } from '../places/rate-limits.ts'
-import { isInSeenPlace, seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
+import { clientNetwork, isInSeenPlace, seenAddressKey, seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
 import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
-import { clientNetwork, FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
+import { FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
 import type { PasswordCheck } from './passwords.ts'
 
 /** A place is noted again when it was noted a day ago: most sign-ins write no row for it. */
@@ -39,13 +39,16 @@ export async function tryPassword(
   const { accounts, passwords, subjectOf } = services
   const now = services.now()
   const email = normalizeEmail(primary_email)
-  const [subject, place] = [await subjectOf(email), seenPlaceKey(client)]
+  const subject = await subjectOf(email)
+  const [place, placeAndAddress] = [seenPlaceKey(client), seenAddressKey(client)]
   // By the client, and by nothing that is known of the account: a 429 would tell who has one, and of all clients together it would keep the
   // owner out.
   await limitByAccount(services, `${subject} ${clientNetwork(client.address)}`)
-  const { account, seenAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn({ email, subject, place })
+  const asked = { email, subject, place, placeAndAddress }
+  const { account, seenAt, seenHereAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn(asked)
   const isAtHome = isInSeenPlace(client, seenAt, now)
-  const judgement = judge(failures, { address: client.address, isAtHome, now })
+  const isAtOwnAddress = isInSeenPlace(client, seenHereAt, now)
+  const judgement = judge(failures, { address: client.address, isAtHome, isAtOwnAddress, now })
   // The password is verified against a decoy where there is no account or no hash.
   const check = await passwords.verify(password, account?.passwordHash ?? null)
   return {
@@ -53,10 +56,13 @@ export async function tryPassword(
     subject,
     account,
     check,
-    place,
-    notesPlace: seenAt === null || seenAt <= now - NOTED_AGAIN_SECONDS,
+    notes: [...(isStale(seenAt, now) ? [place] : []), ...(isStale(seenHereAt, now) ? [placeAndAddress] : [])],
     isNewPlace: !isAtHome && (knowsPlaces || createdAt <= now - SEEN_PLACE_SECONDS),
   }
+}
+
+function isStale(seenAt: number | null, now: number): boolean {
+  return seenAt === null || seenAt <= now - NOTED_AGAIN_SECONDS
 }
 
 /** Why a try is refused, or `undefined`. */

@@ -17,6 +17,19 @@ export function seenPlaceKey({ address, asn, country }: Pick<Client, 'address' |
   return `${country ?? '-'}/${asn === null || isNobodys(address) ? networkOf(address, RANGE_BITS) : `AS${asn}`}`
 }
 
+/** An IPv6 client can have every address of a /56 or a /48. */
+const CLIENT_BITS = { v4: 32, v6: 48 }
+
+/** What of an address is one client, where a client is counted by itself. */
+export function clientNetwork(address: string): string {
+  return networkOf(address, CLIENT_BITS)
+}
+
+/** The name of a client within its place: `DE/AS64500 203.0.113.7/32`. */
+export function seenAddressKey(client: Pick<Client, 'address' | 'asn' | 'country'>): string {
+  return `${seenPlaceKey(client)} ${clientNetwork(client.address)}`
+}
+
 /**
  * Whether a client is in a place of the owner's, which was noted at `seenAt`. Never at the address that all Workers have: whoever runs one would
  * be at home with everybody who signs in through a Worker that does not name its client.

@@ -12,8 +12,8 @@ function failed(topic: string, count: number, { at = NOW, waitsUntil = 0 } = {})
   return { topic, count, at, waitsUntil }
 }
 
-function judged(counted: readonly CountedFailures[], isAtHome = true, address = HOME) {
-  return judge(counted, { address, isAtHome, now: NOW })
+function judged(counted: readonly CountedFailures[], isAtHome = true, address = HOME, isAtOwnAddress = false) {
+  return judge(counted, { address, isAtHome, isAtOwnAddress, now: NOW })
 }
 
 describe('a try', () => {
@@ -43,6 +43,17 @@ describe('a try', () => {
     ['a second less than a day after the wait', { at: 1, waitsUntil: NOW - DAY_SECONDS + 1 }, 7],
   ])('%s follows %j: as many failures as %i', (_name, times, failures) => {
     expect(judged([failed('sign_in', 7, times)], false).failures).toBe(failures)
+  })
+
+  test('at an address of the owner is judged by itself, however many failed elsewhere', () => {
+    const others = Array.from({ length: 9 }, (_, i) => failed(`sign_in 203.0.113.${i + 10}/32`, 10))
+    const strangers = failed('sign_in', 40, { waitsUntil: NOW + 60 })
+    const own = failed('sign_in own 203.0.113.7/32', 3)
+    expect(judged([...others, strangers, own], true, HOME, true)).toEqual({
+      topic: own.topic,
+      failures: 3,
+      waits: false,
+    })
   })
 
   test('at home is one of a stranger once 80 failed at home within a day', () => {

@@ -279,6 +279,19 @@ function gateBehindFirstTrip(gated = 2) {
 }
 
 describe('a client in a place that the owner signed in from', () => {
+  test('at an address that the owner signed in from waits for no other, however many fail in its network', async () => {
+    const account = await createCheapAccount()
+    await granted(await signIn(account.email), describeAccount(account))
+    for (let i = 0; i < 9; i += 1) await fail(account.email, 10, { ip: `203.0.113.${100 + i}` })
+    await fail(account.email, 12, { ip: ELSEWHERE })
+    expect((await signIn(account.email, PASSWORD, { ip: '203.0.113.200' })).status).toBe(401)
+    await granted(await signIn(account.email), describeAccount(account))
+    // By itself, it has ten guesses as every other.
+    await fail(account.email, 10)
+    expect((await signIn(account.email)).status).toBe(401)
+    expect((await counted()).map(({ topic }) => topic)).toContain('sign_in own 203.0.113.7/32')
+  })
+
   test('does not wait for strangers, nor strangers for it', async () => {
     const account = await atHome()
     await fail(account.email, 12, { ip: ELSEWHERE })

@@ -101,7 +101,7 @@ test('an account whose password has just been changed stays', async () => {
   expect(await userRow(id)).toMatchObject({ primary_email: email, left_at: null })
   // Nothing else of it has gone either.
   const { seen_places: places, registrations, attempts } = await dumpTables(env.DB)
-  expect(places?.filter((row) => row['user_id'] === id)).toHaveLength(1)
+  expect(places?.filter((row) => row['user_id'] === id)).toHaveLength(2)
   expect(registrations?.filter((row) => row['email'] === email)).toHaveLength(1)
   expect(attempts).not.toEqual([])
   expect((await signedIn(email, OTHER_PASSWORD)).id).toBe(id)
@@ -122,7 +122,7 @@ test.each([
   expect((await signInByJson(email, OTHER_PASSWORD)).status).toBe(401)
   expect(await mailsOf(email, 'password_changed')).toBe(mails)
   const { attempts } = await dumpTables(env.DB)
-  expect(attempts?.filter((row) => row['topic'] === 'sign_in 203.0.113.7/32')).toMatchObject([{ count: 2 }])
+  expect(attempts?.filter((row) => row['topic'] === 'sign_in own 203.0.113.7/32')).toMatchObject([{ count: 2 }])
 })
 
 test('an account can be left while another session of it is opened, which then is none', async () => {

@@ -278,8 +278,7 @@ const JUDGED: JudgedSignIn = {
   topic: 'sign_in',
   failures: 0,
   waits: false,
-  place: '-/203.0.113.0/24',
-  notesPlace: true,
+  notes: ['-/203.0.113.0/24', '-/203.0.113.0/24 203.0.113.7/32'],
   isNewPlace: true,
   notice: {
     kind: 'new_sign_in',
