@@ -60,6 +60,12 @@ export function okJson(body: unknown) {
   return { status: 200, headers: { ...COMMON, 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
+/** 202 for every address, whether or not it has an account. */
+export const ACCEPTED = {
+  ...okJson({ detail: 'If this can be done, a mail is on its way' }),
+  status: 202,
+}
+
 export const EMPTY_OK = { status: 200, headers: COMMON, body: '' }
 export const DONE = { status: 204, headers: COMMON, body: '' }
 

@@ -23,7 +23,7 @@ import {
   userRow,
 } from '../../support/account-life.ts'
 import { createAccount, dumpTables, insertPlace, PASSWORD } from '../../support/accounts.ts'
-import { answer, COMMON, malformed, problem } from '../../support/answers.ts'
+import { ACCEPTED, answer, malformed, problem } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'
 import { refreshByJson, signInByJson } from '../../support/requests.ts'
@@ -31,12 +31,6 @@ import { pairOf, worker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
-
-const ACCEPTED = {
-  status: 202,
-  headers: { ...COMMON, 'content-type': 'application/json' },
-  body: '{"detail":"If this can be done, a mail is on its way"}',
-}
 
 function freshEmail(): string {
   return `${crypto.randomUUID()}@example.com`

@@ -22,7 +22,16 @@ import {
   userRow,
 } from '../../support/account-life.ts'
 import { createAccount, dumpTables, GUID, insertPlace, PASSWORD } from '../../support/accounts.ts'
-import { answer, COMMON, DONE, NO_ACCOUNT, NOT_AUTHENTICATED, NOT_VALID, problem, USED } from '../../support/answers.ts'
+import {
+  ACCEPTED,
+  answer,
+  DONE,
+  NO_ACCOUNT,
+  NOT_AUTHENTICATED,
+  NOT_VALID,
+  problem,
+  USED,
+} from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { block, press, PURPOSES } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
@@ -31,12 +40,6 @@ import { ELSEWHERE, worker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
-
-const ACCEPTED = {
-  status: 202,
-  headers: { ...COMMON, 'content-type': 'application/json' },
-  body: '{"detail":"If this can be done, a mail is on its way"}',
-}
 
 function notAccepted(field: string, reason: string) {
   const errors = { [field]: [reason] }

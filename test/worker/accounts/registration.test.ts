@@ -16,7 +16,7 @@ import {
   tokenOf,
 } from '../../support/account-life.ts'
 import { createAccount } from '../../support/accounts.ts'
-import { answer, COMMON, DONE, FORBIDDEN, malformed, NOT_VALID, problem, USED } from '../../support/answers.ts'
+import { ACCEPTED, answer, DONE, FORBIDDEN, malformed, NOT_VALID, problem, USED } from '../../support/answers.ts'
 import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { keepLog } from '../../support/log.ts'
 import { post, signInByJson } from '../../support/requests.ts'
@@ -24,12 +24,6 @@ import { ELSEWHERE, HOME, startWorker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
-
-const ACCEPTED = {
-  status: 202,
-  headers: { ...COMMON, 'content-type': 'application/json' },
-  body: '{"detail":"If this can be done, a mail is on its way"}',
-}
 
 function freshEmail(): string {
   return `${crypto.randomUUID()}@example.com`
