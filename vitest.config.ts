@@ -84,7 +84,7 @@ export default defineConfig({
           name: 'worker',
           testTimeout: PATIENCE_MS,
           include: ['test/worker/**/*.test.ts'],
-          setupFiles: ['test/support/migrate.ts'],
+          setupFiles: ['test/support/worker-ring.ts'],
         },
       },
       {
