@@ -4,14 +4,15 @@
  * a module that is asked for once a file has ended ends the whole run ("Message received from Worker before initialisation").
  */
 
-import '../../src/mail/delivery.ts'
-import '../../src/mail/render.ts'
-import '../../src/mail/transports/api.ts'
-import '../../src/mail/transports/cloudflare.ts'
-import '../../src/words/en.ts'
-import '../../src/words/ru.ts'
-
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 
 await applyD1Migrations(env.DB, env.MIGRATIONS)
+await Promise.all([
+  import('../../src/mail/delivery.ts'),
+  import('../../src/mail/render.ts'),
+  import('../../src/mail/transports/api.ts'),
+  import('../../src/mail/transports/cloudflare.ts'),
+  import('../../src/words/en.ts'),
+  import('../../src/words/ru.ts'),
+])
