@@ -217,6 +217,7 @@ describe('an account', () => {
       await insertSessions(account, OLD_ROWS, T0 - 10, ended)
       const current = await open(account)
       await insertSeenPlace(env.DB, account, '-/203.0.113.0/24', T0)
+      await insertSeenPlace(env.DB, account, '-/203.0.113.0/24 203.0.113.7/32', T0)
       const costs: Record<string, { read: number; written: number }> = {}
       async function measure(name: string, operation: () => Promise<Response>) {
         counting.reset()
