@@ -13,11 +13,9 @@ import { readForm } from '../request/body.ts'
 import { clearPair, readAllAccessCookies } from '../request/cookies.ts'
 import { readTimeZone } from '../request/language.ts'
 import { FormFields } from './form.ts'
-import { requireVisitor } from './visitor.ts'
+import { forVisitor } from './visitor.ts'
 
-export async function show(c: Context<AppEnv>): Promise<Response> {
-  const visitor = await requireVisitor(c)
-  if (visitor instanceof Response) return visitor
+export const show = forVisitor(async (c, visitor) => {
   const context = await pageContext(c)
   const { news } = context.words.accountPages
   const done = c.req.query('done')
@@ -34,18 +32,16 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
       news: isTold(done) ? told[done] : undefined,
     }),
   )
-}
+})
 
 /** Its one form chooses the language of mails, and notes the time zone that they are written in. */
-export async function submit(c: Context<AppEnv>): Promise<Response> {
-  const visitor = await requireVisitor(c)
-  if (visitor instanceof Response) return visitor
+export const submit = forVisitor(async (c, visitor) => {
   const { language = '' } = await readForm(c, FormFields)
   if (!isLanguage(language)) throw new TesseraError('wrong_data_structure')
   const changes = await c.env.accountChanges()
   await changes.setLanguage(visitor.account.id, { language, timeZone: readTimeZone(c), now: c.env.now() })
   return c.redirect('?done=language', 303)
-}
+})
 
 export async function leaveSession(c: Context<AppEnv>): Promise<Response> {
   const { pathOf } = await pageContext(c)

@@ -16,7 +16,7 @@ import { ChangeEmailRequest, ChangePasswordRequest, LeaveRequest } from '../requ
 import { readTimedCaller } from '../request/caller.ts'
 import { clearPair } from '../request/cookies.ts'
 import { answerForm } from './form.ts'
-import { AGAIN, requireVisitor } from './visitor.ts'
+import { AGAIN, forVisitor } from './visitor.ts'
 
 interface ChangePage<Schema extends z.ZodMiniType> {
   readonly schema: Schema
@@ -53,18 +53,14 @@ export const leavePage = changePage('leave', {
 
 function changePage<Schema extends z.ZodMiniType>(name: ChangePageName, { schema, change, next }: ChangePage<Schema>) {
   return {
-    async show(c: Context<AppEnv>): Promise<Response> {
-      const visitor = await requireVisitor(c)
-      if (visitor instanceof Response) return visitor
+    show: forVisitor(async (c, visitor) => {
       const isAgain = c.req.query(AGAIN) !== undefined
       return c.html(
         renderChange(await pageContext(c), name, { owner: visitor.account.email, isAgain, refusal: NOTHING_REFUSED }),
       )
-    },
-    async submit(c: Context<AppEnv>): Promise<Response> {
-      const visitor = await requireVisitor(c)
-      if (visitor instanceof Response) return visitor
-      return answerForm(c, {
+    }),
+    submit: forVisitor((c, visitor) =>
+      answerForm(c, {
         schema,
         async act(typed, { pathOf }) {
           await change(c, visitor, typed, await readTimedCaller(c))
@@ -72,7 +68,7 @@ function changePage<Schema extends z.ZodMiniType>(name: ChangePageName, { schema
         },
         render: (context, refusal, typed) =>
           renderChange(context, name, { owner: visitor.account.email, typed, isAgain: false, refusal }),
-      })
-    },
+      }),
+    ),
   }
 }

@@ -9,11 +9,9 @@ import type { AppEnv } from '../factory.ts'
 import { readForm } from '../request/body.ts'
 import { readTimeZone } from '../request/language.ts'
 import { FormFields } from './form.ts'
-import { requireVisitor } from './visitor.ts'
+import { forVisitor } from './visitor.ts'
 
-export async function show(c: Context<AppEnv>): Promise<Response> {
-  const visitor = await requireVisitor(c)
-  if (visitor instanceof Response) return visitor
+export const show = forVisitor(async (c, visitor) => {
   const { account, sid: currentSid } = visitor
   const { sessions: store, places: allowed, settings, now } = c.env
   const [context, sessions, places] = await Promise.all([
@@ -23,16 +21,14 @@ export async function show(c: Context<AppEnv>): Promise<Response> {
   ])
   const news = c.req.query('done') === undefined ? undefined : context.words.accountPages.news.done
   return c.html(renderSessions(context, { sessions, currentSid, places, timeZone: readTimeZone(c), news }))
-}
+})
 
 /** One button a session, one for all others, and one a place. What is gone already was done: the list says so. */
-export async function submit(c: Context<AppEnv>): Promise<Response> {
-  const visitor = await requireVisitor(c)
-  if (visitor instanceof Response) return visitor
+export const submit = forVisitor(async (c, visitor) => {
   const { end, others, place } = await readForm(c, FormFields)
   await act(c, visitor, { end, others, place })
   return c.redirect('?done=1', 303)
-}
+})
 
 interface Asked {
   readonly end: string | undefined

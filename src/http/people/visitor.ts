@@ -6,24 +6,38 @@ import type { OwnSession } from '../../domain/accounts/account.ts'
 import { TesseraError } from '../../errors.ts'
 import { logRefusal } from '../answer/problem.ts'
 import type { AppEnv } from '../factory.ts'
-import { authenticateOwner } from '../request/access-token.ts'
+import { authenticateSession } from '../request/access-token.ts'
 
 /** The parameter of a page whose form has to be filled in once more, since the session was renewed meanwhile. */
 export const AGAIN = 'again'
 
+/** An answer for whoever is signed in. */
+type VisitorHandler = (c: Context<AppEnv>, visitor: OwnSession) => Promise<Response>
+
 /**
- * Whose session asks, from its own place; or the answer that sends the browser on: to a refresh, which comes back here where the session
- * lives, and to the sign-in where it does not. What a form sent is not taken along, since it may hold a password. Throws `unavailable`.
+ * A page that needs a session which may be used from this place. Without one it sends the browser to a refresh, which comes back here where the
+ * session lives, and to the sign-in where it does not. What a form sent is not taken along, since it may hold a password. Throws
+ * `unavailable`.
  */
-export async function requireVisitor(c: Context<AppEnv>): Promise<OwnSession | Response> {
+export function forVisitor(answer: VisitorHandler): (c: Context<AppEnv>) => Promise<Response> {
+  return async (c) => {
+    const visitor = await readVisitor(c)
+    return visitor === null ? toRefresh(c) : answer(c, visitor)
+  }
+}
+
+async function readVisitor(c: Context<AppEnv>): Promise<OwnSession | null> {
   try {
-    const { account, session } = await authenticateOwner(c)
-    return { account, sid: session.sid }
+    return await authenticateSession(c)
   } catch (error) {
     if (!(error instanceof TesseraError && error.status < 500)) throw error
     logRefusal(error, c)
-    const { basePath } = c.env.settings
-    const here = `${basePath}${c.req.path}${c.req.method === 'POST' ? `?${AGAIN}=1` : ''}`
-    return c.redirect(`${basePath}/refresh?to=${encodeURIComponent(here)}`, 303)
+    return null
   }
+}
+
+function toRefresh(c: Context<AppEnv>): Response {
+  const { basePath } = c.env.settings
+  const here = `${basePath}${c.req.path}${c.req.method === 'POST' ? `?${AGAIN}=1` : ''}`
+  return c.redirect(`${basePath}/refresh?to=${encodeURIComponent(here)}`, 303)
 }

@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono'
 
+import type { OwnSession } from '../../domain/accounts/account.ts'
 import { type Authenticated, authenticateInPlace } from '../../domain/sessions/authenticate.ts'
 import { TesseraError } from '../../errors.ts'
 import { readBearer } from './bearer.ts'
@@ -27,4 +28,10 @@ export async function authenticateOwner(c: Context<AppEnv>): Promise<Authenticat
   const cookie = readAccessCookie(c)
   if (cookie === null) throw new TesseraError('not_authenticated')
   return authenticateInPlace(c.env, cookie, named)
+}
+
+/** Whose session asks, from the session's own place. Throws as `authenticateOwner` does. */
+export async function authenticateSession(c: Context<AppEnv>): Promise<OwnSession> {
+  const { account, session } = await authenticateOwner(c)
+  return { account, sid: session.sid }
 }

@@ -9,14 +9,11 @@
  * - DELETE /auth/me               ends the account
  */
 
-import type { Context } from 'hono'
-
 import { followLink } from '../../domain/mails/follow-link.ts'
-import type { OwnSession } from '../../domain/accounts/account.ts'
-import { type AppEnv, factory } from '../factory.ts'
+import { factory } from '../factory.ts'
 import { limitRate } from '../guards/rate-limit.ts'
 import { refuseCrossOrigin } from '../guards/same-origin.ts'
-import { authenticateOwner } from '../request/access-token.ts'
+import { authenticateSession } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
 import { readTimedCaller, readTimedOwner } from '../request/caller.ts'
 import { clearPair } from '../request/cookies.ts'
@@ -96,10 +93,4 @@ function loadAddressChange() {
 
 function loadContract() {
   return import('../request/account-contract.ts')
-}
-
-/** Whose session asks, from the session's own place. */
-async function authenticateSession(c: Context<AppEnv>): Promise<OwnSession> {
-  const { account, session } = await authenticateOwner(c)
-  return { account, sid: session.sid }
 }
