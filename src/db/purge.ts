@@ -10,8 +10,10 @@
 import { lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
+import { LINKS } from '../domain/mails/links.ts'
 import { SEEN_PLACE_SECONDS } from '../domain/places/seen-place.ts'
 import type { Log } from '../log.ts'
+import { hasLeft } from './accounts/left.ts'
 import { run } from './d1.ts'
 import { deleteFrom } from './query.ts'
 import {
@@ -23,7 +25,6 @@ import {
   seenPlaces,
   sessions,
   usedLinks,
-  users,
 } from './schema.ts'
 import { tellsNothing } from './sessions/end-columns.ts'
 import { parameter, prepare } from './statement.ts'
@@ -40,7 +41,7 @@ export const KEEP_MAILS_SECONDS = 30 * 86_400
 /** A registration stays longer than its link works. */
 export const KEEP_REGISTRATIONS_SECONDS = 2 * 86_400
 /** As long as the link works that takes the change back. */
-export const KEEP_ADDRESS_CHANGES_SECONDS = 7 * 86_400
+export const KEEP_ADDRESS_CHANGES_SECONDS = LINKS.undo_email.lifetimeSeconds
 /** What was tried counts for a day, or until a wait ends. */
 const KEEP_ATTEMPTS_SECONDS = 2 * 86_400
 
@@ -105,11 +106,6 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
     }
     if (total > 0) log({ event: 'purged', rows: total })
   }
-}
-
-/** Whether the account of a row is one whose owner left: of those nothing is kept but the guid. */
-function hasLeft(userId: SQLiteColumn): SQL {
-  return sql`exists (select 1 from ${users} where ${users.id} = ${userId} and ${users.leftAt} is not null)`
 }
 
 /** Whether a mail is that of a registration which nobody has confirmed. */

@@ -6,6 +6,7 @@
 import { and, eq, exists, not, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
+import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
 import { run, runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
@@ -174,7 +175,7 @@ function prepareStatements(d1: D1Database) {
           ...endedNow(),
           primaryEmail: null,
           passwordHash: null,
-          group: 'user',
+          group: DEFAULT_GROUP,
           isActive: 0,
           confirmedAt: null,
           language: null,

@@ -2,6 +2,7 @@
 
 import { and, desc, eq, exists, notExists, sql } from 'drizzle-orm'
 
+import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
 import { runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
@@ -108,7 +109,7 @@ function prepareStatements(d1: D1Database) {
               guid: parameter('guid').as('guid'),
               primaryEmail: sql<string | null>`${table.email}`.as('primary_email'),
               passwordHash: sql<string | null>`${table.passwordHash}`.as('password_hash'),
-              group: sql<string>`'user'`.as('group'),
+              group: sql<string>`${DEFAULT_GROUP}`.as('group'),
               isActive: sql<number>`1`.as('is_active'),
               confirmedAt: parameter('now').as('confirmed_at'),
               failedSignIns: sql<number>`0`.as('failed_sign_ins'),

@@ -1,10 +1,11 @@
 /** What owners decide by the links of a mail. One round trip each. */
 
-import { and, eq, exists, isNotNull, notExists, sql } from 'drizzle-orm'
+import { and, eq, notExists, sql } from 'drizzle-orm'
 
 import { LINKS, type LinkState, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
 import { readNotice } from '../../domain/mails/notice.ts'
 import { run, runBatch } from '../d1.ts'
+import { hasLeft } from '../accounts/left.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
 import { addressChanges, allowedPlaces, notifications, registrations, seenPlaces, usedLinks, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
@@ -81,17 +82,12 @@ export function isUsable() {
       ),
     'address change': select(one).from(addressChanges).where(eq(addressChanges.noticeId, notifications.id)),
   } satisfies Readonly<Record<LinkState, unknown>>
-  // What an owner allows would be kept of somebody who left, and their sessions are over.
-  const hasLeft = exists(
-    select(one)
-      .from(users)
-      .where(and(eq(users.id, notifications.userId), isNotNull(users.leftAt))),
-  )
   const isBound = Object.entries(states).map(([state, rows]) => sql`when ${state} then exists ${rows}`)
   return and(
     isNamed(),
     notExists(isUsed),
-    sql`case coalesce(${parameter('binds')}, '') ${sql.join(isBound, sql` `)} else not ${hasLeft} end`,
+    // What an owner allows would be kept of somebody who left, and their sessions are over.
+    sql`case coalesce(${parameter('binds')}, '') ${sql.join(isBound, sql` `)} else not ${hasLeft(notifications.userId)} end`,
   )
 }
 

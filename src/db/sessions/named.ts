@@ -1,6 +1,6 @@
 /** The row of the session that a token names, in SQL. For statements whose parameters include `sid`, `userId` and `guid`. */
 
-import { and, eq, ne, notExists, sql } from 'drizzle-orm'
+import { and, eq, exists, ne, notExists, sql } from 'drizzle-orm'
 
 import { select } from '../query.ts'
 import { sessions, users } from '../schema.ts'
@@ -17,4 +17,14 @@ export const isNamed = and(
       .from(users)
       .where(and(eq(users.id, sessions.userId), ne(users.guid, parameter('guid')))),
   ),
+)
+
+/** The row of the session `openedSid`, which the batch opens first. */
+export const isOpenedSession = eq(sessions.sid, parameter('openedSid'))
+
+/** That session was opened. */
+export const isOpened = exists(
+  select({ one: sql`1` })
+    .from(sessions)
+    .where(isOpenedSession),
 )

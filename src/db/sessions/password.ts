@@ -3,29 +3,24 @@
  * here runs behind the one that opens the session, and does nothing where that opened none.
  */
 
-import { and, exists, lte, or, sql } from 'drizzle-orm'
+import { and, lte, or, sql } from 'drizzle-orm'
 
 import { TOLD_FAILURES } from '../../domain/accounts/attempts.ts'
 import type { JudgedSignIn } from '../../domain/sessions/session.ts'
 import { failuresInARow, prepareJudgedAttempts } from '../accounts/failures.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
-import { insertInto, select } from '../query.ts'
+import { insertInto } from '../query.ts'
 import { seenPlaces, sessions } from '../schema.ts'
 import { parameter, prepare, type Value } from '../statement.ts'
+import { isOpened, isOpenedSession } from './named.ts'
 
 /** Prepares these statements. Build them once per isolate. */
 export function prepareJudgedSignIn(d1: D1Database, newId: () => string) {
-  const isOpened = sql`${sessions.sid} = ${parameter('openedSid')}`
-  const opened = exists(
-    select({ one: sql`1` })
-      .from(sessions)
-      .where(isOpened),
-  )
-  const { forgetJudging, noteWaiting } = prepareJudgedAttempts(d1, opened)
+  const { forgetJudging, noteWaiting } = prepareJudgedAttempts(d1, isOpened)
   const failures = failuresInARow()
   const tell = prepareNotice(
     d1,
-    and(opened, or(sql`${parameter('isNewPlace')} = 1`, sql`${failures} >= ${TOLD_FAILURES}`)),
+    and(isOpened, or(sql`${parameter('isNewPlace')} = 1`, sql`${failures} >= ${TOLD_FAILURES}`)),
     ADDRESSEES.account,
     // Of tries that came at once, some may have failed since this one was judged.
     sql`json_set(${parameter('facts')}, '$.failures', ${failures})`,
@@ -41,7 +36,7 @@ export function prepareJudgedSignIn(d1: D1Database, newId: () => string) {
             seenAt: parameter('now').as('seen_at'),
           })
           .from(sessions)
-          .where(isOpened),
+          .where(isOpenedSession),
       )
       .onConflictDoUpdate({
         target: [seenPlaces.userId, seenPlaces.place],

@@ -2,9 +2,10 @@
 
 import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 
+import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import { mayTry } from '../accounts/failures.ts'
 import { clientParameters } from './client-columns.ts'
-import { isNamed } from './named.ts'
+import { isNamed, isOpened } from './named.ts'
 import { insertInto, select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
@@ -41,7 +42,6 @@ export function prepareSignInStatements(d1: D1Database) {
     visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
   }
   const isActive = eq(users.isActive, 1)
-  const isOpened = sql`${parameter('openedSid')} in (select ${sessions.sid} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
 
   return {
     // `NOT EXISTS`, since `ON CONFLICT DO NOTHING` would write the counter row of AUTOINCREMENT even for a known guid.
@@ -54,7 +54,7 @@ export function prepareSignInStatements(d1: D1Database) {
             guid: parameter('guid').as('guid'),
             primaryEmail: sql<string | null>`null`.as('primary_email'),
             passwordHash: sql<string | null>`null`.as('password_hash'),
-            group: sql<string>`'user'`.as('group'),
+            group: sql<string>`${DEFAULT_GROUP}`.as('group'),
             isActive: sql<number>`1`.as('is_active'),
             confirmedAt: sql<number | null>`null`.as('confirmed_at'),
             failedSignIns: sql<number>`0`.as('failed_sign_ins'),

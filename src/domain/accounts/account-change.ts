@@ -3,12 +3,11 @@
  * address, whether or not it has an account, so that nobody's mailbox can be filled, and one request runs the statements of every other.
  */
 
-import type { Caller, TimedCaller } from '../caller.ts'
+import type { TimedCaller } from '../caller.ts'
 import type { Language } from '../language.ts'
 import type { MailLink } from '../mails/links.ts'
-import type { KeyedNotice, NoticeFacts, NoticeKind } from '../mails/notice.ts'
+import type { KeyedNotice, NoticeKind } from '../mails/notice.ts'
 import type { MailRef } from '../mails/outbox.ts'
-import type { Settings } from '../settings.ts'
 import type { Verified } from './account.ts'
 
 /** How many mails of one topic an address gets within a day. */
@@ -137,14 +136,6 @@ export async function requestMail(
 /** A key of which one mail a day goes to an address. */
 export function onceADay(kind: NoticeKind, { subject, now }: Pick<MailRequest, 'subject' | 'now'>): string {
   return `${kind}:${subject}:${Math.floor(now / 86_400)}`
-}
-
-/** What the mails about a caller tell. The origin of links is that of `PUBLIC_URL`, wherever it is set. */
-export function factsOf(
-  { settings, now }: { readonly settings: Pick<Settings, 'publicUrl'>; readonly now: () => number },
-  { client, issuer }: Caller,
-): NoticeFacts<'confirm_address'> {
-  return { at: now(), client, origin: settings.publicUrl ?? issuer }
 }
 
 /** Hands a mail that became due to the queue, after the answer: waiting for it would tell that there is one. */

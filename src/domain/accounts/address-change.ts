@@ -5,9 +5,10 @@
 
 import type { TimedCaller } from '../caller.ts'
 import type { LinkRule } from '../mails/follow-link.ts'
+import { factsOf } from '../mails/notice.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
-import { announceAfterwards, factsOf, onceADay, requestMail } from './account-change.ts'
+import { announceAfterwards, onceADay, requestMail } from './account-change.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
 /** Asks for another address. Throws `password_not_valid` and `unavailable`. */
@@ -20,7 +21,7 @@ export async function requestAddressChange(
   const verified = await requirePassword(services, account, password, 'password', caller)
   const email = normalizeEmail(new_email)
   const request = await requestMail(services, 'change_email', email)
-  const facts = factsOf(services, caller)
+  const facts = factsOf(services.settings, caller, request.now)
   const changes = await services.accountChanges()
   const mail = await changes.askEmail(request, verified, email, {
     confirm: { kind: 'confirm_email', facts, dedupeKey: `confirm_email:${request.id}` },
@@ -43,7 +44,7 @@ export const confirmAddress: LinkRule<null, null> = {
     const change = { id: services.newId(), now: services.now() }
     const written = await changes.confirmEmail(link, change, {
       kind: 'email_changed',
-      facts: factsOf(services, caller),
+      facts: factsOf(services.settings, caller, change.now),
       dedupeKey: `email_changed:${link.id}`,
     })
     if (written === null) return false

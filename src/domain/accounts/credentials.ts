@@ -6,9 +6,10 @@
 import { TesseraError } from '../../errors.ts'
 import type { TimedCaller } from '../caller.ts'
 import { findUnused, type LinkRule } from '../mails/follow-link.ts'
+import { factsOf } from '../mails/notice.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail, type OwnSession } from './account.ts'
-import { announceAfterwards, factsOf, requestMail, type Written } from './account-change.ts'
+import { announceAfterwards, requestMail, type Written } from './account-change.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
@@ -25,7 +26,7 @@ export async function forgotPassword(
   const request = await requestMail(services, 'forgot', email)
   const mail = await changes.askReset(request, email, {
     kind: 'reset_password',
-    facts: factsOf(services, caller),
+    facts: factsOf(services.settings, caller, request.now),
     dedupeKey: `reset_password:${request.id}`,
   })
   announceAfterwards(services, caller, mail)
@@ -44,7 +45,7 @@ export const resetPassword: LinkRule<null, { readonly password: string }> = {
     const reset = { passwordHash, subject: await services.subjectOf(email), now: services.now() }
     const written = await changes.resetPassword(link, reset, {
       kind: 'password_changed',
-      facts: { ...factsOf(services, caller), how: 'reset' },
+      facts: { ...factsOf(services.settings, caller, reset.now), how: 'reset' },
       dedupeKey: `password_changed:${link.id}`,
     })
     if (written === null) return false
@@ -71,7 +72,7 @@ export async function changePassword(
   const changes = await services.accountChanges()
   const written = await changes.changePassword(verified, change, {
     kind: 'password_changed',
-    facts: { ...factsOf(services, caller), how: 'changed' },
+    facts: { ...factsOf(services.settings, caller, change.now), how: 'changed' },
     dedupeKey: `password_changed:${services.newId()}`,
   })
   announceAfterwards(services, caller, requireWritten(written, sid).mail)
@@ -93,7 +94,7 @@ export async function leave(
   const changes = await services.accountChanges()
   const written = await changes.leave(verified, left, {
     kind: 'account_left',
-    facts: factsOf(services, caller),
+    facts: factsOf(services.settings, caller, left.now),
     dedupeKey: `account_left:${account.id}`,
   })
   announceAfterwards(services, caller, requireWritten(written, sid).mail)

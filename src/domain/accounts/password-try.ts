@@ -6,6 +6,7 @@
 import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { TimedCaller } from '../caller.ts'
+import { factsOf } from '../mails/notice.ts'
 import { limitByAccount } from '../places/rate-limits.ts'
 import { clientNetwork, isInSeenPlace, seenAddressKey, seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
@@ -78,7 +79,7 @@ export function refusalOf({ account, check, waits }: PasswordTry): Cause | undef
 export async function countRefusal(
   { settings, attempts, announce, now: clock }: PasswordTryServices,
   { subject, topic, account }: PasswordTry,
-  { client, issuer, afterwards }: TimedCaller,
+  caller: TimedCaller,
 ): Promise<void> {
   const now = clock()
   const userId = account?.id ?? 0
@@ -90,10 +91,10 @@ export async function countRefusal(
       kind: 'sign_ins_paused',
       userId,
       dedupeKey: `sign_ins_paused:${subject}:${now}`,
-      facts: { at: now, client, origin: settings.publicUrl ?? issuer, failures: FREE_FAILURES },
+      facts: { ...factsOf(settings, caller, now), failures: FREE_FAILURES },
     },
   })
-  if (mail !== null) afterwards(announce({ id: mail, account: userId }))
+  if (mail !== null) caller.afterwards(announce({ id: mail, account: userId }))
 }
 
 /**

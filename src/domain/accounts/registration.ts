@@ -9,9 +9,10 @@ import { TesseraError } from '../../errors.ts'
 import type { TimedCaller } from '../caller.ts'
 import type { Language } from '../language.ts'
 import type { LinkRule } from '../mails/follow-link.ts'
+import { factsOf } from '../mails/notice.ts'
 import type { Services } from '../services.ts'
 import { normalizeEmail } from './account.ts'
-import { announceAfterwards, factsOf, onceADay, requestMail } from './account-change.ts'
+import { announceAfterwards, onceADay, requestMail } from './account-change.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
 
 type RequestServices = Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'subjectOf' | 'newId' | 'now'>
@@ -38,7 +39,7 @@ export async function register(
   const registration = { email, passwordHash: await services.passwords.hash(password), language, timeZone }
   const changes = await services.accountChanges()
   const request = await requestMail(services, 'register', email)
-  const facts = factsOf(services, registrant)
+  const facts = factsOf(services.settings, registrant, request.now)
   const mail = await changes.register(request, registration, {
     confirm: { kind: 'confirm_address', facts, dedupeKey: `confirm_address:${request.id}` },
     taken: { kind: 'address_taken', facts, dedupeKey: onceADay('address_taken', request) },
@@ -58,7 +59,7 @@ export async function resendConfirmation(
   const request = await requestMail(services, 'resend', email)
   const mail = await changes.resend(request, email, {
     kind: 'confirm_address',
-    facts: factsOf(services, caller),
+    facts: factsOf(services.settings, caller, request.now),
     dedupeKey: `confirm_address:${request.id}`,
   })
   announceAfterwards(services, caller, mail)

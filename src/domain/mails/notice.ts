@@ -5,7 +5,9 @@
 
 import * as z from 'zod/mini'
 
+import type { Caller } from '../caller.ts'
 import type { Client } from '../places/place.ts'
+import type { Settings } from '../settings.ts'
 
 const Text = z.string()
 const TextOrNull = z.nullable(Text)
@@ -96,6 +98,15 @@ export type StoredNotice = Notice & {
   readonly language: string | null
   /** An IANA name. */
   readonly timeZone: string | null
+}
+
+/** What every mail about a caller tells. Its links lead to `PUBLIC_URL`, or else to the issuer. */
+export function factsOf(
+  { publicUrl }: Pick<Settings, 'publicUrl'>,
+  { client, issuer }: Caller,
+  at: number,
+): z.output<typeof Facts> {
+  return { at, client, origin: publicUrl ?? issuer }
 }
 
 /** The facts of a notice as its row has them. */

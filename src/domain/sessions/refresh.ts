@@ -8,7 +8,7 @@
 
 import { TesseraError } from '../../errors.ts'
 import type { Caller } from '../caller.ts'
-import type { DueNotice } from '../mails/notice.ts'
+import { type DueNotice, factsOf } from '../mails/notice.ts'
 import { type Client, placeCondition } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
@@ -118,7 +118,7 @@ async function refuse(
   function noticeOf(mail: SessionMail): DueNotice {
     const due = { userId, dedupeKey: `${mail}:${sid}` }
     // The origin of the links in a mail is never taken from the request, which may be a thief's.
-    const facts = { at: now, client: caller.client, origin: settings.publicUrl ?? presented.iss }
+    const facts = factsOf(settings, { client: caller.client, issuer: presented.iss }, now)
     switch (mail) {
       case 'token_reused':
         return { kind: mail, ...due, facts }

@@ -16,7 +16,7 @@ import {
 import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
 import type { Caller, TimedCaller } from '../caller.ts'
-import type { DueNotice } from '../mails/notice.ts'
+import { type DueNotice, factsOf } from '../mails/notice.ts'
 import type { NewSession } from './session.ts'
 import type { Services } from '../services.ts'
 import { readSessions } from './end.ts'
@@ -87,7 +87,7 @@ function noticeOf(
   { sid, now, client }: NewSession,
   issuer: string,
 ): DueNotice {
-  const facts = { at: now, client, origin: settings.publicUrl ?? issuer, isNewPlace, failures }
+  const facts = { ...factsOf(settings, { client, issuer }, now), isNewPlace, failures }
   return { kind: 'new_sign_in', userId, dedupeKey: `new_sign_in:${sid}`, facts }
 }
 
