@@ -62,6 +62,8 @@ const account: SignInAccount = {
   guid: ':guid',
   email: ':email',
   group: ':group',
+  externalId: null,
+  ownClaims: null,
   passwordHash: ':passwordHash',
   isActive: true,
   isConfirmed: true,

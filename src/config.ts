@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 
 import { isLoopback } from './domain/loopback.ts'
+import { ALL_SCOPES, type ConfiguredKey, UNNAMED_KEY } from './domain/operators/service-key.ts'
 import { LOCATION_POLICIES } from './domain/places/place.ts'
 import type { Settings } from './domain/settings.ts'
 import { ACCESS_ALGORITHMS, ACCESS_TOKEN_TYPES } from './domain/tokens/token-key.ts'
@@ -18,6 +19,7 @@ import {
   count,
   list,
   LogoUrl,
+  NamedKey,
   Origin,
   PublicUrl,
   RsaKey,
@@ -33,6 +35,7 @@ const Config = z
     AUTH_SECRET: Secret,
     AUTH_SECRET_PREVIOUS: list(Secret),
     SERVICE_KEY: z.optional(Secret),
+    SERVICE_KEYS: list(NamedKey),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
     PUBLIC_URL: z.optional(PublicUrl),
     BASE_PATH: z.optional(BasePath),
@@ -88,6 +91,29 @@ const Config = z
       path: ['SERVICE_KEY'],
       message: 'must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
     }),
+    z.refine(
+      ({ AUTH_SECRET, AUTH_SECRET_PREVIOUS, SERVICE_KEYS }) => {
+        const secrets = new Set([AUTH_SECRET, ...AUTH_SECRET_PREVIOUS])
+        return !SERVICE_KEYS.some(({ key }) => secrets.has(key))
+      },
+      {
+        path: ['SERVICE_KEYS'],
+        message: 'must not have AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
+      },
+    ),
+    // The ledger says which key acted: two names of one key, or two keys of one name, would make that a guess.
+    z.refine(
+      (config) => {
+        const keys = serviceKeysOf(config)
+        return [keys.map(({ name }) => name), keys.map(({ key }) => key)].every(
+          (all) => new Set(all).size === all.length,
+        )
+      },
+      {
+        path: ['SERVICE_KEYS'],
+        message: 'must have each name and each key once, and not the one of SERVICE_KEY',
+      },
+    ),
     z.refine((config) => config.ISSUE_ACCESS !== 'open' || isLocal(config.PUBLIC_URL), {
       path: ['ISSUE_ACCESS'],
       message:
@@ -123,6 +149,17 @@ export function parseConfig(bindings: object): Config {
   if (result.success) return result.data
   const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${reason(issue, set)}`)
   throw new ConfigError(`Configuration: ${reasons.join('; ')}`)
+}
+
+/** Every service key, by name. The one of `SERVICE_KEY` may do everything. */
+export function serviceKeysOf({
+  SERVICE_KEY: key,
+  SERVICE_KEYS: named,
+}: {
+  readonly SERVICE_KEY?: string | undefined
+  readonly SERVICE_KEYS: readonly ConfiguredKey[]
+}): readonly ConfiguredKey[] {
+  return key === undefined ? named : [{ name: UNNAMED_KEY, may: ALL_SCOPES, key }, ...named]
 }
 
 /** What rules and routes may know of a configuration. */

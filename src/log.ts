@@ -50,7 +50,7 @@ export const CAUSES = {
   'another host': 'the request was for another address than `PUBLIC_URL`',
   'cross-origin': 'a page of another origin asked',
   prefetch: 'a browser asked, and no person',
-  'service key': 'a wrong service key',
+  'service key': 'a wrong service key, or one that may not do this',
   'ISSUE_ACCESS is off': '`GET /{guid}` is switched off',
   'D1 is silent': 'no answer from D1 in time',
   'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`': 'D1 has not the tables',

@@ -5,7 +5,7 @@
 
 import type setupWasm from 'argon2id/lib/setup.js'
 
-import { type Config, ConfigError, parseConfig, settingsOf } from './config.ts'
+import { type Config, ConfigError, parseConfig, serviceKeysOf, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts/store.ts'
 import { createAttemptStore } from './db/accounts/attempts.ts'
 import { createOutbox } from './db/mails/outbox.ts'
@@ -14,7 +14,7 @@ import { createAllowedPlaceStore } from './db/places.ts'
 import { createPurge, type Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
-import { equalBytes } from './domain/equal-bytes.ts'
+import { createServiceKeyCheck } from './domain/operators/service-key.ts'
 import { deriveKeys } from './domain/tokens/keys.ts'
 import { importRsaKey, type Pkcs8 } from './domain/tokens/rsa-key.ts'
 import type { AccessKey } from './domain/tokens/token-key.ts'
@@ -114,7 +114,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),
     rates: createRateLimits(env, settings.publicUrl, log),
-    isServiceKey: await serviceKeyCheck(config.SERVICE_KEY),
+    findServiceKey: await createServiceKeyCheck(serviceKeysOf(config)),
     announce: (mail) => announce(delivery, mail),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),
     now,
@@ -173,17 +173,6 @@ function transportOf(config: Config, env: Env): Transport {
         return apiTransport({ url, key, from })(mail)
       }
   }
-}
-
-/** The check of a service key. It compares digests, so that its duration shows neither the content nor the length of the key. */
-async function serviceKeyCheck(key: string | undefined): Promise<Services['isServiceKey']> {
-  if (key === undefined) return async () => false
-  const expected = await sha256(key)
-  return async (presented) => equalBytes(await sha256(presented), expected)
-}
-
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
 }
 
 // Only the requests that set a password load the list, and what reads it.

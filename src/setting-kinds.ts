@@ -8,6 +8,13 @@ import * as z from 'zod/mini'
 
 import { contrast, MINIMUM_CONTRAST } from './domain/color.ts'
 import { isLoopback } from './domain/loopback.ts'
+import {
+  ALL_SCOPES,
+  type ConfiguredKey,
+  SERVICE_SCOPES,
+  type ServiceScope,
+  UNNAMED_KEY,
+} from './domain/operators/service-key.ts'
 import { NOT_PKCS8, type Pkcs8, readPkcs8, WRONG_SIZE } from './domain/tokens/rsa-key.ts'
 import { readReturnAddress } from './domain/return-address.ts'
 
@@ -26,6 +33,44 @@ export const Secret = z.string().check(
   // A repeated character or word is long without being random, and has few different characters.
   z.refine((text) => new Set(text).size >= 12, 'is not random'),
 )
+
+/** `name=key`, or `name:scope+scope=key`: a service key by its name, and what it may do where that is not everything. */
+export const NamedKey = z.pipe(
+  z.pipe(
+    z.string().check(
+      z.refine((text) => NAMED_KEY.test(text), {
+        message: 'must be name=key or name:scope+scope=key, comma-separated; names are of a-z, 0-9 and -',
+        abort: true,
+      }),
+      z.refine((text) => scopesIn(text).every(isScope), {
+        message: `has a scope that is none of ${Object.keys(SERVICE_SCOPES).join(', ')}`,
+        abort: true,
+      }),
+      z.refine((text) => NAMED_KEY.exec(text)?.[1] !== UNNAMED_KEY, {
+        message: `must not name a key ${UNNAMED_KEY}: that is SERVICE_KEY`,
+        abort: true,
+      }),
+    ),
+    z.transform(toNamedKey),
+  ),
+  z.object({ name: z.string(), may: z.custom<ConfiguredKey['may']>(), key: Secret }),
+)
+
+const NAMED_KEY = /^([a-z\d][a-z\d-]{0,31})(?::([a-z+]+))?=(.+)$/
+
+function scopesIn(text: string): readonly string[] {
+  return NAMED_KEY.exec(text)?.[2]?.split('+') ?? []
+}
+
+function isScope(text: string): text is ServiceScope {
+  return Object.hasOwn(SERVICE_SCOPES, text)
+}
+
+function toNamedKey(text: string): ConfiguredKey {
+  const [, name = '', , key = ''] = NAMED_KEY.exec(text) ?? []
+  const scopes = scopesIn(text)
+  return { name, may: scopes.length === 0 ? ALL_SCOPES : new Set(scopes.filter(isScope)), key }
+}
 
 /** An RSA private key for signatures; what it becomes is its DER. */
 export const RsaKey = z.pipe(

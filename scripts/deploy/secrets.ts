@@ -20,6 +20,7 @@ const Secrets = z.strictObject({
   AUTH_SECRET: z.optional(z.string()),
   AUTH_SECRET_PREVIOUS: z.optional(z.string()),
   SERVICE_KEY: z.optional(z.string()),
+  SERVICE_KEYS: z.optional(z.string()),
   ACCESS_TOKEN_RSA_KEY: z.optional(z.string()),
   ACCESS_TOKEN_RSA_KEY_PREVIOUS: z.optional(z.string()),
   MAIL_API_KEY: z.optional(z.string()),

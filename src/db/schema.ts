@@ -37,8 +37,18 @@ export const users = sqliteTable(
     leftAt: integer('left_at'),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
+    /** What another system calls the account: a claim of its access tokens. */
+    externalId: text('external_id'),
+    /** Claims of its access tokens that the operator chose, as a JSON object. */
+    ownClaims: text('own_claims'),
   },
-  () => [uniqueIndex('users_primary_email').on(sql`primary_email collate nocase`)],
+  () => [
+    uniqueIndex('users_primary_email').on(sql`primary_email collate nocase`),
+    // Partial, so that an account without one writes no entry.
+    uniqueIndex('users_external_id')
+      .on(sql`external_id`)
+      .where(sql`external_id is not null`),
+  ],
 )
 
 /** One row a sign-in: a family of refresh tokens, of which `jti` names the only live one. */
@@ -74,7 +84,35 @@ export const sessions = sqliteTable(
     index('sessions_user_id_created_at')
       .on(table.userId, table.createdAt)
       .where(sql`revoked_at is null`),
+    // For the history of an account. A session gets its entry when it ends, so that neither a sign-in nor a refresh writes one.
+    index('sessions_ended_user_id')
+      .on(table.userId)
+      .where(sql`revoked_at is not null`),
   ],
+)
+
+/** What is kept of a session whose row the purge has deleted, so that "why was I signed out?" has an answer for a while. */
+export const pastSessions = sqliteTable(
+  'past_sessions',
+  {
+    id: integer('id').primaryKey(),
+    sid: text('sid').notNull(),
+    userId: integer('user_id').notNull(),
+    openedAt: integer('opened_at').notNull(),
+    /** When it was refreshed last, or opened. */
+    lastUsedAt: integer('last_used_at').notNull(),
+    expiredAt: integer('expired_at').notNull(),
+    /** Null: nobody ended it by itself. It expired, or ended with others of its account. */
+    endedAt: integer('ended_at'),
+    endReason: text('end_reason'),
+    country: text('country'),
+    city: text('city'),
+    provider: text('network'),
+    userAgent: text('user_agent'),
+    /** When the purge wrote this. */
+    keptAt: integer('kept_at').notNull(),
+  },
+  (table) => [index('past_sessions_user_id').on(table.userId)],
 )
 
 /** Places that an owner allowed, after a refresh from there was blocked. */
@@ -205,4 +243,62 @@ export const attempts = sqliteTable(
     waitsUntil: integer('waits_until').notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.subject, table.topic] })],
+)
+
+/**
+ * What happened to accounts and sessions, in order. Where a queue of events is configured, every event is a row before it is sent there;
+ * where none is, only those are written that the history of an account needs.
+ */
+export const events = sqliteTable(
+  'events',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    userId: integer('user_id').notNull(),
+    /** As `EVENT_TYPES` names it. */
+    type: text('type').notNull(),
+    at: integer('at').notNull(),
+    sid: text('sid'),
+    reason: text('reason'),
+    /** What else is told of it, as JSON: no token, no secret, no address of a mailbox. */
+    facts: text('facts').notNull(),
+    /** The event ended the sessions that were opened until then, but for the one that `endedExcept` names. */
+    endedBefore: integer('ended_before'),
+    endedExcept: text('ended_except'),
+    /** From then on it is to be sent. Null: it was sent, or nobody follows. */
+    dueAt: integer('due_at'),
+  },
+  (table) => [
+    index('events_user_id').on(table.userId),
+    index('events_due')
+      .on(table.dueAt)
+      .where(sql`due_at is not null`),
+  ],
+)
+
+/** The ledger: one row an act of an operator, written in the transaction of that act, and never changed. */
+export const audit = sqliteTable(
+  'audit',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    at: integer('at').notNull(),
+    /** The name of the service key. */
+    actor: text('actor').notNull(),
+    /** As `AUDIT_ACTIONS` names it. */
+    action: text('action').notNull(),
+    /** Null for an act that is about no account. */
+    userId: integer('user_id'),
+    /** What was done, as JSON: never a secret. */
+    facts: text('facts').notNull(),
+    /** From where it was asked for. */
+    ip: text('ip').notNull(),
+    asn: integer('asn'),
+    country: text('country'),
+    city: text('city'),
+    userAgent: text('user_agent'),
+  },
+  (table) => [
+    index('audit_user_id').on(table.userId),
+    index('audit_actor').on(table.actor),
+    index('audit_at').on(table.at),
+  ],
 )

@@ -8,6 +8,7 @@ import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
 import type { MailRef } from './mails/outbox.ts'
+import type { ServiceKey } from './operators/service-key.ts'
 import type { AllowedPlaceStore } from './places/allowed-place.ts'
 import type { RateLimits } from './places/rate-limits.ts'
 import type { Doubts } from './sessions/doubts.ts'
@@ -34,8 +35,8 @@ export interface Services {
   readonly places: AllowedPlaceStore
   readonly doubts: Doubts
   readonly rates: RateLimits
-  /** Whether a presented service key is the configured one, in constant time. `false` when none is configured. */
-  readonly isServiceKey: (presented: string) => Promise<boolean>
+  /** Which service key a bearer token is, in a time that does not tell; `null` for what is none. */
+  readonly findServiceKey: (presented: string) => Promise<ServiceKey | null>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
   readonly announce: (mail: MailRef) => Promise<void>
   /** The health of this deployment, at most some seconds old. Never throws. */

@@ -136,7 +136,7 @@ export function fakeServices(
     places: noPlaces,
     doubts: createDoubts(),
     rates: { byAddress: async () => true, byAccount: async () => true },
-    isServiceKey: async () => false,
+    findServiceKey: async () => null,
     checkHealth: () => Promise.reject(new Error('not faked')),
     now: () => clock.now,
     newId,
@@ -175,7 +175,7 @@ export function fakeServices(
     sessions: {
       async openForGuid(guid, session) {
         calls.push('openForGuid')
-        const account = { id: 7, guid, email: null, group: 'user' }
+        const account = { id: 7, guid, email: null, group: 'user', externalId: null, ownClaims: null }
         open(session, account)
         return account
       },

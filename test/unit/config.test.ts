@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { basePathOf, type Config, ConfigError, parseConfig } from '../../src/config.ts'
+import { ALL_SCOPES } from '../../src/domain/operators/service-key.ts'
 import { newRsaKey, toPem } from '../support/rsa.ts'
 
 const SECRET = 'jB1w0cVq4mS7tYp2Ke9Zr5Xn8Ld3Gh6Fa0Uo1Ii2Ss4Q='
@@ -34,6 +35,7 @@ describe('the configuration', () => {
   const DEFAULTS: Partial<Config> = {
     AUTH_SECRET: SECRET,
     AUTH_SECRET_PREVIOUS: [],
+    SERVICE_KEYS: [],
     ACCESS_TOKEN_TYP: 'JWT',
     ACCESS_TOKEN_ALG: 'ES256',
     ACCESS_TOKEN_RSA_KEY_PREVIOUS: [],
@@ -58,6 +60,7 @@ describe('the configuration', () => {
   const KEYS = [
     'AUTH_SECRET_PREVIOUS',
     'SERVICE_KEY',
+    'SERVICE_KEYS',
     'ISSUE_ACCESS',
     'PUBLIC_URL',
     'BASE_PATH',
@@ -112,6 +115,15 @@ describe('the configuration', () => {
     ['AUTH_SECRET_PREVIOUS', ` , ${OTHER_SECRET},`, [OTHER_SECRET]],
     ['AUTH_SECRET_PREVIOUS', ' ', []],
     ['SERVICE_KEY', OTHER_SECRET, OTHER_SECRET],
+    ['SERVICE_KEYS', `web=${OTHER_SECRET}`, [{ name: 'web', may: ALL_SCOPES, key: OTHER_SECRET }]],
+    [
+      'SERVICE_KEYS',
+      ` web-2:issue=${OTHER_SECRET} ,panel:admin+introspect=${HEX_SECRET},`,
+      [
+        { name: 'web-2', may: new Set(['issue']), key: OTHER_SECRET },
+        { name: 'panel', may: new Set(['admin', 'introspect']), key: HEX_SECRET },
+      ],
+    ],
     ['ISSUE_ACCESS', 'service', 'service'],
     ['ISSUE_ACCESS', 'open', 'open'],
     ['ISSUE_ACCESS', 'off', 'off'],
@@ -184,6 +196,7 @@ describe('the configuration', () => {
 
   const pkcs8 = 'must be an RSA private key in PKCS#8, as PEM (BEGIN PRIVATE KEY) or its base64 alone'
   const short = 'needs at least 43 characters: 32 random bytes, base64 or hex'
+  const namedKey = 'must be name=key or name:scope+scope=key, comma-separated; names are of a-z, 0-9 and -'
   const url = 'must be an https URL'
   const address = 'must be a host or an https URL'
   const domain = 'must be a domain such as example.com'
@@ -202,6 +215,17 @@ describe('the configuration', () => {
     ['SERVICE_KEY', 'short-service-key-1', short],
     ['SERVICE_KEY', 'replace-me-or-leave-empty-openssl-rand-base64-32', 'is still the sample'],
     ['SERVICE_KEY', 'secret'.repeat(10), 'is not random'],
+    ['SERVICE_KEYS', OTHER_SECRET.replaceAll('=', ''), namedKey],
+    ['SERVICE_KEYS', `Web=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS', `=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS', `${'a'.repeat(33)}=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS', `web:=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS', `web:everything=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
+    ['SERVICE_KEYS', `web:toString=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS', `web:valueof=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
+    ['SERVICE_KEYS', `service=${OTHER_SECRET}`, 'must not name a key service: that is SERVICE_KEY'],
+    ['SERVICE_KEYS', 'web=short-service-key-1', short],
+    ['SERVICE_KEYS', 'web=replace-me-with-32-random-bytes-in-base64-or-hex', 'is still the sample'],
     ['ISSUE_ACCESS', 'everyone', 'Invalid option: expected one of "service"|"open"|"off"'],
     ['ISSUE_ACCESS', 'OPEN', 'Invalid option: expected one of "service"|"open"|"off"'],
     ['PUBLIC_URL', 'http://auth.example.com', address],
@@ -416,6 +440,8 @@ describe('the configuration', () => {
   })
 
   const SERVICE_KEY_REUSED = 'SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
+  const SERVICE_KEYS_REUSED = 'SERVICE_KEYS must not have AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
+  const KEY_TWICE = 'SERVICE_KEYS must have each name and each key once, and not the one of SERVICE_KEY'
   const NOT_ABOVE = 'COOKIE_DOMAIN must be the host of PUBLIC_URL, or a parent of it'
   const OPEN_TO_ALL =
     'ISSUE_ACCESS must not be open under a public PUBLIC_URL: anybody could be anybody. Locally, write `PUBLIC_URL=` into .dev.vars'
@@ -429,6 +455,11 @@ describe('the configuration', () => {
     [{ SERVICE_KEY: SECRET }, SERVICE_KEY_REUSED],
     [{ SERVICE_KEY: ` ${SECRET}\n` }, SERVICE_KEY_REUSED],
     [{ SERVICE_KEY: OTHER_SECRET, AUTH_SECRET_PREVIOUS: `${HEX_SECRET},${OTHER_SECRET}` }, SERVICE_KEY_REUSED],
+    [{ SERVICE_KEYS: `web=${SECRET}` }, SERVICE_KEYS_REUSED],
+    [{ SERVICE_KEYS: `web=${HEX_SECRET}`, AUTH_SECRET_PREVIOUS: HEX_SECRET }, SERVICE_KEYS_REUSED],
+    [{ SERVICE_KEYS: `web=${HEX_SECRET},web=${OTHER_SECRET}` }, KEY_TWICE],
+    [{ SERVICE_KEYS: `web=${HEX_SECRET},api=${HEX_SECRET}` }, KEY_TWICE],
+    [{ SERVICE_KEY: HEX_SECRET, SERVICE_KEYS: `web=${HEX_SECRET}` }, KEY_TWICE],
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://auth.example.com' }, OPEN_TO_ALL],
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'auth.example.com' }, OPEN_TO_ALL],
     [{ ISSUE_ACCESS: 'open', PUBLIC_URL: 'https://localhost.example.com' }, OPEN_TO_ALL],

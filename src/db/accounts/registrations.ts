@@ -122,6 +122,8 @@ function prepareStatements(d1: D1Database) {
               leftAt: sql<number | null>`null`.as('left_at'),
               createdAt: parameter('now').as('created_at'),
               updatedAt: parameter('now').as('updated_at'),
+              externalId: sql<string | null>`null`.as('external_id'),
+              ownClaims: sql<string | null>`null`.as('own_claims'),
             })
             .from(table)
             .where(

@@ -17,6 +17,8 @@ export function createAccountStore(d1: D1Database): AccountStore {
       guid: users.guid,
       email: users.primaryEmail,
       group: users.group,
+      externalId: users.externalId,
+      ownClaims: users.ownClaims,
       passwordHash: users.passwordHash,
       isActive: users.isActive,
     }),

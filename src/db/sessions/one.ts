@@ -68,6 +68,8 @@ export function prepareSessionStatements(d1: D1Database) {
     accountId: sql<number | null>`${users.id}`.as('accountId'),
     guid: sql<string | null>`${users.guid}`.as('guid'),
     email: sql<string | null>`${users.primaryEmail}`.as('email'),
+    externalId: sql<string | null>`${users.externalId}`.as('externalId'),
+    ownClaims: sql<string | null>`${users.ownClaims}`.as('ownClaims'),
     group: sql<string | null>`${users.group}`.as('group'),
     isConfirmed: sql<number>`${users.confirmedAt} is not null`.as('isConfirmed'),
   }

@@ -67,6 +67,8 @@ export function prepareSignInStatements(d1: D1Database) {
             leftAt: sql<number | null>`null`.as('left_at'),
             createdAt: parameter('now').as('created_at'),
             updatedAt: parameter('now').as('updated_at'),
+            externalId: sql<string | null>`null`.as('external_id'),
+            ownClaims: sql<string | null>`null`.as('own_claims'),
           })
           .from(sql`(select 1)`)
           .where(
@@ -92,6 +94,8 @@ export function prepareSignInStatements(d1: D1Database) {
           guid: sql<string>`${ofAccount(users.guid)}`.as('guid'),
           email: sql<string | null>`${ofAccount(users.primaryEmail)}`.as('email'),
           group: sql<string>`${ofAccount(users.group)}`.as('group'),
+          externalId: sql<string | null>`${ofAccount(users.externalId)}`.as('externalId'),
+          ownClaims: sql<string | null>`${ofAccount(users.ownClaims)}`.as('ownClaims'),
         }),
     ),
     openForPassword: prepare(

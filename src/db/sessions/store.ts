@@ -144,14 +144,20 @@ interface AccountColumns {
   readonly guid: string | null
   readonly email: string | null
   readonly group: string | null
+  readonly externalId: string | null
+  readonly ownClaims: string | null
   readonly isConfirmed: number
 }
 
 function toFound(row: SessionColumns & AccountColumns): FoundSession {
-  const { accountId, guid, email, group, isActive, isConfirmed, isEndedByAccount, ...columns } = row
+  const { accountId, guid, email, group, externalId, ownClaims, isActive, isConfirmed, isEndedByAccount, ...columns } =
+    row
   const session = { ...columns, guid, isEndedByAccount: isEndedByAccount === 1 }
   if (accountId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
-  return { session, account: { id: accountId, guid, email, group, isConfirmed: isConfirmed === 1 } }
+  return {
+    session,
+    account: { id: accountId, guid, email, group, externalId, ownClaims, isConfirmed: isConfirmed === 1 },
+  }
 }
 
 interface ListedColumns extends Omit<ListedSession, 'visit'> {

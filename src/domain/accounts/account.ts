@@ -8,6 +8,10 @@ export interface Account {
   readonly guid: string
   readonly email: string | null
   readonly group: string
+  /** What another system calls it: the claim `external_id`. */
+  readonly externalId: string | null
+  /** Claims that the operator chose for its access tokens, as a JSON object. */
+  readonly ownClaims: string | null
 }
 
 export interface SignInAccount extends Account {

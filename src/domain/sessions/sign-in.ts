@@ -120,13 +120,9 @@ export async function newSession(
 function firstPair(
   services: SignInServices,
   session: NewSession,
-  account: Pair['account'],
+  { id, guid, email, group, externalId, ownClaims }: Pair['account'],
   issuer: string,
 ): Promise<Pair> {
-  return signPair(
-    services,
-    issuer,
-    { ...session, issuedAt: session.now, address: session.client.address },
-    { id: account.id, guid: account.guid, email: account.email, group: account.group },
-  )
+  const opened = { ...session, issuedAt: session.now, address: session.client.address }
+  return signPair(services, issuer, opened, { id, guid, email, group, externalId, ownClaims })
 }

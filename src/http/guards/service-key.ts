@@ -1,15 +1,18 @@
-/** Who is a trusted back end: whoever sends the service key as a bearer token (RFC 6750 section 2.1). */
+/** Who is a trusted back end: whoever sends a service key as a bearer token (RFC 6750 section 2.1). */
 
 import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
+import type { ServiceKey, ServiceScope } from '../../domain/operators/service-key.ts'
 import type { AppEnv } from '../factory.ts'
-import { hasServiceKey, readBearer } from '../request/bearer.ts'
+import { readBearer, readServiceKey } from '../request/bearer.ts'
 
-/** Throws `not_authenticated` without a key, `forbidden` for a wrong one and where none is configured. */
-export async function requireServiceKey(c: Context<AppEnv>): Promise<void> {
+/** The key of the caller, which may do this. Throws `not_authenticated` without one, `forbidden` for a wrong one and for one that may not. */
+export async function requireServiceKey(c: Context<AppEnv>, scope: ServiceScope): Promise<ServiceKey> {
   if (readBearer(c) === null) throw new TesseraError('not_authenticated')
-  if (!(await hasServiceKey(c))) throw new TesseraError('forbidden', { cause: 'service key' })
+  const key = await readServiceKey(c, scope)
+  if (key === null) throw new TesseraError('forbidden', { cause: 'service key' })
+  return key
 }
 
 /** Throws `forbidden` where no session may be opened by a guid. */
@@ -20,5 +23,5 @@ export function requireIssuing(c: Context<AppEnv>): void {
 /** Lets the callers through that `ISSUE_ACCESS` names. Throws as `requireIssuing` does, and as `requireServiceKey` where a key is needed. */
 export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
   requireIssuing(c)
-  if (c.env.settings.issueAccess === 'service') await requireServiceKey(c)
+  if (c.env.settings.issueAccess === 'service') await requireServiceKey(c, 'issue')
 }

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 
 import type { Caller, TimedCaller } from '../../domain/caller.ts'
 import type { AppEnv } from '../factory.ts'
-import { hasServiceKey } from './bearer.ts'
+import { mayIssue } from './bearer.ts'
 import { readClient } from './client.ts'
 import { readNamedClient, readNamedClientOrNull, requireNamedClient } from './named-client.ts'
 
@@ -42,7 +42,7 @@ function timed(c: Context<AppEnv>, caller: Caller): TimedCaller {
  * server's own place, the policy would block that client's first refresh. Throws as `readCaller` does.
  */
 export async function readIssuedCaller(c: Context<AppEnv>): Promise<Caller> {
-  if (c.env.settings.locationPolicy === 'off' || !(await hasServiceKey(c))) return readCaller(c)
+  if (c.env.settings.locationPolicy === 'off' || !(await mayIssue(c))) return readCaller(c)
   return { client: requireNamedClient(c), issuer: readIssuer(c) }
 }
 

@@ -10,7 +10,7 @@ import { canonicalAddress } from '../../domain/places/address.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { type ErrorDetail, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
-import { hasServiceKey, readBearer } from './bearer.ts'
+import { mayIssue, readBearer } from './bearer.ts'
 import { knownCountry, MAX_USER_AGENT_LENGTH } from './client.ts'
 
 const HEADERS = {
@@ -31,13 +31,13 @@ const MAX_CITY_LENGTH = 128
  */
 export async function readNamedClient(c: Context<AppEnv>): Promise<Client | null> {
   if (readBearer(c) === null || !namesClient(c)) return null
-  if (!(await hasServiceKey(c))) throw new TesseraError('forbidden', { cause: 'service key' })
+  if (!(await mayIssue(c))) throw new TesseraError('forbidden', { cause: 'service key' })
   return requireNamedClient(c)
 }
 
 /** As `readNamedClient`, where a bearer token may be an access token instead: then the headers change nothing. */
 export async function readNamedClientOrNull(c: Context<AppEnv>): Promise<Client | null> {
-  return namesClient(c) && (await hasServiceKey(c)) ? requireNamedClient(c) : null
+  return namesClient(c) && (await mayIssue(c)) ? requireNamedClient(c) : null
 }
 
 /** As `readNamedClient`, for a caller whose service key was checked, and who has to name a client. Throws `client_not_valid`. */

@@ -38,7 +38,7 @@ export const pairRoutes = factory
   )
   .post('/auth/tickets', async (c) => {
     requireIssuing(c)
-    await requireServiceKey(c)
+    await requireServiceKey(c, 'issue')
     const { guid, to } = await readJson(c, TicketOrder)
     if (to !== undefined) requireReturnAddress(c, to)
     const ticket = await signTicket(c.env, { guid, to, client: await readNamedClient(c) })

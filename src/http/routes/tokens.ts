@@ -46,7 +46,7 @@ export const tokenRoutes = factory
     return c.body(null, 204)
   })
   .post('/introspect', async (c) => {
-    await requireServiceKey(c)
+    await requireServiceKey(c, 'introspect')
     const { token } = await readJsonOrForm(c, TokenRequest)
     return c.json(await introspect(c.env, token))
   })

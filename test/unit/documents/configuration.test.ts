@@ -25,7 +25,7 @@ test('has every key of the configuration with its default', () => {
       Object.keys(TEST_BINDINGS).map((key) => {
         const value = defaults[key as keyof typeof defaults]
         const isSet = value !== undefined && !(Array.isArray(value) && value.length === 0)
-        return [key, words[key] ?? (isSet ? `\`${String(value)}\`` : 'none')]
+        return [key, words[key] ?? (isSet ? `\`${JSON.stringify(value).replaceAll('"', '')}\`` : 'none')]
       }),
     ),
   )

@@ -9,7 +9,14 @@ import { DEFAULT_SETTINGS, ISSUER, NOW } from '../../support/fakes.ts'
 import { decodeToken, testKeys } from '../../support/forge.ts'
 
 describe('a pair', () => {
-  const account = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'staff' }
+  const account = {
+    id: 7,
+    guid: GUID,
+    email: 'somebody@example.com',
+    group: 'staff',
+    externalId: null,
+    ownClaims: null,
+  }
   const session = { sid: 'session', jti: 'first', issuedAt: NOW, expiresAt: NOW + 864_000, address: '203.0.113.7' }
 
   test('shows its session and its account, and no more', async () => {

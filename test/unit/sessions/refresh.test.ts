@@ -12,7 +12,15 @@ import { forge, testKeys, claimsOf } from '../../support/forge.ts'
 import { refusal, refused } from '../../support/refusals.ts'
 import { GUID } from '../../support/accounts.ts'
 
-const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
+const ACCOUNT = {
+  id: 7,
+  guid: GUID,
+  email: 'somebody@example.com',
+  group: 'user',
+  externalId: null,
+  ownClaims: null,
+  isConfirmed: true,
+}
 
 interface Presented {
   readonly access: string

@@ -39,6 +39,8 @@ describe('signing in with a password', async () => {
     guid: GUID,
     email: 'somebody@example.com',
     group: 'staff',
+    externalId: null,
+    ownClaims: null,
     isActive: true,
     isConfirmed: true,
     passwordHash: await createPasswords(countedPrimitives(cheapArgon2id).primitives).hash(PASSWORD),
@@ -83,7 +85,14 @@ describe('signing in with a password', async () => {
       token_type: 'refresh',
     })
     // Neither the flags nor the hash of the account leave the rules.
-    expect(pair.account).toEqual({ id: 7, guid: GUID, email: 'somebody@example.com', group: 'staff' })
+    expect(pair.account).toEqual({
+      id: 7,
+      guid: GUID,
+      email: 'somebody@example.com',
+      group: 'staff',
+      externalId: null,
+      ownClaims: null,
+    })
     expect(pair.expiresAt).toBe(NOW + 864_000)
     expect(services.calls).toEqual(['findForSignIn', 'openForPassword'])
     expect(services.rehashes).toEqual([null])
@@ -221,7 +230,7 @@ describe('signing in with a guid', () => {
     const pair = await signInByGuid(services, GUID, REQUEST)
     expect(decodeToken(pair.access).payload).toMatchObject({ guid: GUID, sub: GUID, group: 'user', exp: NOW + 300 })
     expect(decodeToken(pair.refresh).payload).toMatchObject({ guid: GUID, ip: '203.0.113.7', exp: NOW + 864_000 })
-    expect(pair.account).toEqual({ id: 7, guid: GUID, email: null, group: 'user' })
+    expect(pair.account).toEqual({ id: 7, guid: GUID, email: null, group: 'user', externalId: null, ownClaims: null })
     expect(services.calls).toEqual(['openForGuid'])
   })
 

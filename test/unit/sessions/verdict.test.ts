@@ -8,7 +8,15 @@ import { HOME, NOW } from '../../support/fakes.ts'
 import { GUID } from '../../support/accounts.ts'
 
 const OTHER_GUID = '00000000-8b86-d011-b42d-00c04fc964ff'
-const ACCOUNT = { id: 7, guid: GUID, email: 'somebody@example.com', group: 'user', isConfirmed: true }
+const ACCOUNT = {
+  id: 7,
+  guid: GUID,
+  email: 'somebody@example.com',
+  group: 'user',
+  externalId: null,
+  ownClaims: null,
+  isConfirmed: true,
+}
 
 describe('the verdict', () => {
   const ROTATED_AT = NOW - 30

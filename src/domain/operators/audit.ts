@@ -1,0 +1,52 @@
+/**
+ * The ledger: what operators did, each act a row of its own. A row is written in the transaction of the act, and nothing changes it
+ * afterwards, until the purge deletes it.
+ */
+
+import type { Client } from '../places/place.ts'
+
+/** How long a row is kept. */
+export const AUDIT_DAYS = 400
+
+/** Every act, and what it did. */
+export const AUDIT_ACTIONS = {
+  user_created: 'made an account',
+  user_imported: 'brought an account along',
+  user_changed:
+    'changed an account: `fields` says what, with the former and the new value of what is no secret and no address',
+  user_deactivated: 'closed an account: its sessions ended',
+  user_activated: 'let an account sign in again',
+  user_deleted: 'deleted an account: its guid stays reserved',
+  sessions_ended: 'ended all sessions of an account',
+  session_ended: 'ended one session of an account: `sid` says which',
+  mail_asked: 'had a mail sent to an account: `kind` says which',
+  mails_requeued: 'had mails tried again that were parked: `count` says how many',
+} as const satisfies Readonly<Record<string, string>>
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS
+
+/** Who acts: the name of a service key, and from where. */
+export interface Operator {
+  readonly key: string
+  readonly client: Client
+}
+
+/** An act as a rule asks for it to be written. `facts` hold no secret, and nothing of a person that has to go when they leave. */
+export interface Act {
+  readonly action: AuditAction
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly by: Operator
+  readonly now: number
+}
+
+/** A row of the ledger. */
+export interface AuditEntry {
+  readonly id: number
+  readonly at: number
+  readonly actor: string
+  readonly action: AuditAction
+  /** The guid of the account; null for an act that is about none. */
+  readonly guid: string | null
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly client: Pick<Client, 'address' | 'asn' | 'country' | 'city' | 'userAgent'>
+}
