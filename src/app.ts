@@ -13,6 +13,7 @@ import { discoveryRoutes } from './http/routes/discovery.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { keyRoutes } from './http/routes/keys.ts'
 import { linkRoutes } from './http/routes/mails.ts'
+import { operatorRoutes } from './http/routes/operators.ts'
 import { pageRoutes } from './http/routes/pages.ts'
 import { pairRoutes } from './http/routes/pair.ts'
 import { placeRoutes } from './http/routes/places.ts'
@@ -44,6 +45,7 @@ export function createApp() {
     .route('/', sessionRoutes)
     .route('/', accountRoutes)
     .route('/', placeRoutes)
+    .route('/', operatorRoutes)
     .route('/', linkRoutes)
     .route('/', pageRoutes)
     .route('/', healthRoutes)

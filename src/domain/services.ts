@@ -8,6 +8,7 @@ import type { Passwords } from './accounts/passwords.ts'
 import type { Health } from './health.ts'
 import type { LinkStore } from './mails/links.ts'
 import type { MailRef } from './mails/outbox.ts'
+import type { OperatorStore } from './operators/operator.ts'
 import type { ServiceKey } from './operators/service-key.ts'
 import type { AllowedPlaceStore } from './places/allowed-place.ts'
 import type { RateLimits } from './places/rate-limits.ts'
@@ -28,6 +29,8 @@ export interface Services {
   readonly accounts: AccountStore
   /** What opens, changes and ends accounts; loaded with the first call. */
   readonly accountChanges: () => Promise<AccountChangeStore>
+  /** What operators read and change; loaded with the first call. */
+  readonly operators: () => Promise<OperatorStore>
   readonly attempts: AttemptStore
   /** The subject under which is counted what was tried for an address, as `normalizeEmail` made it. */
   readonly subjectOf: (email: string) => Promise<string>

@@ -4,6 +4,7 @@ import { createMiddleware } from 'hono/factory'
 import { HonoBase, type HonoOptions } from 'hono/hono-base'
 import { TrieRouter } from 'hono/router/trie-router'
 
+import type { Operator } from '../domain/operators/audit.ts'
 import type { Services } from '../domain/services.ts'
 
 /** The services stand where Hono keeps bindings, `c.env`: routes never see what Cloudflare binds. */
@@ -12,6 +13,8 @@ export interface AppEnv {
   Variables: {
     /** The route answers its errors as bare text, unless `Accept` asks for JSON. */
     errorsAsText?: boolean
+    /** Where `requireOperator` stands before the route. */
+    operator: Operator
     /** Where `page-headers.ts` stands before the route. */
     nonce: string
   }

@@ -133,6 +133,7 @@ export function fakeServices(
     isLeakedPassword: missing,
     links: noLinks,
     accountChanges: missing,
+    operators: missing,
     places: noPlaces,
     doubts: createDoubts(),
     rates: { byAddress: async () => true, byAccount: async () => true },

@@ -215,17 +215,17 @@ describe('the configuration', () => {
     ['SERVICE_KEY', 'short-service-key-1', short],
     ['SERVICE_KEY', 'replace-me-or-leave-empty-openssl-rand-base64-32', 'is still the sample'],
     ['SERVICE_KEY', 'secret'.repeat(10), 'is not random'],
-    ['SERVICE_KEYS', OTHER_SECRET.replaceAll('=', ''), namedKey],
-    ['SERVICE_KEYS', `Web=${OTHER_SECRET}`, namedKey],
-    ['SERVICE_KEYS', `=${OTHER_SECRET}`, namedKey],
-    ['SERVICE_KEYS', `${'a'.repeat(33)}=${OTHER_SECRET}`, namedKey],
-    ['SERVICE_KEYS', `web:=${OTHER_SECRET}`, namedKey],
-    ['SERVICE_KEYS', `web:everything=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
-    ['SERVICE_KEYS', `web:toString=${OTHER_SECRET}`, namedKey],
-    ['SERVICE_KEYS', `web:valueof=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
-    ['SERVICE_KEYS', `service=${OTHER_SECRET}`, 'must not name a key service: that is SERVICE_KEY'],
-    ['SERVICE_KEYS', 'web=short-service-key-1', short],
-    ['SERVICE_KEYS', 'web=replace-me-with-32-random-bytes-in-base64-or-hex', 'is still the sample'],
+    ['SERVICE_KEYS.0', OTHER_SECRET.replaceAll('=', ''), namedKey],
+    ['SERVICE_KEYS.0', `Web=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS.0', `=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS.0', `${'a'.repeat(33)}=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS.0', `web:=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS.0', `web:everything=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
+    ['SERVICE_KEYS.0', `web:toString=${OTHER_SECRET}`, namedKey],
+    ['SERVICE_KEYS.0', `web:valueof=${OTHER_SECRET}`, 'has a scope that is none of issue, introspect, admin'],
+    ['SERVICE_KEYS.0', `service=${OTHER_SECRET}`, 'must not name a key service: that is SERVICE_KEY'],
+    ['SERVICE_KEYS.0.key', 'web=short-service-key-1', short],
+    ['SERVICE_KEYS.0.key', 'web=replace-me-with-32-random-bytes-in-base64-or-hex', 'is still the sample'],
     ['ISSUE_ACCESS', 'everyone', 'Invalid option: expected one of "service"|"open"|"off"'],
     ['ISSUE_ACCESS', 'OPEN', 'Invalid option: expected one of "service"|"open"|"off"'],
     ['PUBLIC_URL', 'http://auth.example.com', address],
@@ -319,7 +319,8 @@ describe('the configuration', () => {
     ['MAIL_API_KEY', 're_1\n', 'must be printable ASCII without spaces'],
     ['MAIL_API_KEY', 7, 'Invalid input: expected string, received number'],
   ])('%s refuses %j, and does not repeat it', (key, value, reason) => {
-    const message = refusal({ AUTH_SECRET: SECRET, [key]: value })
+    // An entry of a list is named by its number.
+    const message = refusal({ AUTH_SECRET: SECRET, [key.replace(/\..*/, '')]: value })
     // Rules across keys may have something to add; what is wrong with the key itself comes first.
     expect(message.replace(/; ACCESS_TTL_SECONDS must not be longer than REFRESH_TTL_SECONDS$/, '')).toBe(
       `Configuration: ${key} ${reason}`,

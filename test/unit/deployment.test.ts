@@ -34,6 +34,8 @@ const LOADED_WHEN_MET = [
   'src/domain/accounts/credentials.ts',
   'src/domain/accounts/address-change.ts',
   'src/http/people/',
+  'src/http/operators/',
+  'src/db/operators/',
   'src/domain/accounts/password-rules.ts',
   'src/domain/accounts/most-used-passwords.bin',
   'src/domain/accounts/most-used-passwords.ts',

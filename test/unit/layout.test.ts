@@ -355,9 +355,9 @@ describe('files', () => {
     expect(files.filter(({ text }) => /^export\s+\*\s/m.test(text)).map(({ path }) => path)).toEqual([])
   })
 
-  test('have at most 250 lines, but for the words of a language, which are one file', () => {
+  test('have at most 250 lines, but for the words of a language and the schema, each of which is one file', () => {
     const long = files
-      .filter((file) => !isLanguage(file))
+      .filter((file) => !isLanguage(file) && file.path !== 'db/schema.ts')
       .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
     expect(long.filter(({ lines }) => lines > 250)).toEqual([])
   })

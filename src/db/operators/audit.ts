@@ -1,11 +1,64 @@
 /** The ledger in D1. Rows are inserted, in the transaction of the act, and read; the purge alone deletes them, once they are old. */
 
-import { type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
 
-import type { Act } from '../../domain/operators/audit.ts'
-import { insertInto } from '../query.ts'
+import type { Act, AuditAction, AuditStore } from '../../domain/operators/audit.ts'
+import { run } from '../d1.ts'
+import { insertInto, select } from '../query.ts'
 import { audit, users } from '../schema.ts'
-import { parameter, prepare, type Value } from '../statement.ts'
+import { aliased, parameter, prepare, type Value } from '../statement.ts'
+
+/** The ledger over a D1 database. Build it once per isolate. */
+export function createAuditStore(d1: D1Database): AuditStore {
+  const list = prepare(
+    d1,
+    select({
+      ...aliased({
+        id: audit.id,
+        at: audit.at,
+        actor: audit.actor,
+        action: audit.action,
+        facts: audit.facts,
+        address: audit.ip,
+        asn: audit.asn,
+        country: audit.country,
+        city: audit.city,
+        userAgent: audit.userAgent,
+      }),
+      guid: sql<string | null>`${users.guid}`.as('guid'),
+    })
+      .from(audit)
+      .leftJoin(users, eq(users.id, audit.userId))
+      .where(
+        and(
+          sql`(${parameter('guid')} is null or ${users.guid} = ${parameter('guid')})`,
+          isAsked('actor'),
+          isAsked('action'),
+          sql`${audit.at} >= coalesce(${parameter('since')}, 0)`,
+          sql`${audit.at} <= coalesce(${parameter('until')}, ${audit.at})`,
+          lt(audit.id, sql`coalesce(${parameter('before')}, 9223372036854775807)`),
+        ),
+      )
+      .orderBy(desc(audit.id))
+      .limit(sql.placeholder('limit')),
+  )
+
+  return {
+    async list(query) {
+      return list.rows(await run(list.bind({ ...query }))).map(({ id, at, actor, action, guid, facts, ...client }) => ({
+        id,
+        at,
+        actor,
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `prepareAct` writes it
+        action: action as AuditAction,
+        guid,
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `actValues` wrote an object
+        facts: JSON.parse(facts) as Readonly<Record<string, unknown>>,
+        client,
+      }))
+    },
+  }
+}
 
 /** The statement that stores an act about each account that `where` finds; about none, where it is left out. */
 export function prepareAct(d1: D1Database, where?: SQL) {
@@ -47,4 +100,9 @@ export function actValues({ action, facts, by: { key, client }, now }: Act) {
     actorCity: client.city,
     actorUserAgent: client.userAgent,
   }
+}
+
+/** The condition that a row is as asked for, where that is asked for. */
+function isAsked(name: 'actor' | 'action'): SQL {
+  return sql`${audit[name]} = coalesce(${parameter(name)}, ${audit[name]})`
 }

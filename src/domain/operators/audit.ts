@@ -50,3 +50,21 @@ export interface AuditEntry {
   readonly facts: Readonly<Record<string, unknown>>
   readonly client: Pick<Client, 'address' | 'asn' | 'country' | 'city' | 'userAgent'>
 }
+
+/** Which rows of the ledger are asked for; what is `null` does not matter. Times are in seconds since 1970. */
+export interface AuditQuery {
+  readonly guid: string | null
+  readonly actor: string | null
+  readonly action: AuditAction | null
+  /** The first second, and the last one. */
+  readonly since: number | null
+  readonly until: number | null
+  /** Only rows before this id. */
+  readonly before: number | null
+  readonly limit: number
+}
+
+export interface AuditStore {
+  /** The newest rows first. */
+  readonly list: (query: AuditQuery) => Promise<readonly AuditEntry[]>
+}

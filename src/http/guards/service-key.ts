@@ -4,8 +4,9 @@ import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
 import type { ServiceKey, ServiceScope } from '../../domain/operators/service-key.ts'
-import type { AppEnv } from '../factory.ts'
+import { type AppEnv, factory } from '../factory.ts'
 import { readBearer, readServiceKey } from '../request/bearer.ts'
+import { readClient } from '../request/client.ts'
 
 /** The key of the caller, which may do this. Throws `not_authenticated` without one, `forbidden` for a wrong one and for one that may not. */
 export async function requireServiceKey(c: Context<AppEnv>, scope: ServiceScope): Promise<ServiceKey> {
@@ -25,3 +26,10 @@ export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
   requireIssuing(c)
   if (c.env.settings.issueAccess === 'service') await requireServiceKey(c, 'issue')
 }
+
+/** Lets operators through, and says who it is. Throws as `requireServiceKey` does. */
+export const requireOperator = factory.createMiddleware(async (c, next) => {
+  const { name } = await requireServiceKey(c, 'admin')
+  c.set('operator', { key: name, client: readClient(c) })
+  await next()
+})

@@ -1,0 +1,9 @@
+/** Everything that operators read and write in D1: few requests need it, so that it is loaded with the first of them. */
+
+import type { OperatorStore } from '../../domain/operators/operator.ts'
+import { createAuditStore } from './audit.ts'
+
+/** The stores over a D1 database. Build them once per isolate. */
+export function createOperatorStore(d1: D1Database): OperatorStore {
+  return { audit: createAuditStore(d1) }
+}

@@ -1,0 +1,41 @@
+/** The ledger, as operators read it. */
+
+import type { Context } from 'hono'
+import * as z from 'zod/mini'
+
+import { AUDIT_ACTIONS, type AuditAction } from '../../domain/operators/audit.ts'
+import { Guid } from '../../domain/tokens/claims.ts'
+import type { AppEnv } from '../factory.ts'
+import { Paging, readQuery, TextOrNull, WholeOrNull } from './query.ts'
+
+const ACTIONS: ReadonlySet<unknown> = new Set(Object.keys(AUDIT_ACTIONS))
+
+const AuditRequest = z.object({
+  guid: z.prefault(z.nullable(Guid), null),
+  actor: TextOrNull,
+  action: z.prefault(
+    z.nullable(z.custom<AuditAction>((text) => ACTIONS.has(text), 'must be an action of the ledger')),
+    null,
+  ),
+  since: WholeOrNull,
+  until: WholeOrNull,
+  ...Paging,
+})
+
+/** `GET /admin/audit`: the newest entries first. */
+export async function listAudit(c: Context<AppEnv>): Promise<Response> {
+  const { cursor: before, ...query } = readQuery(c, AuditRequest)
+  const { audit } = await c.env.operators()
+  const entries = await audit.list({ ...query, before })
+  return c.json({
+    entries: entries.map(({ client, ...entry }) => ({
+      ...entry,
+      ip: client.address,
+      asn: client.asn,
+      country: client.country,
+      city: client.city,
+      user_agent: client.userAgent,
+    })),
+    next: entries.length === query.limit ? String(entries.at(-1)?.id) : null,
+  })
+}
