@@ -87,8 +87,8 @@ function examineSecrets({ secrets }: DeployedWorker): readonly Finding[] {
     secrets.includes('AUTH_SECRET')
       ? ok('AUTH_SECRET', 'is set')
       : wrong('AUTH_SECRET', 'is missing: `npm run deploy` makes it, or set it under Settings → Variables and Secrets'),
-    secrets.includes('SERVICE_KEY')
-      ? ok('SERVICE_KEY', 'is set')
+    secrets.includes('SERVICE_KEY') || secrets.includes('SERVICE_KEYS')
+      ? ok('SERVICE_KEY', secrets.includes('SERVICE_KEYS') ? 'is set, with names in SERVICE_KEYS' : 'is set')
       : ok('SERVICE_KEY', 'is not set: every call of a back end is refused, which may be meant'),
   ]
 }
