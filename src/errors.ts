@@ -6,7 +6,7 @@
 import type { Cause } from './log.ts'
 
 interface ErrorRow {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 421 | 429 | 500 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 429 | 500 | 503
   /** What callers see, to the letter. Where a row has several, the thrower names one; the first is the default. */
   readonly details: readonly [string, ...string[]]
   readonly when: string
@@ -84,6 +84,11 @@ export const ERRORS = {
     status: 405,
     details: ['Method not allowed'],
     when: 'the route has other methods, named in `Allow`',
+  },
+  already_exists: {
+    status: 409,
+    details: ['Already exists'],
+    when: 'an operator gives an account what another one has, which `errors` names',
   },
   payload_too_large: {
     status: 413,

@@ -37,10 +37,19 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
   confirm_address: [FACTS],
   address_taken: [FACTS],
   reset_password: [FACTS],
-  password_changed: [{ ...FACTS, how: 'changed' }],
+  password_changed: [
+    { ...FACTS, how: 'changed' },
+    { ...FACTS, how: 'operator' },
+  ],
   confirm_email: [FACTS],
-  email_changed: [FACTS],
-  account_left: [FACTS],
+  email_changed: [
+    { ...FACTS, by: 'owner' },
+    { ...FACTS, by: 'operator' },
+  ],
+  account_left: [
+    { ...FACTS, by: 'owner' },
+    { ...FACTS, by: 'operator' },
+  ],
 }
 
 /** Whose mail it is, and to whom it goes. */

@@ -1,7 +1,7 @@
 /** The details of a notice in words: the same in its mail and on the pages behind its links. */
 
 import { readDevice } from '../domain/mails/device.ts'
-import type { Notice } from '../domain/mails/notice.ts'
+import { isByOperator, type Notice } from '../domain/mails/notice.ts'
 import { oneLine } from '../domain/places/names.ts'
 import type { Client } from '../domain/places/place.ts'
 import type { Words } from './en.ts'
@@ -18,9 +18,13 @@ export interface Detail {
 type Place = Omit<Client, 'userAgent'>
 
 /** Names and values, in the order in which a reader wants them, in the time zone of the reader. */
-export function describeNotice({ kind, facts }: Notice, words: Words, timeZone: string | null): readonly Detail[] {
+export function describeNotice(notice: Notice, words: Words, timeZone: string | null): readonly Detail[] {
+  const { kind, facts } = notice
   const { at, client } = facts
   const { details, unknown } = words
+  const when = { name: details.when, now: describeTime(at, words.locale, timeZone), before: null }
+  // Where an operator works is nothing that an owner could judge by.
+  if (isByOperator(notice)) return [when]
   const before = kind === 'location_blocked' ? facts.usual : null
   const row = (name: string, value: (place: Place) => string | null): Detail => ({
     name,
@@ -29,7 +33,7 @@ export function describeNotice({ kind, facts }: Notice, words: Words, timeZone: 
   })
   const device = readDevice(oneLine(client.userAgent))
   return [
-    { name: details.when, now: describeTime(at, words.locale, timeZone), before: null },
+    when,
     row(details.city, ({ city }) => oneLine(city)),
     row(details.country, ({ country }) => words.country(country)),
     row(details.network, ({ provider, asn }) => networkName(oneLine(provider), asn)),

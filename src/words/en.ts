@@ -4,7 +4,7 @@ import type { Device } from '../domain/mails/device.ts'
 import type { PlaceReach } from '../domain/places/place.ts'
 import { countryName, oneLine } from '../domain/places/names.ts'
 import type { LinkPurpose } from '../domain/mails/links.ts'
-import type { LinkWording, MailWording, OfferedValues, PasswordChange, SignInValues } from './wording.ts'
+import type { Author, LinkWording, MailWording, OfferedValues, PasswordChange, SignInValues } from './wording.ts'
 
 const plural = new Intl.PluralRules('en')
 
@@ -152,18 +152,28 @@ export const en = {
         'If that was not you, there is nothing to do: your password stays as it is.',
       ],
     }),
-    password_changed: (how: PasswordChange): MailWording => ({
+    password_changed: (how: PasswordChange, app: string): MailWording => ({
       subject: 'your password was changed',
       headline: 'Your password was changed',
-      happened: [
-        how === 'reset'
-          ? 'It was changed by the link of a mail that we sent to this address. All sessions of your account have ended.'
-          : 'It was changed by somebody who knew the former password. All other sessions of your account have ended.',
-      ],
-      advice: [
-        'If that was you, there is nothing to do.',
-        'If that was not you, choose a new password now, and end all your sessions.',
-      ],
+      happened: {
+        changed: [
+          'It was changed by somebody who knew the former password. All other sessions of your account have ended.',
+        ],
+        reset: [
+          'It was changed by the link of a mail that we sent to this address. All sessions of your account have ended.',
+        ],
+        operator: [`It was changed by an operator of ${app}. All sessions of your account have ended.`],
+      }[how],
+      advice:
+        how === 'operator'
+          ? [
+              'If you were told of it, sign in with the new password, or choose one that only you know.',
+              `If you were not, choose a new password, and ask whoever runs ${app}.`,
+            ]
+          : [
+              'If that was you, there is nothing to do.',
+              'If that was not you, choose a new password now, and end all your sessions.',
+            ],
     }),
     confirm_email: (app: string): MailWording => ({
       subject: 'confirm your new e-mail address',
@@ -174,25 +184,51 @@ export const en = {
         'If that was not you, there is nothing to do: nothing changes without your confirmation.',
       ],
     }),
-    email_changed: (): MailWording => ({
+    email_changed: (by: Author, app: string): MailWording => ({
       subject: 'the e-mail address of your account was changed',
       headline: 'The e-mail address of your account was changed',
-      happened: ['Your account has another e-mail address now. It is no longer possible to sign in with this one.'],
-      advice: [
-        'If that was you, there is nothing to do.',
-        'If that was not you, take the change back. The account gets this address again, all its sessions end, and you choose a new password.',
-      ],
+      ...(by === 'operator'
+        ? {
+            happened: [
+              `An operator of ${app} took this e-mail address from your account. It is no longer possible to sign in with it. All sessions of the account have ended.`,
+            ],
+            advice: [
+              'If you were told of it, there is nothing to do.',
+              `If you were not, ask whoever runs ${app}: they can take the change back.`,
+            ],
+          }
+        : {
+            happened: [
+              'Your account has another e-mail address now. It is no longer possible to sign in with this one.',
+            ],
+            advice: [
+              'If that was you, there is nothing to do.',
+              'If that was not you, take the change back. The account gets this address again, all its sessions end, and you choose a new password.',
+            ],
+          }),
     }),
-    account_left: (app: string): MailWording => ({
+    account_left: (by: Author, app: string): MailWording => ({
       subject: 'your account was deleted',
       headline: 'Your account was deleted',
-      happened: [
-        `Your account at ${app} and its data were deleted by somebody who knew its password. All its sessions have ended. Nobody can bring it back.`,
-      ],
-      advice: [
-        'If that was you, there is nothing to do. This is the last mail about it.',
-        'If that was not you, somebody knows the password that you had: choose another one wherever else you use it.',
-      ],
+      ...(by === 'operator'
+        ? {
+            happened: [
+              `Your account at ${app} and its data were deleted by an operator. All its sessions have ended. Nobody can bring it back.`,
+            ],
+            advice: [
+              'If you were told of it, there is nothing to do. This is the last mail about it.',
+              `If you were not, ask whoever runs ${app}.`,
+            ],
+          }
+        : {
+            happened: [
+              `Your account at ${app} and its data were deleted by somebody who knew its password. All its sessions have ended. Nobody can bring it back.`,
+            ],
+            advice: [
+              'If that was you, there is nothing to do. This is the last mail about it.',
+              'If that was not you, somebody knows the password that you had: choose another one wherever else you use it.',
+            ],
+          }),
     }),
     sign_ins_paused: (failures: number): MailWording => ({
       subject: 'sign-ins from unknown places have to wait',

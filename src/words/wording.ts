@@ -27,8 +27,11 @@ export interface OfferedValues {
   readonly days: number
 }
 
-/** How a password became another one: by its owner, who knew the former one, or by the link of a mail. */
-export type PasswordChange = 'changed' | 'reset'
+/** How a password became another one: by its owner, who knew the former one or followed the link of a mail, or by an operator. */
+export type PasswordChange = 'changed' | 'reset' | 'operator'
+
+/** Who changed an address, or deleted an account. */
+export type Author = 'owner' | 'operator'
 
 export interface SignInValues {
   readonly isNewPlace: boolean

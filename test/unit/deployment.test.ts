@@ -29,6 +29,7 @@ const LOADED_WHEN_MET = [
   'src/db/accounts/changes.ts',
   'src/db/accounts/registrations.ts',
   'src/db/accounts/credentials.ts',
+  'src/db/accounts/leave.ts',
   'src/db/accounts/address-changes.ts',
   'src/domain/accounts/registration.ts',
   'src/domain/accounts/credentials.ts',

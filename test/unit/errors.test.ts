@@ -36,6 +36,7 @@ describe('the errors', () => {
     forbidden: [403, 'Forbidden'],
     not_found: [404, 'Not found'],
     method_not_allowed: [405, 'Method not allowed'],
+    already_exists: [409, 'Already exists'],
     payload_too_large: [413, 'Payload too large'],
     unsupported_media_type: [415, 'Unsupported media type'],
     misdirected: [421, 'Misdirected request'],

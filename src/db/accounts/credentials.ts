@@ -1,30 +1,20 @@
 /**
- * New passwords in D1, and the end of an account. One round trip each. The mail stands before the update in a batch, under the same
- * condition: the update makes that condition false.
+ * New passwords in D1, and the end of an account by its owner. One round trip each. The mail stands before the update in a batch, under the
+ * same condition: the update makes that condition false.
  */
 
-import { and, eq, exists, not, type SQL, sql } from 'drizzle-orm'
-import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { and, eq, exists, not, sql } from 'drizzle-orm'
 
-import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
 import { run, runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
-import {
-  addressChanges,
-  allowedPlaces,
-  attempts,
-  notifications,
-  registrations,
-  seenPlaces,
-  sessions,
-  users,
-} from '../schema.ts'
+import { attempts, notifications, sessions, users } from '../schema.ts'
 import { isAliveByItself, isEndedByAccount } from '../sessions/lifetime.ts'
 import { endedNow } from '../sessions/of-account.ts'
 import { parameter, prepare } from '../statement.ts'
+import { prepareLeave } from './leave.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
 
 const one = { one: sql`1` }
@@ -79,9 +69,9 @@ export function credentials(
     async leave({ userId, passwordHash }, { email, subject, now }, mail) {
       const values = { userId, passwordHash, email, subject, now }
       return write(
-        statements.leaveMail.bind(newId(), mail, values),
-        statements.leave.bind(values),
-        statements.remains.map((remove) => remove.bind(values)),
+        statements.leave.mail.bind(newId(), mail, values),
+        statements.leave.leave.bind(values),
+        statements.leave.remains.map((remove) => remove.bind(values)),
       )
     },
   }
@@ -112,14 +102,6 @@ function prepareStatements(d1: D1Database) {
         ),
       ),
   )
-  const hasLeft = exists(
-    select(one)
-      .from(users)
-      .where(and(eq(users.id, parameter('userId')), eq(users.leftAt, now))),
-  )
-  /** Deletes the rows of an account that has just left. */
-  const remove = (table: SQLiteTable, userId: SQLiteColumn, condition?: SQL) =>
-    prepare(d1, deleteFrom(table).where(and(eq(userId, parameter('userId')), condition, hasLeft)))
 
   return {
     askMail: prepareNotice(d1, and(isWithinLimit(), eq(users.isActive, 1)), ADDRESSEES.ownerOfEmail),
@@ -166,33 +148,6 @@ function prepareStatements(d1: D1Database) {
         })
         .where(eq(users.id, parameter('userId'))),
     ),
-    leaveMail: prepareNotice(d1, isVerified),
-    leave: prepare(
-      d1,
-      update(users)
-        .set({
-          ...changed,
-          ...endedNow(),
-          primaryEmail: null,
-          passwordHash: null,
-          group: DEFAULT_GROUP,
-          isActive: 0,
-          confirmedAt: null,
-          language: null,
-          timeZone: null,
-          leftAt: now,
-        })
-        .where(isVerified)
-        .returning({ id: users.id }),
-    ),
-    // Sessions that ended before stand in no index: the purge deletes those, and the mails.
-    remains: [
-      remove(sessions, sessions.userId, sql`${sessions.endedAt} is null`),
-      remove(allowedPlaces, allowedPlaces.userId),
-      remove(seenPlaces, seenPlaces.userId),
-      remove(addressChanges, addressChanges.userId),
-      prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), hasLeft))),
-      prepare(d1, deleteFrom(registrations).where(and(eq(registrations.email, parameter('email')), hasLeft))),
-    ],
+    leave: prepareLeave(d1, isVerified),
   }
 }

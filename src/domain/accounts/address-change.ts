@@ -44,7 +44,7 @@ export const confirmAddress: LinkRule<null, null> = {
     const change = { id: services.newId(), now: services.now() }
     const written = await changes.confirmEmail(link, change, {
       kind: 'email_changed',
-      facts: factsOf(services.settings, caller, change.now),
+      facts: { ...factsOf(services.settings, caller, change.now), by: 'owner' },
       dedupeKey: `email_changed:${link.id}`,
     })
     if (written === null) return false

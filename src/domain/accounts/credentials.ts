@@ -94,7 +94,7 @@ export async function leave(
   const changes = await services.accountChanges()
   const written = await changes.leave(verified, left, {
     kind: 'account_left',
-    facts: factsOf(services.settings, caller, left.now),
+    facts: { ...factsOf(services.settings, caller, left.now), by: 'owner' },
     dedupeKey: `account_left:${account.id}`,
   })
   announceAfterwards(services, caller, requireWritten(written, sid).mail)

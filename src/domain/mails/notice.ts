@@ -39,6 +39,9 @@ const Facts = z.object({
   origin: Text,
 })
 
+/** Who did it: an operator's place is not told. Mails that were stored by earlier versions do not say, and were all the owner's. */
+const Author = z.prefault(z.enum(['owner', 'operator']), 'owner')
+
 /**
  * The kinds of mail, and what each tells. Stored as JSON, and read back by later versions: no token, no secret. A new kind
  * is an entry here and a file in `mail/messages/`.
@@ -64,13 +67,13 @@ const NOTICES = {
   /** Somebody registered with the address of an account, or wanted to give it to another one. */
   address_taken: Facts,
   reset_password: Facts,
-  /** The owner chose a new password: by the former one, or by the link of a mail. */
-  password_changed: z.extend(Facts, { how: z.enum(['changed', 'reset']) }),
+  /** The owner chose a new password, by the former one or by the link of a mail; or an operator did. */
+  password_changed: z.extend(Facts, { how: z.enum(['changed', 'reset', 'operator']) }),
   /** To an address that an account wants to have. */
   confirm_email: Facts,
   /** To the former address of an account. */
-  email_changed: Facts,
-  account_left: Facts,
+  email_changed: z.extend(Facts, { by: Author }),
+  account_left: z.extend(Facts, { by: Author }),
 } as const satisfies Readonly<Record<string, z.ZodMiniType<z.output<typeof Facts>>>>
 
 export type NoticeKind = keyof typeof NOTICES
@@ -107,6 +110,11 @@ export function factsOf(
   at: number,
 ): z.output<typeof Facts> {
   return { at, client, origin: publicUrl ?? issuer }
+}
+
+/** Whether an operator did what a notice tells. */
+export function isByOperator({ facts }: Notice): boolean {
+  return ('how' in facts && facts.how === 'operator') || ('by' in facts && facts.by === 'operator')
 }
 
 /** The facts of a notice as its row has them. */

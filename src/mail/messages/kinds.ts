@@ -74,9 +74,12 @@ const MESSAGES: {
     answers: [link(words, 'reset_password', 'likely')],
     page: null,
   }),
-  password_changed: ({ how }, words) => ({
-    wording: words.mails.password_changed(how),
-    answers: [page(words.toPage.forgotNotMe, 'forgot', 'unlikely'), link(words, 'end_sessions', 'unlikely')],
+  password_changed: ({ how }, words, { app }) => ({
+    wording: words.mails.password_changed(how, app.name),
+    answers:
+      how === 'operator'
+        ? [page(words.toPage.forgot, 'forgot', 'unlikely')]
+        : [page(words.toPage.forgotNotMe, 'forgot', 'unlikely'), link(words, 'end_sessions', 'unlikely')],
     page: 'forgot',
   }),
   confirm_email: (_facts, words, { app }) => ({
@@ -84,13 +87,14 @@ const MESSAGES: {
     answers: [link(words, 'confirm_email', 'likely')],
     page: null,
   }),
-  email_changed: (_facts, words) => ({
-    wording: words.mails.email_changed(),
-    answers: [link(words, 'undo_email', 'unlikely')],
+  email_changed: ({ by }, words, { app }) => ({
+    wording: words.mails.email_changed(by, app.name),
+    // What an operator changed, an operator takes back.
+    answers: by === 'operator' ? [] : [link(words, 'undo_email', 'unlikely')],
     page: null,
   }),
-  account_left: (_facts, words, { app }) => ({
-    wording: words.mails.account_left(app.name),
+  account_left: ({ by }, words, { app }) => ({
+    wording: words.mails.account_left(by, app.name),
     answers: [],
     page: null,
   }),

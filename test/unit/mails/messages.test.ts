@@ -50,9 +50,12 @@ const USUAL = { address: '203.0.113.7', asn: null, country: 'IS', city: 'Reykjav
 /** The facts of every kind. */
 function facts(
   client: Partial<Client> = {},
-): NoticeFacts<'location_blocked'> & NoticeFacts<'new_sign_in'> & NoticeFacts<'password_changed'> {
+): NoticeFacts<'location_blocked'> &
+  NoticeFacts<'new_sign_in'> &
+  NoticeFacts<'password_changed'> &
+  NoticeFacts<'email_changed'> {
   const happened = { at: 1_800_000_000, client: { ...CLIENT, ...client }, origin: 'https://auth.example.com' }
-  return { ...happened, usual: null, isNewPlace: true, failures: 10, how: 'reset' }
+  return { ...happened, usual: null, isNewPlace: true, failures: 10, how: 'reset', by: 'owner' }
 }
 
 const SETTINGS: MailSettings = { ...DEFAULT_SETTINGS, publicUrl: 'https://auth.example.com' }
@@ -237,6 +240,23 @@ describe('a mail', () => {
     expect(`${text}${html}`).not.toContain('token=')
     expect(text).not.toContain('once, for')
   })
+
+  test.each([
+    ['password_changed', { how: 'operator' }, 'It was changed by an operator of Tessera.', ['account/forgot']],
+    ['email_changed', { by: 'operator' }, 'An operator of Tessera took this e-mail address from your account.', []],
+    ['account_left', { by: 'operator' }, 'Your account at Tessera and its data were deleted by an operator.', []],
+  ] as const)(
+    'about what an operator did says so, and neither where nor with a link (%s)',
+    async (kind, by, said, to) => {
+      for (const language of LANGUAGES) {
+        const { text, html } = await render({ kind, facts: { ...facts(), ...by } } as Notice, { language })
+        if (language === 'en') expect(text).toContain(said)
+        expect(factLines(text)).toHaveLength(language === 'en' ? 1 : 0)
+        expect(`${text}${html}`).not.toMatch(/Wellington|198\.51\.100\.23|Firefox|Example Net|token=/)
+        expect([...text.matchAll(/^https:\/\/auth\.example\.com\/(.*)$/gm)].map(([, path]) => path)).toEqual(to)
+      }
+    },
+  )
 
   describe.each(KINDS)('%s', (kind) => {
     test.each(LANGUAGES)('says the same in both of its forms, in %s', async (language) => {

@@ -19,6 +19,9 @@ const NOTICES: readonly Notice[] = [
 const NEWER: readonly Notice[] = [
   { kind: 'sign_ins_paused', facts: { ...HAPPENED, failures: 10 } },
   { kind: 'new_sign_in', facts: { ...HAPPENED, isNewPlace: true, failures: 0 } },
+  { kind: 'password_changed', facts: { ...HAPPENED, how: 'operator' } },
+  { kind: 'email_changed', facts: { ...HAPPENED, by: 'operator' } },
+  { kind: 'account_left', facts: { ...HAPPENED, by: 'operator' } },
 ]
 
 /** What the versions before this one read facts by, whatever the kind. */
@@ -53,6 +56,10 @@ test.each(NEWER)('a notice of $kind is read as it was written', (notice) => {
 describe('a row', () => {
   const { provider: network, ...place } = CLIENT
   const stored = { at: 1_800_000_000, client: { ...place, network }, origin: 'https://auth.example.com' }
+
+  test.each(['email_changed', 'account_left'] as const)('of an earlier version is what its owner did (%s)', (kind) => {
+    expect(readNotice(kind, JSON.stringify(stored))).toEqual({ kind, facts: { ...HAPPENED, by: 'owner' } })
+  })
 
   test('of an earlier version has a former place without city and network', () => {
     const facts = { ...stored, usual: { address: '203.0.113.7', asn: null, country: 'IS' } }

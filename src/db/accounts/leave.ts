@@ -1,0 +1,65 @@
+/**
+ * The end of an account in D1, whoever ends it: what was known of its owner goes, and its guid stays. The mail stands first, under the
+ * condition that the update makes false; what is removed comes last, where the update was made.
+ */
+
+import { and, eq, exists, type SQL, sql } from 'drizzle-orm'
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+
+import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
+import { prepareNotice } from '../mails/notices.ts'
+import { deleteFrom, select, update } from '../query.ts'
+import { addressChanges, allowedPlaces, attempts, registrations, seenPlaces, sessions, users } from '../schema.ts'
+import { endedNow } from '../sessions/of-account.ts'
+import { parameter, prepare } from '../statement.ts'
+
+/**
+ * The statements that end the account `userId` where `condition` holds of its row. Other parameters are `now`, and of its address `email` and
+ * `subject`, as `normalizeEmail` and `subjectOf` made them.
+ */
+export function prepareLeave(d1: D1Database, condition: SQL | undefined) {
+  const now = parameter('now')
+  const isWhose = and(eq(users.id, parameter('userId')), condition)
+  const hasLeft = exists(
+    select({ one: sql`1` })
+      .from(users)
+      .where(and(eq(users.id, parameter('userId')), eq(users.leftAt, now))),
+  )
+  /** Deletes the rows of an account that has just left. */
+  const remove = (table: SQLiteTable, userId: SQLiteColumn, which?: SQL) =>
+    prepare(d1, deleteFrom(table).where(and(eq(userId, parameter('userId')), which, hasLeft)))
+
+  return {
+    mail: prepareNotice(d1, isWhose),
+    leave: prepare(
+      d1,
+      update(users)
+        .set({
+          ...endedNow(),
+          credentialsVersion: sql`${users.credentialsVersion} + 1`,
+          updatedAt: now,
+          primaryEmail: null,
+          passwordHash: null,
+          group: DEFAULT_GROUP,
+          isActive: 0,
+          confirmedAt: null,
+          language: null,
+          timeZone: null,
+          externalId: null,
+          ownClaims: null,
+          leftAt: now,
+        })
+        .where(isWhose)
+        .returning({ id: users.id }),
+    ),
+    // Sessions that ended before stand in no index: the purge deletes those, and the mails.
+    remains: [
+      remove(sessions, sessions.userId, sql`${sessions.endedAt} is null`),
+      remove(allowedPlaces, allowedPlaces.userId),
+      remove(seenPlaces, seenPlaces.userId),
+      remove(addressChanges, addressChanges.userId),
+      prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), hasLeft))),
+      prepare(d1, deleteFrom(registrations).where(and(eq(registrations.email, parameter('email')), hasLeft))),
+    ],
+  }
+}
