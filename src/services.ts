@@ -108,7 +108,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     accountChanges: once(async () =>
       (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId),
     ),
-    operators: once(async () => (await import('./db/operators/store.ts')).createOperatorStore(env.DB)),
+    operators: once(async () => (await import('./db/operators/store.ts')).createOperatorStore(env.DB, newId, false)),
     attempts: createAttemptStore(env.DB, newId),
     subjectOf: (email) => subjectOf(keys.subject, email),
     links: createLinkStore(env.DB),

@@ -3,16 +3,15 @@
  * same condition: the update makes that condition false.
  */
 
-import { and, eq, exists, not, sql } from 'drizzle-orm'
+import { and, eq, exists, sql } from 'drizzle-orm'
 
 import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
 import { run, runBatch } from '../d1.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
-import { attempts, notifications, sessions, users } from '../schema.ts'
-import { isAliveByItself, isEndedByAccount } from '../sessions/lifetime.ts'
-import { endedNow } from '../sessions/of-account.ts'
+import { attempts, notifications, users } from '../schema.ts'
+import { endedNow, hasLiveSession } from '../sessions/of-account.ts'
 import { parameter, prepare } from '../statement.ts'
 import { prepareLeave } from './leave.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
@@ -81,13 +80,7 @@ function prepareStatements(d1: D1Database) {
   const now = parameter('now')
   const changed = { credentialsVersion: sql`${users.credentialsVersion} + 1`, updatedAt: now }
   const isVerified = and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))
-  const isLive = exists(
-    select(one)
-      .from(sessions)
-      .where(
-        and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, users.id), isAliveByItself, not(isEndedByAccount)),
-      ),
-  )
+  const isLive = hasLiveSession()
   const isLinked = sql`${users.id} in ${select({ userId: notifications.userId }).from(notifications).where(isUsable())}`
   /** The link has just set this hash, whose salt no other has. */
   const isReset = exists(

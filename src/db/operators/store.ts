@@ -2,8 +2,9 @@
 
 import type { OperatorStore } from '../../domain/operators/operator.ts'
 import { createAuditStore } from './audit.ts'
+import { createUserStore } from './users.ts'
 
-/** The stores over a D1 database. Build them once per isolate. */
-export function createOperatorStore(d1: D1Database): OperatorStore {
-  return { audit: createAuditStore(d1) }
+/** The stores over a D1 database. Build them once per isolate. `isFollowed`: events are to be sent to a queue. */
+export function createOperatorStore(d1: D1Database, newId: () => string, isFollowed: boolean): OperatorStore {
+  return { audit: createAuditStore(d1), users: createUserStore(d1, newId, isFollowed) }
 }

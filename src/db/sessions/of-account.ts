@@ -3,17 +3,34 @@
  * opened, so that a statement reads the rows that it needs and no others, however many an account has left behind.
  */
 
-import { and, type Column, desc, eq, exists, isNull, not, sql } from 'drizzle-orm'
+import { and, type Column, desc, eq, exists, isNull, not, type SQL, sql } from 'drizzle-orm'
 
+import type { ListedSession } from '../../domain/sessions/session.ts'
 import { isAliveByItself, isEndedByAccount, openedTooEarly } from './lifetime.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
-/** Every statement about the sessions of an account, prepared. Build it once per isolate. */
+/** Every statement about the sessions of the account `userId`, prepared. Build it once per isolate. */
 export function prepareOwnedSessionStatements(d1: D1Database) {
   const userId = parameter('userId')
+  return {
+    ...prepareSessionLists(d1, userId),
+    endOwn: prepareEndOfOne(d1, userId, 'revoked'),
+    // The session that is kept must still live: one that has ended meanwhile would come back to life as the kept one.
+    endOthers: prepare(
+      d1,
+      update(users)
+        .set({ ...endedNow(), endedExcept: parameter('sid') })
+        .where(and(eq(users.id, userId), hasLiveSession()))
+        .returning({ id: users.id }),
+    ),
+  }
+}
+
+/** The statements that list the live sessions of an account. What they find is for `readLists`. */
+export function prepareSessionLists(d1: D1Database, userId: SQL) {
   const ofAccount = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`
   const listed = aliased({
     sid: sessions.sid,
@@ -65,48 +82,70 @@ export function prepareOwnedSessionStatements(d1: D1Database) {
           ),
         ),
     ),
-    endOwn: prepare(
-      d1,
-      update(sessions)
-        .set(endColumns('revoked'))
-        .where(
-          and(
-            eq(sessions.sid, parameter('sid')),
-            eq(sessions.userId, userId),
-            isAliveByItself,
-            exists(
-              select({ one: sql`1` })
-                .from(users)
-                .where(and(eq(users.id, sessions.userId), not(isEndedByAccount))),
-            ),
+  }
+}
+
+/** The statement that ends the session `sid` of an account, while it lives. */
+export function prepareEndOfOne(d1: D1Database, userId: SQL, reason: string) {
+  return prepare(
+    d1,
+    update(sessions)
+      .set(endColumns(reason))
+      .where(
+        and(
+          eq(sessions.sid, parameter('sid')),
+          eq(sessions.userId, userId),
+          isAliveByItself,
+          exists(
+            select({ one: sql`1` })
+              .from(users)
+              .where(and(eq(users.id, sessions.userId), not(isEndedByAccount))),
           ),
-        )
-        .returning({ sid: sessions.sid }),
-    ),
-    // The session that is kept must still live: one that has ended meanwhile would come back to life as the kept one.
-    endOthers: prepare(
-      d1,
-      update(users)
-        .set({ ...endedNow(), endedExcept: parameter('sid') })
-        .where(
-          and(
-            eq(users.id, userId),
-            exists(
-              select({ one: sql`1` })
-                .from(sessions)
-                .where(
-                  and(
-                    eq(sessions.sid, parameter('sid')),
-                    eq(sessions.userId, users.id),
-                    isAliveByItself,
-                    not(isEndedByAccount),
-                  ),
-                ),
-            ),
-          ),
-        )
-        .returning({ id: users.id }),
-    ),
+        ),
+      )
+      .returning({ sid: sessions.sid }),
+  )
+}
+
+/** The condition that an account has the live session `sid`. */
+export function hasLiveSession(): SQL {
+  return exists(
+    select({ one: sql`1` })
+      .from(sessions)
+      .where(
+        and(eq(sessions.sid, parameter('sid')), eq(sessions.userId, users.id), isAliveByItself, not(isEndedByAccount)),
+      ),
+  )
+}
+
+interface ListedRow extends Omit<ListedSession, 'visit'> {
+  readonly visitAddress: string | null
+  readonly visitCountry: string | null
+  readonly visitCity: string | null
+  readonly visitProvider: string | null
+  readonly visitUserAgent: string | null
+}
+
+/** The sessions that the statements of a list found and that live at `now`, the last used one first. */
+export function readLists(rows: readonly ListedRow[], now: number): readonly ListedSession[] {
+  return rows
+    .filter(({ expiresAt }) => expiresAt > now)
+    .toSorted((a, b) => b.issuedAt - a.issuedAt)
+    .map(toListed)
+}
+
+function toListed(row: ListedRow): ListedSession {
+  const { visitAddress, visitCountry, visitCity, visitProvider, visitUserAgent, ...session } = row
+  if (visitAddress === null) return { ...session, visit: null }
+  return {
+    ...session,
+    visit: {
+      address: visitAddress,
+      country: visitCountry,
+      city: visitCity,
+      provider: visitProvider,
+      userAgent: visitUserAgent,
+    },
   }
 }
 

@@ -4,17 +4,10 @@
  */
 
 import type { DueNotice } from '../../domain/mails/notice.ts'
-import type {
-  Ended,
-  FoundSession,
-  ListedSession,
-  NewSession,
-  Session,
-  SessionStore,
-} from '../../domain/sessions/session.ts'
+import type { Ended, FoundSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
 import { clientValues, placeValues } from './client-columns.ts'
 import { prepareSessionNotices } from './notices.ts'
-import { prepareOwnedSessionStatements } from './of-account.ts'
+import { prepareOwnedSessionStatements, readLists } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
 import { prepareJudgedSignIn } from './password.ts'
 import { prepareSignInStatements } from './sign-in.ts'
@@ -113,10 +106,7 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     async list(userId, now, { sessionMaxSeconds, sessionsMax }) {
       const values = { userId, now, sessionMaxSeconds, limit: sessionsMax }
       const [newest, kept] = await runBatch(d1, [owned.listNewest.bind(values), owned.findKept.bind(values)])
-      return [...owned.listNewest.rows(newest), ...owned.findKept.rows(kept)]
-        .filter(({ expiresAt }) => expiresAt > now)
-        .toSorted((a, b) => b.issuedAt - a.issuedAt)
-        .map(toListed)
+      return readLists([...owned.listNewest.rows(newest), ...owned.findKept.rows(kept)], now)
     },
 
     end: ({ notice, ...end }) => endWith(statements.end, notices.ofEnd, notice, end),
@@ -157,28 +147,5 @@ function toFound(row: SessionColumns & AccountColumns): FoundSession {
   return {
     session,
     account: { id: accountId, guid, email, group, externalId, ownClaims, isConfirmed: isConfirmed === 1 },
-  }
-}
-
-interface ListedColumns extends Omit<ListedSession, 'visit'> {
-  readonly visitAddress: string | null
-  readonly visitCountry: string | null
-  readonly visitCity: string | null
-  readonly visitProvider: string | null
-  readonly visitUserAgent: string | null
-}
-
-function toListed(row: ListedColumns): ListedSession {
-  const { visitAddress, visitCountry, visitCity, visitProvider, visitUserAgent, ...session } = row
-  if (visitAddress === null) return { ...session, visit: null }
-  return {
-    ...session,
-    visit: {
-      address: visitAddress,
-      country: visitCountry,
-      city: visitCity,
-      provider: visitProvider,
-      userAgent: visitUserAgent,
-    },
   }
 }

@@ -2,12 +2,13 @@
 
 import type { Services } from '../services.ts'
 import { endOf } from './lifetime.ts'
+import { ownClaimsOf } from './pair.ts'
 import { isCurrent, readEitherOrNull } from '../tokens/tokens.ts'
 import { isOf } from './verdict.ts'
 
 export type Introspection =
   | { readonly active: false }
-  | {
+  | ({
       readonly active: true
       readonly token_type: 'access' | 'refresh'
       readonly iss: string
@@ -20,7 +21,8 @@ export type Introspection =
       readonly user_id: number
       readonly group: string
       readonly username: string | null
-    }
+      /** Beside these stand the account's own claims, as in its access tokens. */
+    } & Readonly<Record<string, unknown>>)
 
 /**
  * The state of a token. A token that is malformed, forged, expired or used is not an error but inactive (RFC 7662
@@ -39,6 +41,7 @@ export async function introspect(
   if (claims.token_type === 'refresh' && claims.jti !== found.session.jti) return { active: false }
   const { token_type, iss, sub, exp, iat, jti, sid } = claims
   const { id, group, email } = found.account
+  const own = ownClaimsOf(found.account)
   const aud = 'aud' in claims && claims.aud !== undefined ? { aud: claims.aud } : {}
-  return { active: true, token_type, iss, sub, ...aud, exp, iat, jti, sid, user_id: id, group, username: email }
+  return { ...own, active: true, token_type, iss, sub, ...aud, exp, iat, jti, sid, user_id: id, group, username: email }
 }

@@ -37,7 +37,7 @@ export async function signPair(
   const [access, refresh] = await Promise.all([
     tokens.sign({
       // The operator's own stand first: none of them can be in the place of one of ours.
-      ...ownClaims(account),
+      ...ownClaimsOf(account),
       ...shared,
       exp: Math.min(session.issuedAt + settings.accessTtlSeconds, session.expiresAt),
       ...(settings.audience !== undefined && { aud: settings.audience }),
@@ -50,7 +50,10 @@ export async function signPair(
 }
 
 /** The claims that an operator gave to an account. They were checked when they were stored. */
-function ownClaims({ ownClaims: stored, externalId }: Account): Readonly<Record<string, unknown>> {
+export function ownClaimsOf({
+  ownClaims: stored,
+  externalId,
+}: Pick<Account, 'ownClaims' | 'externalId'>): Readonly<Record<string, unknown>> {
   const claims: unknown = stored === null ? null : JSON.parse(stored)
   return { ...(typeof claims === 'object' && claims), ...(externalId !== null && { external_id: externalId }) }
 }

@@ -17,6 +17,11 @@ export function describeAccount({ id, email, guid, group }: Account) {
 
 /** A session in the list of its owner. `currentSid` is the one that asks. */
 export function describeSession(session: ListedSession, currentSid: string) {
+  return { ...describeListed(session), current: session.sid === currentSid }
+}
+
+/** A session of a list, whoever asks. */
+export function describeListed(session: ListedSession) {
   const last = session.visit ?? session
   return {
     sid: session.sid,
@@ -35,7 +40,6 @@ export function describeSession(session: ListedSession, currentSid: string) {
       network: last.provider,
       user_agent: last.userAgent,
     },
-    current: session.sid === currentSid,
   }
 }
 

@@ -21,7 +21,9 @@ test('has every error, to the letter', () => {
 
 test('has every route', () => {
   const documented = table(document, '| request | answer |')
-    .flatMap(([requests = '']) => requests.match(/(?:GET|POST|DELETE)(?:, (?:GET|POST|DELETE))* \/[^ `]*/g) ?? [])
+    .flatMap(
+      ([requests = '']) => requests.match(/(?:GET|POST|PATCH|DELETE)(?:, (?:GET|POST|PATCH|DELETE))* \/[^ `]*/g) ?? [],
+    )
     .map((request) => request.replace(/\{(\w+)\}/g, ':$1'))
   // Links are opened from mails, and pages by people: docs/accounts.md has them.
   const routes = createApp()

@@ -45,7 +45,8 @@ const WORDS = [
       revoked: true,
       replaced: true,
       crowded_out: true,
-    } satisfies Record<EndReason | 'replaced' | 'crowded_out', true>,
+      operator: true,
+    } satisfies Record<EndReason | 'replaced' | 'crowded_out' | 'operator', true>,
   ],
   [
     'notifications',

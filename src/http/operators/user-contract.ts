@@ -1,0 +1,104 @@
+/** The shapes of requests about users, as operators send them. Unknown fields are ignored, as everywhere. */
+
+import * as z from 'zod/mini'
+
+import { DEFAULT_GROUP, isEmail, isGroup, MAX_EMAIL_LENGTH, normalizeEmail } from '../../domain/accounts/account.ts'
+import { parsePhc } from '../../domain/accounts/phc.ts'
+import { isTimeZone, LANGUAGES } from '../../domain/language.ts'
+import { isExternalId, readOwnClaims } from '../../domain/operators/own-claims.ts'
+import { Guid } from '../../domain/tokens/claims.ts'
+import { Paging, TextOrNull } from './query.ts'
+
+const Email = z
+  .string()
+  .check(
+    z.maxLength(MAX_EMAIL_LENGTH),
+    z.overwrite(normalizeEmail),
+    z.refine(isEmail, { message: 'Invalid email address' }),
+  )
+
+const Group = z.string().check(z.refine(isGroup, 'must have 1 to 32 characters, and no control characters'))
+
+const ExternalId = z.string().check(z.refine(isExternalId, 'must have 1 to 128 characters, and no control characters'))
+
+const TimeZone = z
+  .string()
+  .check(z.maxLength(64), z.refine(isTimeZone, 'must be a name of the IANA time zone database'))
+
+/** What becomes of claims is the JSON that is stored, `null` for none. */
+const Claims = z.pipe(
+  z.unknown(),
+  z.transform((value, { issues }) => {
+    const read = readOwnClaims(value)
+    if ('stored' in read) return read.stored
+    issues.push({ code: 'custom', message: read.refused, input: value })
+    return z.NEVER
+  }),
+)
+
+const PasswordHash = z.string().check(
+  z.maxLength(512),
+  z.refine((text) => parsePhc(text) !== null, 'must be a password hash of a known form'),
+)
+
+/** Its rules judge the length of a new password, and say which one it broke. */
+const NewPassword = z.string()
+
+const Fields = {
+  primary_email: z.nullish(Email),
+  password: z.nullish(NewPassword),
+  password_hash: z.optional(PasswordHash),
+  external_id: z.nullish(ExternalId),
+  group: z.optional(
+    z.pipe(
+      z.nullable(Group),
+      z.transform((group) => group ?? DEFAULT_GROUP),
+    ),
+  ),
+  claims: z.nullish(Claims),
+  active: z.optional(z.boolean()),
+  confirmed: z.optional(z.boolean()),
+  language: z.nullish(z.enum(LANGUAGES)),
+  time_zone: z.nullish(TimeZone),
+} as const
+
+const hasOnePassword = z.refine<{ readonly password?: unknown; readonly password_hash?: unknown }>(
+  ({ password, password_hash }) => (password ?? null) === null || password_hash === undefined,
+  { path: ['password_hash'], message: 'must not come beside a password' },
+)
+
+export const CreateUserRequest = z.object({ ...Fields, guid: z.nullish(Guid) }).check(
+  hasOnePassword,
+  z.refine(
+    ({ primary_email, guid, external_id }) => [primary_email, guid, external_id].some((id) => (id ?? null) !== null),
+    { path: ['primary_email'], message: 'Or guid, or external_id: one is needed' },
+  ),
+)
+
+export const ChangeUserRequest = z.object(Fields).check(
+  hasOnePassword,
+  z.refine((fields) => Object.values(fields).some((value) => value !== undefined), 'must have a field to change'),
+)
+
+export const UserPath = z.object({ guid: Guid })
+
+const Flag = z.prefault(
+  z.nullable(
+    z.pipe(
+      z.enum(['true', 'false']),
+      z.transform((text) => text === 'true'),
+    ),
+  ),
+  null,
+)
+
+export const UserListRequest = z.object({
+  email: TextOrNull,
+  external_id: TextOrNull,
+  search: TextOrNull,
+  group: TextOrNull,
+  active: Flag,
+  confirmed: Flag,
+  left: Flag,
+  ...Paging,
+})
