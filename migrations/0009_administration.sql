@@ -25,11 +25,12 @@ CREATE TABLE `events` (
 	`facts` text NOT NULL,
 	`ended_before` integer,
 	`ended_except` text,
-	`due_at` integer
+	`due_at` integer,
+	`sent_at` integer
 );
 --> statement-breakpoint
 CREATE INDEX `events_user_id` ON `events` (`user_id`);--> statement-breakpoint
-CREATE INDEX `events_due` ON `events` (`due_at`) WHERE due_at is not null;--> statement-breakpoint
+CREATE INDEX `events_unsent` ON `events` (`user_id`) WHERE due_at is not null;--> statement-breakpoint
 CREATE TABLE `past_sessions` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`sid` text NOT NULL,

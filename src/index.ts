@@ -22,6 +22,8 @@ export default {
       }
     }
     const answer = await serve(request, env, ctx, runtime)
+    const sending = runtime.events?.sendNoted()
+    if (sending) ctx.waitUntil(sending)
     return setCommonHeaders(answer, request, runtime.services.settings.corsOrigins)
   },
 
@@ -33,9 +35,13 @@ export default {
   },
 
   async scheduled({ scheduledTime }, env) {
-    const { services, delivery, purge } = await runtimeFor(env)
-    // Both run to their end, whatever becomes of the other. Then a failure is thrown, so that the cron run counts as failed.
-    const results = await Promise.allSettled([sweep(delivery), purge(services.now(), scheduledTime / 1000)])
+    const { services, delivery, events, purge } = await runtimeFor(env)
+    // All run to their end, whatever becomes of the others. Then a failure is thrown, so that the cron run counts as failed.
+    const results = await Promise.allSettled([
+      sweep(delivery),
+      events?.sweep(),
+      purge(services.now(), scheduledTime / 1000),
+    ])
     for (const result of results) if (result.status === 'rejected') throw result.reason
   },
 } satisfies ExportedHandler<Env>

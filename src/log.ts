@@ -71,6 +71,8 @@ export const EVENTS = {
   rate_not_limited: 'a rate limit could not be asked; the request went through',
   not_healthy: 'a `part` of `/healthz` is not well',
   purged: 'so many `rows` that were over are deleted',
+  events_not_sent:
+    'events could not be handed to the queue of events, or not be marked as sent; the sweep sends them again',
   mail_not_queued: 'the queue did not take a mail; the sweep will find it',
   mail_requeued: 'the sweep found so many (`count`) mails that should have been sent',
   mail_postponed: 'a mail service did not take a mail; another try follows in `delaySeconds`',
@@ -97,6 +99,7 @@ interface Fields {
   readonly rate_not_limited: { readonly error: string }
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
+  readonly events_not_sent: { readonly error: string }
   readonly mail_not_queued: { readonly id: string; readonly error: string }
   readonly mail_requeued: { readonly count: number }
   readonly mail_postponed: { readonly id: string; readonly error: string; readonly delaySeconds: number }

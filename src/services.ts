@@ -13,6 +13,7 @@ import { createLinkStore } from './db/mails/links.ts'
 import { createAllowedPlaceStore } from './db/places.ts'
 import { createPurge, type Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
+import { createEventFeed } from './domain/events/event-outbox.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
 import { createServiceKeyCheck } from './domain/operators/service-key.ts'
 import { deriveKeys } from './domain/tokens/keys.ts'
@@ -24,10 +25,12 @@ import { subjectOf } from './domain/accounts/attempts.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
+import { createEventSender, eventQueueOf, type EventSender } from './event-sender.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
 import { announce, type QueueDeps } from './mail/queue.ts'
+import { once } from './once.ts'
 import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
 
@@ -35,6 +38,8 @@ import type { Transport } from './mail/transports/transport.ts'
 export interface Runtime {
   readonly services: Services
   readonly delivery: DeliveryDeps & QueueDeps
+  /** `null`: no queue of events is bound. */
+  readonly events: EventSender | null
   readonly purge: Purge
 }
 
@@ -88,6 +93,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS, signing)
   const tokens = createTokens(keys, config.ACCESS_TOKEN_TYP)
   const settings = settingsOf(config)
+  const eventQueue = eventQueueOf(env)
+  const feed = createEventFeed(eventQueue !== undefined)
   const delivery: Runtime['delivery'] = {
     outbox: createOutbox(env.DB),
     transport: transportOf(config, env),
@@ -106,12 +113,12 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     sessions: createSessionStore(env.DB, newId),
     accounts: createAccountStore(env.DB),
     accountChanges: once(async () =>
-      (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId),
+      (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId, feed),
     ),
-    operators: once(async () => (await import('./db/operators/store.ts')).createOperatorStore(env.DB, newId, false)),
+    operators: once(async () => (await import('./db/operators/store.ts')).createOperatorStore(env.DB, newId, feed)),
     attempts: createAttemptStore(env.DB, newId),
     subjectOf: (email) => subjectOf(keys.subject, email),
-    links: createLinkStore(env.DB),
+    links: createLinkStore(env.DB, feed),
     places: createAllowedPlaceStore(env.DB),
     doubts: createDoubts(),
     rates: createRateLimits(env, settings.publicUrl, log),
@@ -122,7 +129,12 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     newId,
     log,
   }
-  return { services, delivery, purge: createPurge(env.DB, log) }
+  return {
+    services,
+    delivery,
+    events: eventQueue === undefined ? null : createEventSender(env, eventQueue, feed, { now, log }),
+    purge: createPurge(env.DB, log),
+  }
 }
 
 /** The RSA keys that are set, the current one first. Only their import shows whether the numbers of each belong together. */
@@ -139,18 +151,6 @@ async function importOf(setting: string, key: Pkcs8): Promise<AccessKey> {
     return await importRsaKey(key)
   } catch {
     throw new ConfigError(`Configuration: ${setting} is damaged: it cannot be imported`)
-  }
-}
-
-/** A promise that is made by the first call; one that failed is forgotten, so that the next call makes another. */
-function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
-  let made: Promise<Value> | undefined
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined
-      throw error
-    })
-    return made
   }
 }
 

@@ -264,13 +264,15 @@ export const events = sqliteTable(
     /** The event ended the sessions that were opened until then, but for the one that `endedExcept` names. */
     endedBefore: integer('ended_before'),
     endedExcept: text('ended_except'),
-    /** From then on it is to be sent. Null: it was sent, or nobody follows. */
+    /** It is to be sent, and one sender holds it until then; 0: none does. Null: it was sent, or nobody followed. */
     dueAt: integer('due_at'),
+    sentAt: integer('sent_at'),
   },
   (table) => [
     index('events_user_id').on(table.userId),
-    index('events_due')
-      .on(table.dueAt)
+    // Without the time, so that a sender which takes a row writes no entry.
+    index('events_unsent')
+      .on(table.userId)
       .where(sql`due_at is not null`),
   ],
 )

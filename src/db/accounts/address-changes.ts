@@ -3,7 +3,9 @@
 import { and, eq, exists, notExists, sql } from 'drizzle-orm'
 
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import { runBatch } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
@@ -16,9 +18,10 @@ import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
 export function addressChanges(
   d1: D1Database,
   newId: () => string,
+  feed: EventFeed,
 ): Pick<AccountChangeStore, 'askEmail' | 'confirmEmail' | 'undoEmail'> {
   const count = prepareCount(d1)
-  const statements = prepareStatements(d1)
+  const statements = prepareStatements(d1, feed)
 
   return {
     async askEmail(request, { userId, passwordHash }, email, { confirm, taken }) {
@@ -33,9 +36,10 @@ export function addressChanges(
 
     async confirmEmail(link, { id: noticeId, now }, mail) {
       const values = { ...valuesOf(link), noticeId, now }
-      const [stored, , confirmed] = await runBatch(d1, [
+      const [stored, , , confirmed] = await runTelling(d1, feed, [
         statements.changedMail.bind(noticeId, mail, values),
         statements.note.bind(values),
+        statements.tellConfirmed.bind(values),
         statements.confirm.bind(values),
       ])
       if (statements.confirm.rows(confirmed).length === 0) return null
@@ -44,7 +48,8 @@ export function addressChanges(
 
     async undoEmail(link, now) {
       const values = { ...valuesOf(link), now }
-      const [undone] = await runBatch(d1, [
+      const [, undone] = await runTelling(d1, feed, [
+        statements.tellUndone.bind(values),
         statements.undo.bind(values),
         statements.removePlaces.bind(values),
         statements.forgetPlaces.bind(values),
@@ -55,7 +60,7 @@ export function addressChanges(
   }
 }
 
-function prepareStatements(d1: D1Database) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const [one, now] = [{ one: sql`1` }, parameter('now')]
   const isFree = (email: unknown) =>
     notExists(
@@ -74,6 +79,7 @@ function prepareStatements(d1: D1Database) {
     .from(table)
     .where(and(eq(table.noticeId, parameter('id')), exists(select(one).from(notifications).where(isUsable()))))
   const former = sql`(select former_email from address_changes where notice_id = ${parameter('id')})`
+  const isUndoable = and(sql`${users.id} in ${undone}`, isFree(former))
   /** The account has its former address back: what stands behind this in the batch runs only then. */
   const isUndone = exists(
     select(one)
@@ -104,6 +110,8 @@ function prepareStatements(d1: D1Database) {
           .where(isLinked),
       ),
     ),
+    tellConfirmed: prepareEvent(d1, isFollowed, 'email_changed', 'confirmed', { where: isLinked }),
+    tellUndone: prepareEvent(d1, isFollowed, 'email_changed', 'undone', { where: isUndoable, ...endedNow() }),
     confirm: prepare(
       d1,
       update(users)
@@ -116,7 +124,7 @@ function prepareStatements(d1: D1Database) {
       d1,
       update(users)
         .set({ ...changed, ...endedNow(), primaryEmail: former, passwordHash: null, confirmedAt: now })
-        .where(and(sql`${users.id} in ${undone}`, isFree(former)))
+        .where(isUndoable)
         .returning({ id: users.id }),
     ),
     removePlaces: prepare(

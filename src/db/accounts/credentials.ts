@@ -3,10 +3,12 @@
  * same condition: the update makes that condition false.
  */
 
-import { and, eq, exists, sql } from 'drizzle-orm'
+import { and, eq, exists, isNull, sql } from 'drizzle-orm'
 
 import type { AccountChangeStore, Written } from '../../domain/accounts/account-change.ts'
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import { run, runBatch } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
@@ -22,17 +24,20 @@ const one = { one: sql`1` }
 export function credentials(
   d1: D1Database,
   newId: () => string,
+  feed: EventFeed,
 ): Pick<AccountChangeStore, 'askReset' | 'resetPassword' | 'changePassword' | 'language' | 'setLanguage' | 'leave'> {
   const count = prepareCount(d1)
-  const statements = prepareStatements(d1)
+  const statements = prepareStatements(d1, feed)
 
-  /** Runs an update after the mail about it, and says what was written. */
+  /** Runs an update after the mail and the events about it, and says what was written. */
   async function write(
     mail: D1PreparedStatement,
+    told: readonly D1PreparedStatement[],
     changed: D1PreparedStatement,
     more: readonly D1PreparedStatement[] = [],
   ): Promise<Written> {
-    const [stored, written] = await runBatch(d1, [mail, changed, ...more])
+    const [stored, ...results] = await runTelling(d1, feed, [mail, ...told, changed, ...more])
+    const written = results[told.length]
     if (statements.reset.rows(written).length === 0) return null
     return { mail: statements.resetMail.rows(stored)[0] ?? null }
   }
@@ -46,14 +51,21 @@ export function credentials(
 
     async resetPassword(link, { passwordHash, subject, now }, mail) {
       const values = { ...valuesOf(link), passwordHash, subject, now }
-      return write(statements.resetMail.bind(newId(), mail, values), statements.reset.bind(values), [
-        statements.forgetAttempts.bind(values),
-      ])
+      return write(
+        statements.resetMail.bind(newId(), mail, values),
+        [statements.tellConfirmed.bind(values), statements.tellReset.bind(values)],
+        statements.reset.bind(values),
+        [statements.forgetAttempts.bind(values)],
+      )
     },
 
     async changePassword({ userId, passwordHash }, { newHash, sid, now, sessionMaxSeconds }, mail) {
       const values = { userId, passwordHash, newHash, sid, now, sessionMaxSeconds }
-      return write(statements.changeMail.bind(newId(), mail, values), statements.change.bind(values))
+      return write(
+        statements.changeMail.bind(newId(), mail, values),
+        [statements.tellChanged.bind(values)],
+        statements.change.bind(values),
+      )
     },
 
     async language(userId) {
@@ -69,6 +81,7 @@ export function credentials(
       const values = { userId, passwordHash, email, subject, now }
       return write(
         statements.leave.mail.bind(newId(), mail, values),
+        [statements.leave.tell.bind(values)],
         statements.leave.leave.bind(values),
         statements.leave.remains.map((remove) => remove.bind(values)),
       )
@@ -76,7 +89,7 @@ export function credentials(
   }
 }
 
-function prepareStatements(d1: D1Database) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const now = parameter('now')
   const changed = { credentialsVersion: sql`${users.credentialsVersion} + 1`, updatedAt: now }
   const isVerified = and(eq(users.id, parameter('userId')), eq(users.passwordHash, parameter('passwordHash')))
@@ -98,6 +111,10 @@ function prepareStatements(d1: D1Database) {
 
   return {
     askMail: prepareNotice(d1, and(isWithinLimit(), eq(users.isActive, 1)), ADDRESSEES.ownerOfEmail),
+    tellConfirmed: prepareEvent(d1, isFollowed, 'confirmed', null, {
+      where: and(isLinked, isNull(users.confirmedAt)),
+    }),
+    tellReset: prepareEvent(d1, isFollowed, 'password_changed', 'reset', { where: isLinked, ...endedNow() }),
     resetMail: prepareNotice(d1, undefined, { ...ADDRESSEES.account, where: isLinked }),
     reset: prepare(
       d1,
@@ -112,6 +129,11 @@ function prepareStatements(d1: D1Database) {
         .returning({ id: users.id }),
     ),
     forgetAttempts: prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), isReset))),
+    tellChanged: prepareEvent(d1, isFollowed, 'password_changed', 'changed', {
+      where: and(isVerified, isLive),
+      ...endedNow(),
+      endedExcept: parameter('sid'),
+    }),
     changeMail: prepareNotice(d1, and(isVerified, isLive)),
     change: prepare(
       d1,
@@ -141,6 +163,6 @@ function prepareStatements(d1: D1Database) {
         })
         .where(eq(users.id, parameter('userId'))),
     ),
-    leave: prepareLeave(d1, isVerified),
+    leave: prepareLeave(d1, isFollowed, 'owner', isVerified),
   }
 }

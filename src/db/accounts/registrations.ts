@@ -4,7 +4,9 @@ import { and, desc, eq, exists, notExists, sql } from 'drizzle-orm'
 
 import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import { runBatch } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { isUsable, valuesOf } from '../mails/links.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, insertInto, select } from '../query.ts'
@@ -16,9 +18,10 @@ import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
 export function registrations(
   d1: D1Database,
   newId: () => string,
+  feed: EventFeed,
 ): Pick<AccountChangeStore, 'register' | 'resend' | 'confirm'> {
   const count = prepareCount(d1)
-  const statements = prepareStatements(d1)
+  const statements = prepareStatements(d1, feed)
 
   return {
     async register(request, { email, passwordHash, language, timeZone }, { confirm, taken }) {
@@ -44,13 +47,17 @@ export function registrations(
 
     async confirm(link, guid, now) {
       const values = { ...valuesOf(link), guid, now }
-      const [confirmed] = await runBatch(d1, [statements.confirm.bind(values), statements.forget.bind(values)])
+      const [confirmed] = await runTelling(d1, feed, [
+        statements.confirm.bind(values),
+        statements.tell.bind(values),
+        statements.forget.bind(values),
+      ])
       return statements.confirm.rows(confirmed).length === 1
     },
   }
 }
 
-function prepareStatements(d1: D1Database) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const one = { one: sql`1` }
   const hasAccount = select(one)
     .from(users)
@@ -136,6 +143,8 @@ function prepareStatements(d1: D1Database) {
         )
         .returning({ id: users.id }),
     ),
+    // No other account ever had this guid.
+    tell: prepareEvent(d1, isFollowed, 'registered', 'confirmed', { where: eq(users.guid, parameter('guid')) }),
     // Every other link of the address is void with its registration.
     forget: prepare(
       d1,

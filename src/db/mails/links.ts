@@ -4,7 +4,9 @@ import { and, eq, notExists, sql } from 'drizzle-orm'
 
 import { LINKS, type LinkState, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
 import { readNotice } from '../../domain/mails/notice.ts'
-import { run, runBatch } from '../d1.ts'
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
+import { run } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { hasLeft } from '../accounts/left.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
 import { addressChanges, allowedPlaces, notifications, registrations, seenPlaces, usedLinks, users } from '../schema.ts'
@@ -13,12 +15,12 @@ import { aliased, parameter, prepare } from '../statement.ts'
 import { isNamed } from './outbox.ts'
 
 /** The link store over a D1 database. Build it once per isolate. */
-export function createLinkStore(d1: D1Database): LinkStore {
-  const statements = prepareStatements(d1)
+export function createLinkStore(d1: D1Database, feed: EventFeed): LinkStore {
+  const statements = prepareStatements(d1, feed)
 
   /** Runs what a link does, each statement only while the link is unused, and then uses it up. `false`: it was used. */
   async function useUp(link: MailLink, now: number, effects: readonly D1PreparedStatement[]): Promise<boolean> {
-    const results = await runBatch(d1, [...effects, statements.use.bind({ ...valuesOf(link), now })])
+    const results = await runTelling(d1, feed, [...effects, statements.use.bind({ ...valuesOf(link), now })])
     return statements.use.rows(results.at(-1)).length === 1
   }
 
@@ -33,6 +35,7 @@ export function createLinkStore(d1: D1Database): LinkStore {
     async endSessions(link, now) {
       const values = { ...valuesOf(link), now }
       return useUp(link, now, [
+        statements.tellEnded.bind(values),
         statements.endSessions.bind(values),
         statements.removePlaces.bind(values),
         statements.forgetPlace.bind(values),
@@ -96,7 +99,7 @@ function factOf(name: 'country' | 'asn') {
   return sql`json_extract(${notifications.facts}, ${`$.client.${name}`})`
 }
 
-function prepareStatements(d1: D1Database) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const isUnused = isUsable()
   const { id, userId: account, recipient, timeZone, kind, facts } = notifications
   /** The condition that a row is of the account which the mail of an unused link went to. */
@@ -127,6 +130,7 @@ function prepareStatements(d1: D1Database) {
         .onConflictDoNothing()
         .returning({ noticeId: usedLinks.noticeId }),
     ),
+    tellEnded: prepareEvent(d1, isFollowed, 'sessions_ended', 'link', { where: isOwners(users.id), ...endedNow() }),
     endSessions: prepare(d1, update(users).set(endedNow()).where(isOwners(users.id))),
     removePlaces: prepare(d1, deleteFrom(allowedPlaces).where(isOwners(allowedPlaces.userId))),
     // As `seenPlaceKey` names the place of the mail, where its network is known: whoever was there is judged as a stranger again.

@@ -5,9 +5,10 @@
 
 import { and, eq, exists, isNull, sql } from 'drizzle-orm'
 
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import type { ChangeableUser, UserChange, UserStore } from '../../domain/operators/user.ts'
-import { run, runBatch } from '../d1.ts'
-import { prepareEvent } from '../events.ts'
+import { run } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
 import { addressChanges, attempts, users } from '../schema.ts'
@@ -20,9 +21,9 @@ import { takenBy, takenColumns, takenIn, type TakenRow, toUser, userColumns, typ
 export function createUserChanges(
   d1: D1Database,
   newId: () => string,
-  isFollowed: boolean,
+  feed: EventFeed,
 ): Pick<UserStore, 'findForChange' | 'change'> {
-  const { find, act, events, ...statements } = prepareStatements(d1, isFollowed)
+  const { find, act, events, ...statements } = prepareStatements(d1, feed)
 
   function found(result: D1Result | undefined): ChangeableUser | null {
     const [row] = find.rows(result)
@@ -45,7 +46,7 @@ export function createUserChanges(
           ? [statements.passwordMail.bind(newId(), change.passwordMail, { ...values, email: next.email })]
           : []),
       ]
-      const results = await runBatch(d1, [
+      const results = await runTelling(d1, feed, [
         ...mails,
         ...change.acts.map((one) => act.bind(one, values)),
         ...eventsOf(change, events).map((event) => event.bind(values)),
@@ -66,7 +67,7 @@ export function createUserChanges(
   }
 }
 
-function prepareStatements(d1: D1Database, isFollowed: boolean) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const now = parameter('now')
   const isAsFound = and(
     eq(users.id, parameter('userId')),
@@ -147,7 +148,7 @@ function prepareStatements(d1: D1Database, isFollowed: boolean) {
 function eventsOf(
   { fields, found, next }: UserChange,
   events: ReturnType<typeof prepareStatements>['events'],
-): readonly Statement<never>[] {
+): readonly Statement<unknown>[] {
   const isActivityChanged = next.isActive !== found.isActive
   return [
     ...(fields.includes('password') ? [events.passwordChanged] : []),

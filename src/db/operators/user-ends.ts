@@ -2,10 +2,11 @@
 
 import { and, eq, isNull, sql } from 'drizzle-orm'
 
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import type { UserStore } from '../../domain/operators/user.ts'
 import { prepareLeave } from '../accounts/leave.ts'
 import { runBatch } from '../d1.ts'
-import { prepareEvent } from '../events.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { select, update } from '../query.ts'
 import { users } from '../schema.ts'
 import { endedNow, hasLiveSession, prepareEndOfOne, prepareSessionLists, readLists } from '../sessions/of-account.ts'
@@ -16,16 +17,16 @@ import { prepareAct } from './audit.ts'
 export function createUserEnds(
   d1: D1Database,
   newId: () => string,
-  isFollowed: boolean,
+  feed: EventFeed,
 ): Pick<UserStore, 'leave' | 'sessions' | 'endSessions' | 'endSession'> {
-  const { leave, lists, all, one, isThere } = prepareStatements(d1, isFollowed)
+  const { leave, lists, all, one, isThere } = prepareStatements(d1, feed)
 
   return {
     async leave({ found, email, subject, act, mail }) {
       const values = { userId: found.id, wasEmail: found.email, email, subject, now: act.now }
-      const [, , told, left] = await runBatch(d1, [
+      const [, , told, left] = await runTelling(d1, feed, [
         leave.act.bind(act, values),
-        leave.event.bind(values),
+        leave.tell.bind(values),
         leave.mail.bind(newId(), mail, values),
         leave.leave.bind(values),
         ...leave.remains.map((remove) => remove.bind(values)),
@@ -47,20 +48,29 @@ export function createUserEnds(
 
     async endSessions(guid, act) {
       const values = { guid, now: act.now }
-      const results = await runBatch(d1, [all.act.bind(act, values), all.event.bind(values), all.end.bind(values)])
+      const results = await runTelling(d1, feed, [
+        all.act.bind(act, values),
+        all.event.bind(values),
+        all.end.bind(values),
+      ])
       return all.end.rows(results[2]).length === 1
     },
 
     async endSession(guid, sid, act, { sessionMaxSeconds }) {
       const values = { guid, sid, now: act.now, sessionMaxSeconds }
-      const results = await runBatch(d1, [one.act.bind(act, values), one.event.bind(values), one.end.bind(values)])
-      return one.end.rows(results[2]).length === 1
+      const results = await runTelling(d1, feed, [
+        one.act.bind(act, values),
+        // The row of the session says why it ended: the event is for those who follow.
+        ...(feed.isFollowed ? [one.event.bind(values)] : []),
+        one.end.bind(values),
+      ])
+      return one.end.rows(results.at(-1)).length === 1
     },
   }
 }
 
 /** What is told of an end stands before it, under the same condition: the end makes that false. */
-function prepareStatements(d1: D1Database, isFollowed: boolean) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const isUser = and(eq(users.guid, parameter('guid')), isNull(users.leftAt))
   const userId = sql`(select ${users.id} from ${users} where ${isUser})`
   const isAsFound = and(isNull(users.leftAt), sql`${users.primaryEmail} is ${parameter('wasEmail')}`)
@@ -70,9 +80,8 @@ function prepareStatements(d1: D1Database, isFollowed: boolean) {
 
   return {
     leave: {
-      ...prepareLeave(d1, isAsFound),
+      ...prepareLeave(d1, isFollowed, 'operator', isAsFound),
       act: prepareAct(d1, isLeaving),
-      event: prepareEvent(d1, isFollowed, 'left', 'operator', { where: isLeaving }),
     },
     isThere: prepare(d1, select({ id: users.id }).from(users).where(isUser)),
     lists: prepareSessionLists(d1, userId),

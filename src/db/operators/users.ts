@@ -2,9 +2,10 @@
 
 import { eq, sql } from 'drizzle-orm'
 
+import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import type { UserStore } from '../../domain/operators/user.ts'
-import { run, runBatch } from '../d1.ts'
-import { prepareEvent } from '../events.ts'
+import { run } from '../d1.ts'
+import { prepareEvent, runTelling } from '../events/event.ts'
 import { insertInto, select } from '../query.ts'
 import { users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
@@ -14,20 +15,20 @@ import { takenBy, takenColumns, takenIn, toUser, userColumns } from './user-colu
 import { createUserEnds } from './user-ends.ts'
 import { createUserList } from './user-list.ts'
 
-/** Users over a D1 database. Build it once per isolate. `isFollowed`: events are to be sent to a queue. */
-export function createUserStore(d1: D1Database, newId: () => string, isFollowed: boolean): UserStore {
-  const statements = prepareStatements(d1, isFollowed)
+/** Users over a D1 database. Build it once per isolate. */
+export function createUserStore(d1: D1Database, newId: () => string, feed: EventFeed): UserStore {
+  const statements = prepareStatements(d1, feed)
 
   return {
-    ...createUserChanges(d1, newId, isFollowed),
-    ...createUserEnds(d1, newId, isFollowed),
+    ...createUserChanges(d1, newId, feed),
+    ...createUserEnds(d1, newId, feed),
     list: createUserList(d1),
 
     async create(user, act) {
       const { email, guid, externalId } = user
       const values = { ...user, isActive: Number(user.isActive), now: act.now }
       // A value that another account has fails the transaction, so that nothing behind it needs a condition.
-      const results = await runBatch(d1, [
+      const results = await runTelling(d1, feed, [
         statements.create.bind(values),
         statements.act.bind(act, values),
         statements.event.bind(values),
@@ -54,7 +55,7 @@ export function createUserStore(d1: D1Database, newId: () => string, isFollowed:
   }
 }
 
-function prepareStatements(d1: D1Database, isFollowed: boolean) {
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const hasGuid = eq(users.guid, parameter('guid'))
   const now = parameter('now')
   return {
