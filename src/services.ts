@@ -29,7 +29,7 @@ import { createEventSender, eventQueueOf, type EventSender } from './event-sende
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
-import { announce, type QueueDeps } from './mail/queue.ts'
+import { announce, announceAll, type QueueDeps } from './mail/queue.ts'
 import { once } from './once.ts'
 import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
@@ -124,6 +124,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     rates: createRateLimits(env, settings.publicUrl, log),
     findServiceKey: await createServiceKeyCheck(serviceKeysOf(config)),
     announce: (mail) => announce(delivery, mail),
+    announceAll: (mails) => announceAll(delivery, mails),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),
     now,
     newId,

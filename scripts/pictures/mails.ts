@@ -36,7 +36,10 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
   ],
   confirm_address: [FACTS],
   address_taken: [FACTS],
-  reset_password: [FACTS],
+  reset_password: [
+    { ...FACTS, by: 'owner' },
+    { ...FACTS, by: 'operator' },
+  ],
   password_changed: [
     { ...FACTS, how: 'changed' },
     { ...FACTS, how: 'operator' },

@@ -166,6 +166,10 @@ export const notifications = sqliteTable(
     index('notifications_unsent')
       .on(table.dueAt)
       .where(sql`sent_at is null and failed_at is null`),
+    // For the list of parked mails. Only a mail that is parked, or tried again after that, writes its entry.
+    index('notifications_parked')
+      .on(table.createdAt)
+      .where(sql`failed_at is not null`),
   ],
 )
 

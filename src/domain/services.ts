@@ -42,6 +42,8 @@ export interface Services {
   readonly findServiceKey: (presented: string) => Promise<ServiceKey | null>
   /** Hands a stored mail to the queue. Never throws: the row stays, and the sweep finds it. */
   readonly announce: (mail: MailRef) => Promise<void>
+  /** The same for many. */
+  readonly announceAll: (mails: readonly MailRef[]) => Promise<void>
   /** The health of this deployment, at most some seconds old. Never throws. */
   readonly checkHealth: () => Promise<Health>
   /** Seconds since 1970. */

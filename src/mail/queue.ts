@@ -25,7 +25,7 @@ const SEND_MILLISECONDS = 750
 /** A sweep may take longer, since no request waits for it. */
 const SEND_BATCH_MILLISECONDS = 5000
 /** One call of `sendBatch` takes 100 messages. */
-const SWEEP_BATCH = 100
+const QUEUE_BATCH = 100
 const MAX_SWEEP_BATCHES = 20
 
 /** Hands a stored mail to the queue. Never throws, and waits only briefly: where it fails, the sweep finds the row. */
@@ -37,13 +37,29 @@ export async function announce({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>,
   }
 }
 
+/** The same for many mails. */
+export async function announceAll({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>, mails: readonly MailRef[]) {
+  const batches = Array.from({ length: Math.ceil(mails.length / QUEUE_BATCH) }, (_, i) =>
+    mails.slice(i * QUEUE_BATCH, (i + 1) * QUEUE_BATCH),
+  )
+  await Promise.all(
+    batches.map(async (batch) => {
+      try {
+        await inTime(queue.sendBatch(batch.map((body) => ({ body }))), SEND_BATCH_MILLISECONDS)
+      } catch (error) {
+        for (const { id } of batch) log({ event: 'mail_not_queued', id, error: describeError(error) })
+      }
+    }),
+  )
+}
+
 /** Re-queues mails that should have been sent by now. Run it from a cron trigger. */
 export async function sweep(deps: QueueDeps, batchesLeft = MAX_SWEEP_BATCHES): Promise<void> {
   const { outbox, queue, now, log } = deps
-  const mails = await outbox.takeDue(now(), SWEEP_BATCH)
+  const mails = await outbox.takeDue(now(), QUEUE_BATCH)
   if (mails.length === 0) return
   const messages = mails.map((body) => ({ body }))
   await inTime(queue.sendBatch(messages), SEND_BATCH_MILLISECONDS)
   log({ event: 'mail_requeued', count: mails.length })
-  if (mails.length === SWEEP_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
+  if (mails.length === QUEUE_BATCH && batchesLeft > 1) await sweep(deps, batchesLeft - 1)
 }

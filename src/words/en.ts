@@ -152,6 +152,16 @@ export const en = {
         'If that was not you, there is nothing to do: your password stays as it is.',
       ],
     }),
+    /** An operator had it sent: to an account that has no password yet, or has to get another one. */
+    choose_password: (app: string): MailWording => ({
+      subject: 'choose a password',
+      headline: 'Choose a password',
+      happened: [`An operator of ${app} had this mail sent to you, so that you choose a password for your account.`],
+      advice: [
+        'Choose it on the page behind this button. If you are signed in anywhere, you sign in there again with the new password.',
+        'If you do not want that, there is nothing to do: your account stays as it is.',
+      ],
+    }),
     password_changed: (how: PasswordChange, app: string): MailWording => ({
       subject: 'your password was changed',
       headline: 'Your password was changed',

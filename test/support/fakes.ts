@@ -145,6 +145,7 @@ export function fakeServices(
     async announce(mail) {
       announced.push(mail)
     },
+    announceAll: missing,
     deactivate(sid) {
       const row = rows.get(sid)
       if (row !== undefined) row.account = null

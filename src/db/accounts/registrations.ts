@@ -1,6 +1,6 @@
 /** Registrations in D1. One round trip each, and the same statements for every address. */
 
-import { and, desc, eq, exists, notExists, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, notExists, type SQL, sql } from 'drizzle-orm'
 
 import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
@@ -39,10 +39,10 @@ export function registrations(
       const values = { ...requestValues(request), email }
       const results = await runBatch(d1, [
         count.bind(values),
-        statements.repeat.bind(values),
-        statements.repeatedMail.bind(request.id, confirm, values),
+        statements.repeat.add.bind(values),
+        statements.repeat.mail.bind(request.id, confirm, values),
       ])
-      return statements.repeatedMail.rows(results[2])[0] ?? null
+      return statements.repeat.mail.rows(results[2])[0] ?? null
     },
 
     async confirm(link, guid, now) {
@@ -57,11 +57,13 @@ export function registrations(
   }
 }
 
-function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
-  const one = { one: sql`1` }
-  const hasAccount = select(one)
-    .from(users)
-    .where(sql`${users.primaryEmail} = ${table.email} collate nocase`)
+const one = { one: sql`1` }
+const hasAccount = select(one)
+  .from(users)
+  .where(sql`${users.primaryEmail} = ${table.email} collate nocase`)
+
+/** The statements that store a registration of `email` once more, under the id of its next mail, and that mail, where `condition` holds. */
+export function prepareRepeat(d1: D1Database, condition: SQL | undefined) {
   // Whoever confirms makes the account of whoever registered: it is that one's place which the mail has to show, whoever asks for it. It is
   // known by the first mail of the registration: one beyond the limit had none, and does not come again.
   const hadMail = exists(select(one).from(notifications).where(eq(notifications.id, table.id)))
@@ -70,6 +72,31 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
     where earlier.email = ${parameter('email')} and earlier.id <> ${parameter('id')} and ${notifications.id} = earlier.id
     order by earlier.created_at desc, earlier.rowid desc limit 1)`
   const ofRegistrant = sql<never>`json_set(${parameter('facts')}, '$.client', json(${registrant}))`
+  return {
+    // The link names its registration by the id of its own mail.
+    add: prepare(
+      d1,
+      insertInto(table).select((query) =>
+        query
+          .select({
+            id: parameter('id').as('id'),
+            email: table.email,
+            passwordHash: table.passwordHash,
+            language: table.language,
+            timeZone: table.timeZone,
+            createdAt: parameter('now').as('created_at'),
+          })
+          .from(table)
+          .where(and(eq(table.email, parameter('email')), hadMail, condition))
+          .orderBy(desc(table.createdAt), sql`${table}.rowid desc`)
+          .limit(1),
+      ),
+    ),
+    mail: prepareNotice(d1, and(condition, notExists(hasAccount)), ADDRESSEES.registration, ofRegistrant),
+  }
+}
+
+function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   const isUnconfirmed = and(isWithinLimit(), notExists(hasAccount))
 
   return {
@@ -84,27 +111,8 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
         createdAt: parameter('now'),
       }),
     ),
-    // The link names its registration by the id of its own mail.
-    repeat: prepare(
-      d1,
-      insertInto(table).select((query) =>
-        query
-          .select({
-            id: parameter('id').as('id'),
-            email: table.email,
-            passwordHash: table.passwordHash,
-            language: table.language,
-            timeZone: table.timeZone,
-            createdAt: parameter('now').as('created_at'),
-          })
-          .from(table)
-          .where(and(eq(table.email, parameter('email')), hadMail, isWithinLimit()))
-          .orderBy(desc(table.createdAt), sql`${table}.rowid desc`)
-          .limit(1),
-      ),
-    ),
+    repeat: prepareRepeat(d1, isWithinLimit()),
     confirmMail: prepareNotice(d1, isUnconfirmed, ADDRESSEES.registration),
-    repeatedMail: prepareNotice(d1, isUnconfirmed, ADDRESSEES.registration, ofRegistrant),
     takenMail: prepareNotice(d1, isWithinLimit(), ADDRESSEES.ownerOfEmail),
     confirm: prepare(
       d1,

@@ -97,6 +97,7 @@ function prepareStatements(d1: D1Database) {
       update(notifications)
         .set({
           failedAt: parameter('now'),
+          leasedUntil: sql`case when ${parameter('error')} is null then ${notifications.leasedUntil} else 0 end`,
           lastError: sql`coalesce(${parameter('error')}, ${notifications.lastError})`,
         })
         .where(and(isThis, isUnsent)),

@@ -26,7 +26,7 @@ export async function forgotPassword(
   const request = await requestMail(services, 'forgot', email)
   const mail = await changes.askReset(request, email, {
     kind: 'reset_password',
-    facts: factsOf(services.settings, caller, request.now),
+    facts: { ...factsOf(services.settings, caller, request.now), by: 'owner' },
     dedupeKey: `reset_password:${request.id}`,
   })
   announceAfterwards(services, caller, mail)

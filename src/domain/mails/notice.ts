@@ -66,7 +66,8 @@ const NOTICES = {
   confirm_address: Facts,
   /** Somebody registered with the address of an account, or wanted to give it to another one. */
   address_taken: Facts,
-  reset_password: Facts,
+  /** Whoever knows the address asked for it; or an operator had it sent. */
+  reset_password: z.extend(Facts, { by: Author }),
   /** The owner chose a new password, by the former one or by the link of a mail; or an operator did. */
   password_changed: z.extend(Facts, { how: z.enum(['changed', 'reset', 'operator']) }),
   /** To an address that an account wants to have. */

@@ -35,7 +35,10 @@ export interface Outbox {
   readonly markSent: (mail: MailRef, now: number) => Promise<void>
   /** Ends the lease after a failure; the queue delivers again in `delaySeconds`. */
   readonly postpone: (mail: MailRef, error: string, now: number, delaySeconds: number) => Promise<void>
-  /** Gives the mail up. The row stays, with this error, or for `null` with that of the last attempt. */
+  /**
+   * Gives the mail up. The row stays, with this error, and its lease ends; for `null` with the error of the last attempt, and with the lease
+   * of a consumer that may be sending it.
+   */
   readonly park: (mail: MailRef, error: string | null, now: number) => Promise<void>
   /** Rows that should have been sent by now, at most `limit`. Each becomes due again later, in case its queue message is lost. */
   readonly takeDue: (now: number, limit: number) => Promise<readonly MailRef[]>

@@ -64,7 +64,13 @@ export interface AuditQuery {
   readonly limit: number
 }
 
+/** A part of the ledger, the newest rows first. It may be shorter than what was asked for. */
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[]
+  /** The id before which the next page begins; `null`: there is none. */
+  readonly next: number | null
+}
+
 export interface AuditStore {
-  /** The newest rows first. */
-  readonly list: (query: AuditQuery) => Promise<readonly AuditEntry[]>
+  readonly list: (query: AuditQuery) => Promise<AuditPage>
 }

@@ -26,7 +26,7 @@ const AuditRequest = z.object({
 export async function listAudit(c: Context<AppEnv>): Promise<Response> {
   const { cursor: before, ...query } = readQuery(c, AuditRequest)
   const { audit } = await c.env.operators()
-  const entries = await audit.list({ ...query, before })
+  const { entries, next } = await audit.list({ ...query, before })
   return c.json({
     entries: entries.map(({ client, ...entry }) => ({
       ...entry,
@@ -36,6 +36,6 @@ export async function listAudit(c: Context<AppEnv>): Promise<Response> {
       city: client.city,
       user_agent: client.userAgent,
     })),
-    next: entries.length === query.limit ? String(entries.at(-1)?.id) : null,
+    next: next === null ? null : String(next),
   })
 }

@@ -5,6 +5,8 @@
  * - GET, PATCH, DELETE /admin/users/{guid}  one account
  * - GET, DELETE /admin/users/{guid}/sessions, DELETE …/{sid}   its sessions
  * - GET /admin/audit                        the ledger
+ * - GET, POST /admin/mails                  the outbox; has a mail sent
+ * - POST /admin/mails/{id}/requeue          has a mail tried again; /admin/mails/requeue all that are parked
  */
 
 import { factory } from '../factory.ts'
@@ -23,6 +25,10 @@ export const operatorRoutes = factory
   .delete('/users/:guid/sessions', async (c) => (await loadUserSessions()).endUserSessions(c))
   .delete('/users/:guid/sessions/:sid', async (c) => (await loadUserSessions()).endUserSession(c))
   .get('/audit', async (c) => (await loadAudit()).listAudit(c))
+  .get('/mails', async (c) => (await loadMails()).listMails(c))
+  .post('/mails', async (c) => (await loadMails()).sendMail(c))
+  .post('/mails/requeue', async (c) => (await loadMails()).requeueAll(c))
+  .post('/mails/:id/requeue', async (c) => (await loadMails()).requeueOne(c, c.req.param('id')))
 
 function loadUsers() {
   return import('../operators/users.ts')
@@ -34,4 +40,8 @@ function loadUserSessions() {
 
 function loadAudit() {
   return import('../operators/audit.ts')
+}
+
+function loadMails() {
+  return import('../operators/mails.ts')
 }

@@ -69,8 +69,8 @@ const MESSAGES: {
     answers: [page(words.toPage.sign_in, 'sign_in', 'likely'), page(words.toPage.forgot, 'forgot', 'unlikely')],
     page: 'sign_in',
   }),
-  reset_password: (_facts, words) => ({
-    wording: words.mails.reset_password(),
+  reset_password: ({ by }, words, { app }) => ({
+    wording: by === 'operator' ? words.mails.choose_password(app.name) : words.mails.reset_password(),
     answers: [link(words, 'reset_password', 'likely')],
     page: null,
   }),

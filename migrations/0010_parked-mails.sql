@@ -1,0 +1,1 @@
+CREATE INDEX `notifications_parked` ON `notifications` (`created_at`) WHERE failed_at is not null;
