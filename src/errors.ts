@@ -131,8 +131,9 @@ export type FieldErrors = Readonly<Record<string, readonly string[]>>
 interface TesseraErrorOptions<Code extends ErrorCode> {
   /** Why, for the log only: one of the table, or what another part threw. Never token text, never a password. */
   readonly cause?: Cause | Error | undefined
-  /** The session that is concerned, for the log. */
-  readonly sid?: string
+  /** The session that is concerned, for the log, and whose it is: the guid of the account. */
+  readonly sid?: string | undefined
+  readonly guid?: string | undefined
   readonly detail?: ErrorDetail<Code>
   readonly fields?: FieldErrors
   /** Methods that the route does have (405). */
@@ -148,6 +149,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly status: ErrorRow['status']
   declare readonly cause: Cause | Error | undefined
   readonly sid: string | undefined
+  readonly guid: string | undefined
   readonly fields: FieldErrors | undefined
   readonly allow: readonly string[] | undefined
   readonly retryAfterSeconds: number | undefined
@@ -157,6 +159,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
     this.code = code
     this.status = ERRORS[code].status
     this.sid = options.sid
+    this.guid = options.guid
     this.fields = options.fields
     this.allow = options.allow
     this.retryAfterSeconds = options.retryAfterSeconds

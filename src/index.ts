@@ -4,7 +4,7 @@ import { createApp, setCommonHeaders } from './app.ts'
 import { ConfigError } from './config.ts'
 import { sweep } from './mail/queue.ts'
 import { addressOf, answerMisdirected, UnknownAddress } from './own-address.ts'
-import { readyRuntime, type Runtime, runtimeFor } from './services.ts'
+import { readyRuntime, type Runtime, runtimeFor, servicesFor } from './services.ts'
 
 const app = createApp()
 
@@ -47,7 +47,8 @@ export default {
 } satisfies ExportedHandler<Env>
 
 /** Answers under the address of this deployment alone. The host is checked before anything else of the request. */
-function serve(request: Request, env: Env, ctx: ExecutionContext, { services }: Runtime): Response | Promise<Response> {
+function serve(request: Request, env: Env, ctx: ExecutionContext, runtime: Runtime): Response | Promise<Response> {
+  const services = servicesFor(request, runtime.services)
   const address = addressOf(request.url, services.settings.publicUrl)
   if (address === 'own') return app.fetch(request, services, ctx)
   if (address === 'foreign') return answerMisdirected(request, services)

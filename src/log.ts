@@ -1,7 +1,9 @@
 /**
- * Everything that the log can say, in two closed tables: events, and the causes of refusals. docs/log.md and the types derive
- * from them. Never token text, a password or an e-mail address.
+ * Everything that the log can say, in closed tables: what happens to accounts and sessions, as `domain/events/event.ts` names it, what
+ * else happens, and the causes of refusals. docs/log.md and the types derive from them. Never token text, a password or an e-mail address.
  */
+
+import type { EVENT_TYPES, EventReason, EventType, SESSION_EVENTS } from './domain/events/event.ts'
 
 /** Why a request was refused. What its caller is told stands in `ERRORS`; an exception of another part is a cause by itself. */
 export const CAUSES = {
@@ -62,9 +64,9 @@ export type Cause = keyof typeof CAUSES
 export const NOT_MIGRATED =
   'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`' satisfies Cause
 
-/** What happened beside the answers, and what each line says besides. */
+/** What happens beside what happens to accounts and sessions, and what each line says of it. */
 export const EVENTS = {
-  refused: 'a request got an error; `code`, `status`, `cause` and `route` say which and why, `sid` whose, `ray` which',
+  refused: 'a request got an error; `code`, `status`, `cause` and `route` say which and why',
   refreshed: 'a refresh was healed: `cause` is `resumed` or `replayed`',
   password_not_rehashed: 'a password was right, and its old hash stays for now',
   password_check_failed: 'Have I Been Pwned could not be asked about a new password, which was taken',
@@ -88,13 +90,14 @@ interface Fields {
     readonly status: number
     /** A `Cause`, or what an exception says of itself. */
     readonly cause: string
+    /** Whose, and of which session, where a token of ours or the account itself says so. */
+    readonly guid?: string
     readonly sid?: string
     readonly route?: string
     readonly host?: string
-    readonly ray?: string
   }
-  readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly sid: string }
-  readonly password_not_rehashed: { readonly error: string }
+  readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly guid: string; readonly sid: string }
+  readonly password_not_rehashed: { readonly guid: string; readonly error: string }
   readonly password_check_failed: { readonly error: string }
   readonly rate_not_limited: { readonly error: string }
   readonly not_healthy: { readonly part: string; readonly error: string }
@@ -102,17 +105,40 @@ interface Fields {
   readonly events_not_sent: { readonly error: string }
   readonly mail_not_queued: { readonly id: string; readonly error: string }
   readonly mail_requeued: { readonly count: number }
-  readonly mail_postponed: { readonly id: string; readonly error: string; readonly delaySeconds: number }
-  readonly mail_parked: { readonly id: string; readonly error: string }
-  readonly mail_given_up: { readonly id: string }
+  readonly mail_postponed: OfMail & { readonly error: string; readonly delaySeconds: number }
+  readonly mail_parked: OfMail & { readonly error: string }
+  readonly mail_given_up: OfMail
   readonly mail_outbox_unreachable: { readonly id: string; readonly error: string }
   readonly mail_message_not_valid: { readonly messageId: string }
 }
 
-/** A line of the log. An event that is not in the table, or lacks a field, cannot be written. */
-export type LogEvent = {
-  [Event in keyof typeof EVENTS]: { readonly event: Event } & Fields[Event]
-}[keyof typeof EVENTS]
+/** A mail by its row, and the account that it is for: `null` where there is none, or none any more. */
+interface OfMail {
+  readonly id: string
+  readonly guid: string | null
+}
+
+type SessionEvent = (typeof SESSION_EVENTS)[number]
+
+/** What a line says of what happened to an account: whose it is, and why where there is a choice. */
+type OfAccount<Type extends EventType> = { readonly guid: string } & (Type extends SessionEvent
+  ? { readonly sid: string }
+  : unknown) &
+  (EventReason<Type> extends null ? unknown : { readonly reason: EventReason<Type> })
+
+/** A line of the log. An event that is not in the tables, or lacks a field, cannot be written. */
+export type LogEvent = (
+  | { [Event in keyof typeof EVENTS]: { readonly event: Event } & Fields[Event] }[keyof typeof EVENTS]
+  | { [Type in keyof typeof EVENT_TYPES]: { readonly event: Type } & OfAccount<Type> }[EventType]
+) & {
+  /** The `CF-Ray` of the request. */
+  readonly ray?: string
+}
 
 /** Writes a line. Never throws. */
 export type Log = (event: LogEvent) => void
+
+/** A log of which every line names the request that it is about, by the `CF-Ray` that Cloudflare gave it. */
+export function withRay(log: Log, ray: string): Log {
+  return (event) => log({ ...event, ray })
+}

@@ -40,14 +40,12 @@ export function addressOf(url: string, publicUrl: string | undefined): Address {
 /** The answer to a request for another address (RFC 9110 section 15.5.20). Nothing of the request was looked at. */
 export function answerMisdirected(request: Request, { log }: Pick<Services, 'log'>): Response {
   const error = new TesseraError('misdirected', { cause: ANOTHER_HOST })
-  const ray = request.headers.get('CF-Ray')
   log({
     event: 'refused',
     code: error.code,
     status: error.status,
     cause: ANOTHER_HOST,
     host: new URL(request.url).host,
-    ...(ray !== null && { ray }),
   })
   return toProblem(error)
 }

@@ -30,6 +30,7 @@ import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from 
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
 import { announce, announceAll, type QueueDeps } from './mail/queue.ts'
+import { withRay } from './log.ts'
 import { once } from './once.ts'
 import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
@@ -75,6 +76,12 @@ export function runtimeFor(env: Env, surroundings = PLATFORM): Promise<Runtime> 
     () => starting.delete(env),
   )
   return runtime
+}
+
+/** The services of one request: what its rules log names the request. */
+export function servicesFor({ headers }: Request, services: Services): Services {
+  const ray = headers.get('CF-Ray')
+  return ray === null ? services : { ...services, log: withRay(services.log, ray) }
 }
 
 /** The health of an environment that has no runtime, and why it has none. */

@@ -68,8 +68,8 @@ async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): 
   if (!queued.success) return message.ack()
   const { id } = queued.data
   try {
-    await outbox.park(queued.data, null, now())
-    log({ event: 'mail_given_up', id })
+    const parked = await outbox.park(queued.data, null, now())
+    if (parked !== null) log({ event: 'mail_given_up', id, ...parked })
     message.ack()
   } catch (error) {
     log({ event: 'mail_outbox_unreachable', id, error: describeError(error) })
@@ -82,7 +82,7 @@ async function send(
   message: Message,
   row: OutboxRow,
 ): Promise<void> {
-  const { id, recipient } = row
+  const { id, guid, recipient } = row
   try {
     // Few isolates ever send a mail.
     const { renderMail } = await import('./render.ts')
@@ -92,13 +92,13 @@ async function send(
     const reason = describeError(error)
     if (error instanceof MailError && error.permanent) {
       await outbox.park(row, reason, now())
-      log({ event: 'mail_parked', id, error: reason })
+      log({ event: 'mail_parked', id, guid, error: reason })
       message.ack()
       return
     }
     const delaySeconds = retryDelaySeconds(message.attempts, error instanceof MailError ? error.retryAfterSeconds : 0)
     await outbox.postpone(row, reason, now(), delaySeconds)
-    log({ event: 'mail_postponed', id, error: reason, delaySeconds })
+    log({ event: 'mail_postponed', id, guid, error: reason, delaySeconds })
     message.retry({ delaySeconds })
     return
   }

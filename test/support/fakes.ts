@@ -179,7 +179,7 @@ export function fakeServices(
         calls.push('openForGuid')
         const account = { id: 7, guid, email: null, group: 'user', externalId: null, ownClaims: null }
         open(session, account)
-        return account
+        return { account, isNew: false, ended: [] }
       },
       async openForPassword(account, rehash, session, tried) {
         calls.push('openForPassword')
@@ -187,7 +187,7 @@ export function fakeServices(
         judged.push(tried)
         if (![...accountsByEmail.values()].includes(account)) return 'changed'
         open(session, account)
-        return { mail: tried.isNewPlace ? newId() : null }
+        return { mail: tried.isNewPlace ? newId() : null, ended: [] }
       },
       async rotate(rotation) {
         calls.push('rotate')

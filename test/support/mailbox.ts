@@ -30,6 +30,8 @@ export interface Mailbox extends TestWorker {
   readonly bodies: readonly unknown[]
   /** Every log event, in order. */
   readonly logged: readonly unknown[]
+  /** Those of them that are about mails. */
+  readonly loggedOfMails: () => readonly unknown[]
   /** What became of the first `count` deliveries of messages with this body, from `ack` to `dead: retry in 30 s`. */
   readonly settled: (body: unknown, count: number, timeoutMilliseconds?: number) => Promise<readonly string[]>
 }
@@ -96,6 +98,7 @@ export function openMailbox(overrides: Overrides = {}): Mailbox {
     mails,
     bodies,
     logged,
+    loggedOfMails: () => logged.filter((event) => String(Object(event).event).startsWith('mail_')),
     async settled(body, count, timeoutMilliseconds) {
       const key = keyOf(body)
       const outcomes = () => settlements.filter((settlement) => settlement.key === key).map(({ outcome }) => outcome)

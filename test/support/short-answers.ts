@@ -50,13 +50,13 @@ export async function reasonOf(sid: string) {
   return row?.revoked_reason ?? null
 }
 
-/** The mails about a session, and what the log says of it. */
+/** The mails about a session, and why the log says that its refreshes were refused or healed. */
 export async function tracesOf(sid: string, logged: Mock<(event: unknown) => void>) {
   const mails = (await readOutbox()).filter((row) => String(row['dedupe_key']).endsWith(sid))
   const events = logged.mock.calls.map(([event]) => event as Readonly<Record<string, unknown>>)
   return {
     mails: mails.map((row) => row['kind']),
-    causes: events.filter((event) => event['sid'] === sid).map((event) => event['cause']),
+    causes: events.filter((event) => event['sid'] === sid && 'cause' in event).map((event) => event['cause']),
   }
 }
 

@@ -11,7 +11,7 @@ import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
 import { addressChanges as table, allowedPlaces, notifications, seenPlaces, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
-import { parameter, prepare } from '../statement.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
 
 /** Changes of address over a D1 database. Build it once per isolate. */
@@ -42,8 +42,8 @@ export function addressChanges(
         statements.tellConfirmed.bind(values),
         statements.confirm.bind(values),
       ])
-      if (statements.confirm.rows(confirmed).length === 0) return null
-      return { mail: statements.changedMail.rows(stored)[0] ?? null }
+      const [account] = statements.confirm.rows(confirmed)
+      return account === undefined ? null : { ...account, mail: statements.changedMail.rows(stored)[0] ?? null }
     },
 
     async undoEmail(link, now) {
@@ -55,7 +55,7 @@ export function addressChanges(
         statements.forgetPlaces.bind(values),
         statements.forgetLater.bind(values),
       ])
-      return statements.undo.rows(undone).length === 1
+      return statements.undo.rows(undone)[0]?.guid ?? null
     },
   }
 }
@@ -117,7 +117,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       update(users)
         .set({ ...changed, primaryEmail: recipient, confirmedAt: now })
         .where(isLinked)
-        .returning({ id: users.id }),
+        .returning(aliased({ guid: users.guid })),
     ),
     // Whoever changed the address knew the password, so that it is none any more.
     undo: prepare(
@@ -125,7 +125,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       update(users)
         .set({ ...changed, ...endedNow(), primaryEmail: former, passwordHash: null, confirmedAt: now })
         .where(isUndoable)
-        .returning({ id: users.id }),
+        .returning(aliased({ guid: users.guid })),
     ),
     removePlaces: prepare(
       d1,

@@ -14,7 +14,7 @@ import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
 import { attempts, notifications, users } from '../schema.ts'
 import { endedNow, hasLiveSession } from '../sessions/of-account.ts'
-import { parameter, prepare } from '../statement.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
 import { prepareLeave } from './leave.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
 
@@ -37,9 +37,8 @@ export function credentials(
     more: readonly D1PreparedStatement[] = [],
   ): Promise<Written> {
     const [stored, ...results] = await runTelling(d1, feed, [mail, ...told, changed, ...more])
-    const written = results[told.length]
-    if (statements.reset.rows(written).length === 0) return null
-    return { mail: statements.resetMail.rows(stored)[0] ?? null }
+    const [account] = statements.reset.rows(results[told.length])
+    return account === undefined ? null : { ...account, mail: statements.resetMail.rows(stored)[0] ?? null }
   }
 
   return {
@@ -126,7 +125,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
           confirmedAt: sql`coalesce(${users.confirmedAt}, ${now})`,
         })
         .where(isLinked)
-        .returning({ id: users.id }),
+        .returning(aliased({ guid: users.guid })),
     ),
     forgetAttempts: prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), isReset))),
     tellChanged: prepareEvent(d1, isFollowed, 'password_changed', 'changed', {
@@ -145,7 +144,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
           passwordHash: parameter('newHash'),
         })
         .where(and(isVerified, isLive))
-        .returning({ id: users.id }),
+        .returning(aliased({ guid: users.guid })),
     ),
     language: prepare(
       d1,

@@ -22,7 +22,7 @@ import {
   users,
 } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
-import { parameter, prepare } from '../statement.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
 
 /**
  * The statements that end the account `userId` where `condition` holds of its row, in their order. Other parameters are `now`, and of its address `email` and
@@ -67,7 +67,7 @@ export function prepareLeave(
           leftAt: now,
         })
         .where(isWhose)
-        .returning({ id: users.id }),
+        .returning(aliased({ guid: users.guid })),
     ),
     // The rows of sessions that ended before, and of mails, are left to the purge; those of events that are still to be sent, to their sender.
     remains: [

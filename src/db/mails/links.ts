@@ -18,10 +18,10 @@ import { isNamed } from './outbox.ts'
 export function createLinkStore(d1: D1Database, feed: EventFeed): LinkStore {
   const statements = prepareStatements(d1, feed)
 
-  /** Runs what a link does, each statement only while the link is unused, and then uses it up. `false`: it was used. */
-  async function useUp(link: MailLink, now: number, effects: readonly D1PreparedStatement[]): Promise<boolean> {
+  /** Runs what a link does, each statement only while the link is unused, and then uses it up. Returns their results; `null`: it was used. */
+  async function useUp(link: MailLink, now: number, effects: readonly D1PreparedStatement[]) {
     const results = await runTelling(d1, feed, [...effects, statements.use.bind({ ...valuesOf(link), now })])
-    return statements.use.rows(results.at(-1)).length === 1
+    return statements.use.rows(results.at(-1)).length === 1 ? results : null
   }
 
   return {
@@ -34,23 +34,25 @@ export function createLinkStore(d1: D1Database, feed: EventFeed): LinkStore {
 
     async endSessions(link, now) {
       const values = { ...valuesOf(link), now }
-      return useUp(link, now, [
+      const results = await useUp(link, now, [
         statements.tellEnded.bind(values),
         statements.endSessions.bind(values),
         statements.removePlaces.bind(values),
         statements.forgetPlace.bind(values),
       ])
+      return results === null ? null : (statements.endSessions.rows(results[1])[0] ?? { guid: null })
     },
 
     async allowPlaces(link, places, now, expiresAt) {
       const values = { ...valuesOf(link), now, expiresAt }
-      return useUp(
+      const results = await useUp(
         link,
         now,
         places.map(({ key, country, city, provider }) =>
           statements.allowPlace.bind({ ...values, key, country, city, provider }),
         ),
       )
+      return results !== null
     },
   }
 }
@@ -131,7 +133,13 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
         .returning({ noticeId: usedLinks.noticeId }),
     ),
     tellEnded: prepareEvent(d1, isFollowed, 'sessions_ended', 'link', { where: isOwners(users.id), ...endedNow() }),
-    endSessions: prepare(d1, update(users).set(endedNow()).where(isOwners(users.id))),
+    endSessions: prepare(
+      d1,
+      update(users)
+        .set(endedNow())
+        .where(isOwners(users.id))
+        .returning(aliased({ guid: users.guid })),
+    ),
     removePlaces: prepare(d1, deleteFrom(allowedPlaces).where(isOwners(allowedPlaces.userId))),
     // As `seenPlaceKey` names the place of the mail, where its network is known: whoever was there is judged as a stranger again.
     forgetPlace: prepare(

@@ -10,7 +10,7 @@ import { and, eq, isNull, lte, sql } from 'drizzle-orm'
 import type { Outbox } from '../../domain/mails/outbox.ts'
 import { run, runBatch, untilAnswered } from '../d1.ts'
 import { select, update } from '../query.ts'
-import { notifications } from '../schema.ts'
+import { notifications, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 import { OVERDUE_SECONDS } from './notices.ts'
 
@@ -44,7 +44,7 @@ export function createOutbox(d1: D1Database): Outbox {
     },
 
     async park({ id, account }, error, now) {
-      await run(statements.park.bind({ id, account, error, now }))
+      return statements.park.rows(await run(statements.park.bind({ id, account, error, now })))[0] ?? null
     },
 
     async takeDue(now, limit) {
@@ -66,6 +66,9 @@ function prepareStatements(d1: D1Database) {
   const isThis = isNamed()
   const isUnsent = and(isNull(notifications.sentAt), isNull(notifications.failedAt))
   const { id, userId: account, kind, recipient, language, timeZone, facts } = notifications
+  const guid = sql<string | null>`(select ${users.guid} from ${users} where ${users.id} = ${notifications.userId})`.as(
+    'guid',
+  )
 
   return {
     lease: prepare(
@@ -77,7 +80,7 @@ function prepareStatements(d1: D1Database) {
           attempts: sql`${notifications.attempts} + 1`,
         })
         .where(and(isThis, isUnsent, lte(notifications.leasedUntil, parameter('now'))))
-        .returning(aliased({ id, account, kind, recipient, language, timeZone, facts })),
+        .returning({ ...aliased({ id, account, kind, recipient, language, timeZone, facts }), guid }),
     ),
     isPending: prepare(d1, select({ id }).from(notifications).where(and(isThis, isUnsent))),
     markSent: prepare(
@@ -100,7 +103,8 @@ function prepareStatements(d1: D1Database) {
           leasedUntil: sql`case when ${parameter('error')} is null then ${notifications.leasedUntil} else 0 end`,
           lastError: sql`coalesce(${parameter('error')}, ${notifications.lastError})`,
         })
-        .where(and(isThis, isUnsent)),
+        .where(and(isThis, isUnsent))
+        .returning({ guid }),
     ),
     // A sub-query selects the ids, since SQLite takes no LIMIT in an UPDATE.
     takeDue: prepare(

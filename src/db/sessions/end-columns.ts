@@ -2,11 +2,12 @@
 
 import { type SQL, sql } from 'drizzle-orm'
 
+import type { EndReason } from '../../domain/sessions/session.ts'
 import { sessions } from '../schema.ts'
 import { parameter } from '../statement.ts'
 
 /** For the `set` of an update whose parameters include `now`. */
-export function endColumns(reason: string | SQL<never>) {
+export function endColumns(reason: EndReason | SQL<never>) {
   return { endedAt: parameter('now'), endReason: reason }
 }
 

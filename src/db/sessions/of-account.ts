@@ -5,7 +5,7 @@
 
 import { and, type Column, desc, eq, exists, isNull, not, type SQL, sql } from 'drizzle-orm'
 
-import type { ListedSession } from '../../domain/sessions/session.ts'
+import type { EndReason, ListedSession } from '../../domain/sessions/session.ts'
 import { isAliveByItself, isEndedByAccount, openedTooEarly } from './lifetime.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
@@ -86,7 +86,7 @@ export function prepareSessionLists(d1: D1Database, userId: SQL) {
 }
 
 /** The statement that ends the session `sid` of an account, while it lives. */
-export function prepareEndOfOne(d1: D1Database, userId: SQL, reason: string) {
+export function prepareEndOfOne(d1: D1Database, userId: SQL, reason: EndReason) {
   return prepare(
     d1,
     update(sessions)

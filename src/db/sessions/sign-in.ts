@@ -9,7 +9,7 @@ import { isNamed, isOpened } from './named.ts'
 import { insertInto, select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
-import { parameter, prepare } from '../statement.ts'
+import { aliased, parameter, prepare } from '../statement.ts'
 
 /** A sign-in ends at most this many sessions beyond `SESSIONS_MAX`: after that was lowered, there may be thousands. */
 const MAX_CROWDED_OUT = 100
@@ -47,38 +47,40 @@ export function prepareSignInStatements(d1: D1Database) {
     // `NOT EXISTS`, since `ON CONFLICT DO NOTHING` would write the counter row of AUTOINCREMENT even for a known guid.
     createAccount: prepare(
       d1,
-      insertInto(users).select((query) =>
-        query
-          .select({
-            id: sql<number>`null`.as('id'),
-            guid: parameter('guid').as('guid'),
-            primaryEmail: sql<string | null>`null`.as('primary_email'),
-            passwordHash: sql<string | null>`null`.as('password_hash'),
-            group: sql<string>`${DEFAULT_GROUP}`.as('group'),
-            isActive: sql<number>`1`.as('is_active'),
-            confirmedAt: sql<number | null>`null`.as('confirmed_at'),
-            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
-            lockedUntil: sql<number | null>`null`.as('locked_until'),
-            endedBefore: sql<number | null>`null`.as('ended_before'),
-            endedExcept: sql<string | null>`null`.as('ended_except'),
-            credentialsVersion: sql<number>`0`.as('credentials_version'),
-            language: sql<string | null>`null`.as('language'),
-            timeZone: sql<string | null>`null`.as('time_zone'),
-            leftAt: sql<number | null>`null`.as('left_at'),
-            createdAt: parameter('now').as('created_at'),
-            updatedAt: parameter('now').as('updated_at'),
-            externalId: sql<string | null>`null`.as('external_id'),
-            ownClaims: sql<string | null>`null`.as('own_claims'),
-          })
-          .from(sql`(select 1)`)
-          .where(
-            notExists(
-              select({ one: sql`1` })
-                .from(users)
-                .where(eq(users.guid, parameter('guid'))),
+      insertInto(users)
+        .select((query) =>
+          query
+            .select({
+              id: sql<number>`null`.as('id'),
+              guid: parameter('guid').as('guid'),
+              primaryEmail: sql<string | null>`null`.as('primary_email'),
+              passwordHash: sql<string | null>`null`.as('password_hash'),
+              group: sql<string>`${DEFAULT_GROUP}`.as('group'),
+              isActive: sql<number>`1`.as('is_active'),
+              confirmedAt: sql<number | null>`null`.as('confirmed_at'),
+              failedSignIns: sql<number>`0`.as('failed_sign_ins'),
+              lockedUntil: sql<number | null>`null`.as('locked_until'),
+              endedBefore: sql<number | null>`null`.as('ended_before'),
+              endedExcept: sql<string | null>`null`.as('ended_except'),
+              credentialsVersion: sql<number>`0`.as('credentials_version'),
+              language: sql<string | null>`null`.as('language'),
+              timeZone: sql<string | null>`null`.as('time_zone'),
+              leftAt: sql<number | null>`null`.as('left_at'),
+              createdAt: parameter('now').as('created_at'),
+              updatedAt: parameter('now').as('updated_at'),
+              externalId: sql<string | null>`null`.as('external_id'),
+              ownClaims: sql<string | null>`null`.as('own_claims'),
+            })
+            .from(sql`(select 1)`)
+            .where(
+              notExists(
+                select({ one: sql`1` })
+                  .from(users)
+                  .where(eq(users.guid, parameter('guid'))),
+              ),
             ),
-          ),
-      ),
+        )
+        .returning(aliased({ guid: users.guid })),
     ),
     openForGuid: prepare(
       d1,
@@ -121,13 +123,15 @@ export function prepareSignInStatements(d1: D1Database) {
       d1,
       update(sessions)
         .set(endColumns('replaced'))
-        .where(and(isNamed, isNull(sessions.endedAt), isOpened)),
+        .where(and(isNamed, isNull(sessions.endedAt), isOpened))
+        .returning(aliased({ sid: sessions.sid })),
     ),
     endOldest: prepare(
       d1,
       update(sessions)
         .set(endColumns('crowded_out'))
-        .where(sql`rowid in (${crowdedOut()})`),
+        .where(sql`rowid in (${crowdedOut()})`)
+        .returning(aliased({ sid: sessions.sid })),
     ),
     replaceHash: prepare(
       d1,

@@ -31,6 +31,20 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     ]
   }
 
+  /** What these statements ended, by their results. `guid`: the account that signed in. */
+  function endedBy(results: readonly D1Result[], guid: string, { replaced }: Pick<NewSession, 'replaced'>) {
+    return [
+      ...replaced.flatMap((session, i) =>
+        signIns.endReplaced
+          .rows(results[i])
+          .map(({ sid }) => ({ sid, guid: session.guid, reason: 'replaced' as const })),
+      ),
+      ...signIns.endOldest
+        .rows(results[replaced.length])
+        .map(({ sid }) => ({ sid, guid, reason: 'crowded_out' as const })),
+    ]
+  }
+
   /** Ends a session by one statement, and stores the mail about it, where there is one, in the same transaction. */
   async function endWith(
     statement: typeof statements.end,
@@ -57,23 +71,26 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
         throw error
       })
       if (results === null) return 'taken'
-      return signIns.openForGuid.rows(results[1])[0] ?? 'inactive'
+      const [created, opened, ...ends] = results
+      const account = signIns.openForGuid.rows(opened)[0]
+      if (account === undefined) return 'inactive'
+      const isNew = signIns.createAccount.rows(created).length === 1
+      return { account, isNew, ended: endedBy(ends, account.guid, session) }
     },
 
-    async openForPassword({ id, passwordHash }, rehash, { client, ...session }, judged) {
+    async openForPassword({ id, guid, passwordHash }, rehash, { client, ...session }, judged) {
       const { replaced: _replaced, ...values } = session
       const verified = { userId: id, passwordHash }
       const { subject, topic } = judged
       const open = signIns.openForPassword.bind({ ...verified, ...values, subject, topic, ...clientValues(client) })
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now, openedSid: session.sid })
       // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
-      const [opened, waiting, told] = await runBatch(d1, [
-        open,
-        ...judgedSignIn.bind(judged, { ...values, userId: id }),
-        ...endsOf(session),
-        ...(rehash === null ? [] : [replace]),
-      ])
-      if (signIns.openForPassword.rows(opened).length === 1) return { mail: judgedSignIn.mailOf(told) }
+      const judging = judgedSignIn.bind(judged, { ...values, userId: id })
+      const results = await runBatch(d1, [open, ...judging, ...endsOf(session), ...(rehash === null ? [] : [replace])])
+      const [opened, waiting, told] = results
+      if (signIns.openForPassword.rows(opened).length === 1) {
+        return { mail: judgedSignIn.mailOf(told), ended: endedBy(results.slice(1 + judging.length), guid, session) }
+      }
       return judgedSignIn.waits(waiting) ? 'waiting' : 'changed'
     },
 

@@ -39,8 +39,8 @@ interface EitherMail<Kind extends NoticeKind> {
   readonly taken: KeyedNotice<'address_taken'>
 }
 
-/** A write about an account, and the mail about it; `null`: the account had changed meanwhile, and nothing was written. */
-export type Written = { readonly mail: MailRef | null } | null
+/** A write about an account, whose guid it names, and the mail about it; `null`: the account had changed meanwhile, and nothing was written. */
+export type Written = { readonly guid: string; readonly mail: MailRef | null } | null
 
 /** Where accounts are opened, changed and ended. A mail that became due comes back, to be announced; `null`: none did. */
 export interface AccountChangeStore {
@@ -98,9 +98,10 @@ export interface AccountChangeStore {
   ) => Promise<Written>
   /**
    * Gives the account the address back that the mail of this link went to, whatever was changed since: ends every session, takes the
-   * password away, and voids every later change. `false`: it was taken back already, or another account has the address.
+   * password away, and voids every later change. Returns the guid of the account; `null`: it was taken back already, or another account has
+   * the address.
    */
-  readonly undoEmail: (link: MailLink, now: number) => Promise<boolean>
+  readonly undoEmail: (link: MailLink, now: number) => Promise<string | null>
 
   /** In which language mails address the owner. `null`: none was chosen, or the account is gone. */
   readonly language: (userId: number) => Promise<string | null>

@@ -34,7 +34,7 @@ export async function requestAddressChange(
 export const confirmAddress: LinkRule<null, null> = {
   offer: () => null,
   async follow(
-    services: Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'newId' | 'now'>,
+    services: Pick<Services, 'settings' | 'accountChanges' | 'announce' | 'newId' | 'now' | 'log'>,
     link,
     _choice,
     askCaller,
@@ -48,6 +48,7 @@ export const confirmAddress: LinkRule<null, null> = {
       dedupeKey: `email_changed:${link.id}`,
     })
     if (written === null) return false
+    services.log({ event: 'email_changed', guid: written.guid, reason: 'confirmed' })
     announceAfterwards(services, caller, written.mail)
     return true
   },
@@ -56,8 +57,11 @@ export const confirmAddress: LinkRule<null, null> = {
 /** The link *take the change back*. */
 export const undoAddress: LinkRule<null, null> = {
   offer: () => null,
-  async follow({ accountChanges, now }: Pick<Services, 'accountChanges' | 'now'>, link) {
+  async follow({ accountChanges, now, log }: Pick<Services, 'accountChanges' | 'now' | 'log'>, link) {
     const changes = await accountChanges()
-    return changes.undoEmail(link, now())
+    const guid = await changes.undoEmail(link, now())
+    if (guid === null) return false
+    log({ event: 'email_changed', guid, reason: 'undone' })
+    return true
   },
 }

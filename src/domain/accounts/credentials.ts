@@ -13,7 +13,7 @@ import { announceAfterwards, requestMail, type Written } from './account-change.
 import { type PasswordRulesDeps, requireGoodPassword } from './password-rules.ts'
 import { type PasswordTryServices, requirePassword } from './password-try.ts'
 
-type CredentialServices = PasswordRulesDeps & PasswordTryServices & Pick<Services, 'accountChanges' | 'newId'>
+type CredentialServices = PasswordRulesDeps & PasswordTryServices & Pick<Services, 'accountChanges' | 'newId' | 'log'>
 
 /** Takes a request for a new password. Throws `unavailable`. */
 export async function forgotPassword(
@@ -49,6 +49,7 @@ export const resetPassword: LinkRule<null, { readonly password: string }> = {
       dedupeKey: `password_changed:${link.id}`,
     })
     if (written === null) return false
+    services.log({ event: 'password_changed', guid: written.guid, reason: 'reset' })
     announceAfterwards(services, caller, written.mail)
     return true
   },
@@ -75,7 +76,9 @@ export async function changePassword(
     facts: { ...factsOf(services.settings, caller, change.now), how: 'changed' },
     dedupeKey: `password_changed:${services.newId()}`,
   })
-  announceAfterwards(services, caller, requireWritten(written, sid).mail)
+  const { guid, mail } = requireWritten(written, account, sid)
+  services.log({ event: 'password_changed', guid, reason: 'changed' })
+  announceAfterwards(services, caller, mail)
 }
 
 /**
@@ -97,10 +100,12 @@ export async function leave(
     facts: { ...factsOf(services.settings, caller, left.now), by: 'owner' },
     dedupeKey: `account_left:${account.id}`,
   })
-  announceAfterwards(services, caller, requireWritten(written, sid).mail)
+  const { guid, mail } = requireWritten(written, account, sid)
+  services.log({ event: 'left', guid, reason: 'owner' })
+  announceAfterwards(services, caller, mail)
 }
 
-function requireWritten(written: Written, sid: string): NonNullable<Written> {
-  if (written === null) throw new TesseraError('token_used', { cause: 'changed meanwhile', sid })
+function requireWritten(written: Written, { guid }: OwnSession['account'], sid: string): NonNullable<Written> {
+  if (written === null) throw new TesseraError('token_used', { cause: 'changed meanwhile', sid, guid })
   return written
 }

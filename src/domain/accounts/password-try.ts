@@ -104,7 +104,7 @@ export async function countRefusal(
  */
 export async function requirePassword(
   services: PasswordTryServices,
-  { id, email }: Account,
+  { id, guid, email }: Account,
   password: string,
   field: 'password' | 'current_password',
   caller: TimedCaller,
@@ -112,7 +112,7 @@ export async function requirePassword(
   const tried = await tryPassword(services, { primary_email: email ?? '', password }, caller)
   const { account, check, waits } = tried
   const refuse = (cause: Cause) =>
-    new TesseraError('password_not_valid', { cause, fields: { [field]: ['is not right'] } })
+    new TesseraError('password_not_valid', { cause, guid, fields: { [field]: ['is not right'] } })
   const hash = account?.id === id && check.matches && !waits ? account.passwordHash : null
   if (hash === null) {
     await countRefusal(services, tried, caller)

@@ -71,10 +71,13 @@ export const confirmRegistration: LinkRule<null, null> = {
     requireOpen(services)
     return null
   },
-  async follow(services: Pick<Services, 'settings' | 'accountChanges' | 'newId' | 'now'>, link) {
+  async follow(services: Pick<Services, 'settings' | 'accountChanges' | 'newId' | 'now' | 'log'>, link) {
     requireOpen(services)
     const changes = await services.accountChanges()
-    return changes.confirm(link, services.newId(), services.now())
+    const guid = services.newId()
+    const isMade = await changes.confirm(link, guid, services.now())
+    if (isMade) services.log({ event: 'registered', guid, reason: 'confirmed' })
+    return isMade
   },
 }
 

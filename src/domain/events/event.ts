@@ -22,6 +22,14 @@ export const EVENT_TYPES = {
 
 export type EventType = keyof typeof EVENT_TYPES
 
+/** The events that are about one session: `sid` names it. The others are about an account. */
+export const SESSION_EVENTS = [
+  'signed_in',
+  'session_blocked',
+  'token_reused',
+  'session_ended',
+] as const satisfies readonly EventType[]
+
 /** Why, by the event that says so. An event that is not here has no reason. */
 export const EVENT_REASONS = {
   registered: {

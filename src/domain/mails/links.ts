@@ -10,7 +10,7 @@ import { isLoopback } from '../loopback.ts'
 import type { Settings } from '../settings.ts'
 import type { OfferedPlace } from './offered-places.ts'
 import type { Notice, StoredNotice } from './notice.ts'
-import type { MailRef } from './outbox.ts'
+import type { MailRef, OutboxRow } from './outbox.ts'
 import type { Tokens } from '../tokens/tokens.ts'
 
 interface Link {
@@ -85,12 +85,12 @@ export interface MailLink extends MailRef {
 /** The notice of a link, whose mail it is, and the time zone of its reader. */
 export type LinkedNotice = Notice & Pick<StoredNotice, 'id' | 'account' | 'recipient' | 'timeZone'>
 
-/** What the links of mails read and do. What is done is done once a link: `false` says that it was used before, or is void. */
+/** What the links of mails read and do. What is done is done once a link: `false` or `null` says that it was used before, or is void. */
 export interface LinkStore {
   /** What a link is about, and whose. `null`: there is no such mail, or the link was used, or is void. */
   readonly findUnused: (link: MailLink) => Promise<LinkedNotice | null>
-  /** Ends every session of the account that a mail went to, and takes back what it allowed. */
-  readonly endSessions: (link: MailLink, now: number) => Promise<boolean>
+  /** Ends every session of the account that a mail went to, which it names, and takes back what it allowed. */
+  readonly endSessions: (link: MailLink, now: number) => Promise<Pick<OutboxRow, 'guid'> | null>
   /** Allows places for the account that a mail went to. */
   readonly allowPlaces: (
     link: MailLink,

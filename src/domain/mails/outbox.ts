@@ -13,6 +13,8 @@ export interface MailRef {
 export interface OutboxRow {
   readonly id: string
   readonly account: number
+  /** Of that account; `null` where there is none, or none any more. */
+  readonly guid: string | null
   readonly recipient: string
   readonly language: string | null
   readonly timeZone: string | null
@@ -37,9 +39,9 @@ export interface Outbox {
   readonly postpone: (mail: MailRef, error: string, now: number, delaySeconds: number) => Promise<void>
   /**
    * Gives the mail up. The row stays, with this error, and its lease ends; for `null` with the error of the last attempt, and with the lease
-   * of a consumer that may be sending it.
+   * of a consumer that may be sending it. Returns whose it was; `null`: it was sent or given up before.
    */
-  readonly park: (mail: MailRef, error: string | null, now: number) => Promise<void>
+  readonly park: (mail: MailRef, error: string | null, now: number) => Promise<Pick<OutboxRow, 'guid'> | null>
   /** Rows that should have been sent by now, at most `limit`. Each becomes due again later, in case its queue message is lost. */
   readonly takeDue: (now: number, limit: number) => Promise<readonly MailRef[]>
 }

@@ -44,17 +44,17 @@ export async function authenticateInPlace(
   const found = await services.sessions.findGoverned(claims.sid, holdingKeys(locationPolicy, client), services.now())
   const authenticated = requireLive(services, claims, found)
   if (found?.isAllowed !== true && !isOwnPlace(locationPolicy, authenticated.session, client)) {
-    throw new TesseraError('location_blocked', { cause: 'moved', sid: claims.sid })
+    throw new TesseraError('location_blocked', { cause: 'moved', sid: claims.sid, guid: claims.guid })
   }
   return authenticated
 }
 
 function requireLive({ settings, now }: AuthServices, claims: AccessClaims, found: FoundSession | null): Authenticated {
-  const { sid } = claims
-  if (found === null) throw new TesseraError('token_used', { cause: 'unknown', sid })
-  if (!isOf(found.session, claims)) throw new TesseraError('token_not_valid', { cause: 'foreign', sid })
+  const { sid, guid } = claims
+  if (found === null) throw new TesseraError('token_used', { cause: 'unknown', sid, guid })
+  if (!isOf(found.session, claims)) throw new TesseraError('token_not_valid', { cause: 'foreign', sid, guid })
   const ended = endOf(found.session, { settings, now: now() })
-  if (ended !== null) throw new TesseraError('token_used', { cause: ended, sid })
-  if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', sid })
+  if (ended !== null) throw new TesseraError('token_used', { cause: ended, sid, guid })
+  if (found.account === null) throw new TesseraError('no_active_account', { cause: 'inactive', sid, guid })
   return { session: found.session, account: found.account }
 }

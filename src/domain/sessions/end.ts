@@ -9,11 +9,11 @@ import { TesseraError } from '../../errors.ts'
 import type { Services } from '../services.ts'
 import type { AccessClaims, RefreshClaims } from '../tokens/claims.ts'
 import { readEitherOrNull, type Tokens } from '../tokens/tokens.ts'
-import type { Authenticated } from './authenticate.ts'
+import type { OwnSession } from '../accounts/account.ts'
 import type { EndReason, NamedSession } from './session.ts'
 
-type HolderServices = Pick<Services, 'tokens' | 'sessions' | 'now'>
-type OwnerServices = Pick<Services, 'settings' | 'sessions' | 'now'>
+type HolderServices = Pick<Services, 'tokens' | 'sessions' | 'now' | 'log'>
+type OwnerServices = Pick<Services, 'settings' | 'sessions' | 'now' | 'log'>
 
 /** How many sessions one request may end by the cookies that it carries. */
 const MAX_COOKIE_SESSIONS = 4
@@ -46,27 +46,31 @@ function namedBy({ sid, id, guid }: AccessClaims | RefreshClaims): NamedSession 
 
 /** Ends a session, whichever of its tokens is live. There is no mail, since the holder of a token asked for it. */
 async function end(
-  { sessions, now }: Pick<Services, 'sessions' | 'now'>,
+  { sessions, now, log }: Pick<Services, 'sessions' | 'now' | 'log'>,
   session: NamedSession,
   reason: EndReason,
 ): Promise<void> {
-  await sessions.end({ ...session, onlyWhileJti: null, reason, now: now(), notice: null })
+  const { ended } = await sessions.end({ ...session, onlyWhileJti: null, reason, now: now(), notice: null })
+  if (ended) log({ event: 'session_ended', guid: session.guid, sid: session.sid, reason })
 }
 
 /** Ends one session of the caller's account. Throws `not_found` when there is no such live session. */
 export async function endOwn(
-  { settings, sessions, now }: OwnerServices,
-  { account }: Authenticated,
+  { settings, sessions, now, log }: OwnerServices,
+  { account: { id, guid } }: Pick<OwnSession, 'account'>,
   sid: string,
 ): Promise<void> {
-  if (!(await sessions.endOwn({ sid, userId: account.id }, now(), settings))) throw new TesseraError('not_found')
+  if (!(await sessions.endOwn({ sid, userId: id }, now(), settings))) throw new TesseraError('not_found')
+  log({ event: 'session_ended', guid, sid, reason: 'revoked' })
 }
 
 /** Ends every session of the caller's account but the one that asks. Throws `token_used` when that one has just ended. */
 export async function endOthers(
-  { settings, sessions, now }: OwnerServices,
-  { account, session: { sid } }: Authenticated,
+  { settings, sessions, now, log }: OwnerServices,
+  { account: { id, guid }, sid }: OwnSession,
 ): Promise<void> {
-  if (await sessions.endOthers({ sid, userId: account.id }, now(), settings)) return
-  throw new TesseraError('token_used', { cause: 'ended', sid })
+  if (!(await sessions.endOthers({ sid, userId: id }, now(), settings))) {
+    throw new TesseraError('token_used', { cause: 'ended', sid, guid })
+  }
+  log({ event: 'sessions_ended', guid, reason: 'owner' })
 }

@@ -61,7 +61,7 @@ async function rotate(services: RefreshServices, presented: RefreshClaims, calle
   const judged = judge(found, presented, attempt.isOurs, { settings, now })
   const verdict = attempt.close(judged, found?.session.jti ?? null)
   if (!('account' in verdict)) return refuse(services, verdict, { presented, caller, attempt, now })
-  if (verdict.kind !== 'won') log({ event: 'refreshed', cause: verdict.kind, sid: presented.sid })
+  if (verdict.kind !== 'won') log({ event: 'refreshed', cause: verdict.kind, guid: presented.guid, sid: presented.sid })
   // A replay is signed under the issuer of the first answer, whatever host is asked now: its token is the same byte for byte.
   const issuer = verdict.kind === 'replayed' ? presented.iss : caller.issuer
   return signPair(services, issuer, verdict.session, verdict.account)
@@ -80,7 +80,7 @@ async function refuse(
   verdict: Extract<Verdict, { kind: Refusal }>,
   { presented, caller, attempt, now }: Refused,
 ): Promise<never> {
-  const { settings, sessions, announce } = services
+  const { settings, sessions, announce, log } = services
   const { jti, sid, id: userId, guid } = presented
   const named = { sid, userId, guid, now }
 
@@ -92,7 +92,7 @@ async function refuse(
       return fail('reused')
     case 'moved': {
       // The end is conditional on the presented jti: a refresh from the session's own place may just have been faster.
-      const { ended } = await announced(sessions.end({ ...named, onlyWhileJti: jti, ...endAs('moved') }))
+      const { ended } = await follow('moved', sessions.end({ ...named, onlyWhileJti: jti, ...endAs('moved') }))
       if (ended) return fail('moved')
       // Nothing was ended: either such a refresh was faster, and the presented token is reused by now, or the session had ended.
       const { kind } = attempt.close({ kind: 'reused' }, null)
@@ -100,12 +100,12 @@ async function refuse(
       return fail((await endReused()).ended ? 'reused' : 'ended')
     }
     case 'inactive':
-      await announced(sessions.end({ ...named, onlyWhileJti: null, ...endAs('inactive') }))
+      await follow('inactive', sessions.end({ ...named, onlyWhileJti: null, ...endAs('inactive') }))
       return fail('inactive')
   }
 
   function endReused(): Promise<Ended> {
-    return announced(sessions.endReused({ ...named, usedJti: jti, ...endAs('reused') }))
+    return follow('reused', sessions.endReused({ ...named, usedJti: jti, ...endAs('reused') }))
   }
 
   /** The reason and the mail of an end. */
@@ -131,14 +131,18 @@ async function refuse(
     }
   }
 
-  async function announced(end: Promise<Ended>): Promise<Ended> {
-    const { notificationId } = await end
+  /** What follows from an end: its lines in the log, where it ended or told anything, and the mail on its way. */
+  async function follow(kind: Ending, end: Promise<Ended>): Promise<Ended> {
+    const { ended, notificationId } = await end
+    const outcome = OUTCOMES[kind]
+    if ('event' in outcome && (ended || notificationId !== null)) log({ event: outcome.event, guid, sid })
+    if (ended) log({ event: 'session_ended', guid, sid, reason: outcome.ends })
     if (notificationId !== null) await announce({ id: notificationId, account: userId })
     return end
   }
 
   function fail(kind: Refusal): never {
-    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid })
+    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid, guid })
   }
 }
 

@@ -1,5 +1,6 @@
 /** A session, and where sessions are kept: one row each. Times are whole seconds since 1970. */
 
+import type { EventReason } from '../events/event.ts'
 import type { Account, SignInAccount } from '../accounts/account.ts'
 import type { JudgedTry } from '../accounts/attempts.ts'
 import type { DueNotice } from '../mails/notice.ts'
@@ -56,11 +57,28 @@ export interface JudgedSignIn extends JudgedTry {
   readonly notice: DueNotice
 }
 
+/** A session that a sign-in ended: its browser had it, or it was the oldest of too many. */
+export interface EndedBySignIn extends Pick<NamedSession, 'sid' | 'guid'> {
+  readonly reason: Extract<EndReason, 'replaced' | 'crowded_out'>
+}
+
 /**
- * What a sign-in came to. `changed`: meanwhile the account was deactivated or its password changed. `waiting`: meanwhile so many others failed
+ * What a sign-in by guid came to. `inactive`: the account was deactivated. `taken`: there was a session with this `sid` before. Then nothing
+ * was written. `isNew`: the account was made with it.
+ */
+export type OpenedForGuid =
+  | 'inactive'
+  | 'taken'
+  | { readonly account: Account; readonly isNew: boolean; readonly ended: readonly EndedBySignIn[] }
+
+/**
+ * What a sign-in by password came to. `changed`: meanwhile the account was deactivated or its password changed. `waiting`: meanwhile so many others failed
  * that it has to wait. Otherwise the caller announces `mail`.
  */
-export type OpenedForPassword = 'changed' | 'waiting' | { readonly mail: string | null }
+export type OpenedForPassword =
+  | 'changed'
+  | 'waiting'
+  | { readonly mail: string | null; readonly ended: readonly EndedBySignIn[] }
 
 export interface Rotation extends NamedSession {
   readonly presentedJti: string
@@ -99,7 +117,8 @@ export interface ListedSession extends Pick<
   readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'provider' | 'userAgent'> | null
 }
 
-export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked'
+/** Why a session ended by itself, as its row and the log have it. */
+export type EndReason = EventReason<'session_ended'>
 
 export interface SessionEnd extends NamedSession {
   /** Ends the session only while this token is the live one; `null` ends it whatever is live. */
@@ -124,11 +143,8 @@ export interface Ended {
 }
 
 export interface SessionStore {
-  /**
-   * Opens a session for the account of `guid`, which is created when it is not known. `inactive`: it was deactivated. `taken`: there
-   * was a session with this `sid` before. Then nothing was written.
-   */
-  readonly openForGuid: (guid: string, session: NewSession) => Promise<Account | 'inactive' | 'taken'>
+  /** Opens a session for the account of `guid`, which is created when it is not known. */
+  readonly openForGuid: (guid: string, session: NewSession) => Promise<OpenedForGuid>
   /**
    * Opens a session for an account whose password was just verified, replaces the hash by `rehash` where given, notes the place, and
    * forgets the failures that it was judged by. Where it opens none, it does nothing of that.

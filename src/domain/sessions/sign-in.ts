@@ -17,12 +17,12 @@ import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
 import type { Caller, TimedCaller } from '../caller.ts'
 import { type DueNotice, factsOf } from '../mails/notice.ts'
-import type { NewSession } from './session.ts'
+import type { EndedBySignIn, NewSession } from './session.ts'
 import type { Services } from '../services.ts'
 import { readSessions } from './end.ts'
 import { firstExpiry } from './lifetime.ts'
 
-export type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'newId'>
+export type SignInServices = Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'newId' | 'log'>
 
 /** Who signs in. */
 export interface SignInCaller extends Caller {
@@ -36,7 +36,7 @@ export interface SignInCaller extends Caller {
 /** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
 export async function signInByGuid(services: SignInServices, guid: string, caller: SignInCaller): Promise<Pair> {
   const session = await newSession(services, caller)
-  return openForGuid(services, guid, session, caller.issuer)
+  return openForGuid(services, guid, session, { issuer: caller.issuer, by: 'guid' })
 }
 
 /** Opens this session. Throws `no_active_account` for an inactive account, and `token_used` where there was such a session before. */
@@ -44,17 +44,20 @@ export async function openForGuid(
   services: SignInServices,
   guid: string,
   session: NewSession,
-  issuer: string,
+  { issuer, by }: { readonly issuer: string; readonly by: 'guid' | 'ticket' },
 ): Promise<Pair> {
-  const account = await services.sessions.openForGuid(guid, session)
-  if (account === 'inactive') throw new TesseraError('no_active_account', { cause: 'inactive' })
-  if (account === 'taken') throw new TesseraError('token_used', { cause: 'used ticket', sid: session.sid })
-  return firstPair(services, session, account, issuer)
+  const { sid } = session
+  const opened = await services.sessions.openForGuid(guid, session)
+  if (opened === 'inactive') throw new TesseraError('no_active_account', { cause: 'inactive', guid })
+  if (opened === 'taken') throw new TesseraError('token_used', { cause: 'used ticket', sid, guid })
+  if (opened.isNew) services.log({ event: 'registered', guid, reason: 'guid' })
+  logSignIn(services, { guid, sid, by, ended: opened.ended })
+  return firstPair(services, session, opened.account, issuer)
 }
 
 /** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one, and for one that has to wait. */
 export async function signInByPassword(
-  services: SignInServices & PasswordTryServices & Pick<Services, 'log'>,
+  services: SignInServices & PasswordTryServices,
   credentials: { readonly primary_email: string; readonly password: string },
   caller: SignInCaller & TimedCaller,
 ): Promise<Pair> {
@@ -63,21 +66,36 @@ export async function signInByPassword(
   const cause = refusalOf(tried)
   if (account === null || cause !== undefined) {
     await countRefusal(services, tried, caller)
-    throw new TesseraError('no_active_account', { cause })
+    throw new TesseraError('no_active_account', { cause, guid: account?.guid })
   }
 
+  const { guid } = account
   // Another hash takes time: before it, a try whose wait began meanwhile is refused, as late as one of a wrong password.
   if (check.outdated && (await services.attempts.hasToWait({ ...tried, now: services.now() }))) {
-    throw new TesseraError('no_active_account', { cause: 'waiting' })
+    throw new TesseraError('no_active_account', { cause: 'waiting', guid })
   }
-  const rehash = check.outdated ? await rehashed(services, credentials.password) : null
+  const rehash = check.outdated ? await rehashed(services, guid, credentials.password) : null
   const session = await newSession(services, caller)
   const notice = noticeOf(services, tried, account.id, session, caller.issuer)
   const opened = await services.sessions.openForPassword(account, rehash, session, { ...tried, notice })
-  if (opened === 'waiting') throw new TesseraError('no_active_account', { cause: 'waiting' })
-  if (opened === 'changed') throw new TesseraError('no_active_account', { cause: 'changed during sign-in' })
+  if (opened === 'waiting') throw new TesseraError('no_active_account', { cause: 'waiting', guid })
+  if (opened === 'changed') throw new TesseraError('no_active_account', { cause: 'changed during sign-in', guid })
+  logSignIn(services, { guid, sid: session.sid, by: 'password', ended: opened.ended })
   if (opened.mail !== null) caller.afterwards(services.announce({ id: opened.mail, account: account.id }))
   return firstPair(services, session, account, caller.issuer)
+}
+
+/** Says in the log that a session was opened, and which others it ended. */
+function logSignIn({ log }: Pick<Services, 'log'>, { guid, sid, by, ended }: SignedIn): void {
+  log({ event: 'signed_in', guid, sid, reason: by })
+  for (const session of ended) log({ event: 'session_ended', ...session })
+}
+
+interface SignedIn {
+  readonly guid: string
+  readonly sid: string
+  readonly by: 'guid' | 'ticket' | 'password'
+  readonly ended: readonly EndedBySignIn[]
 }
 
 function noticeOf(
@@ -94,12 +112,13 @@ function noticeOf(
 /** A fresh hash; `null` where the engine failed. The sign-in goes on under the old hash, since the password was right. */
 async function rehashed(
   { passwords, log }: Pick<Services, 'passwords' | 'log'>,
+  guid: string,
   password: string,
 ): Promise<string | null> {
   try {
     return await passwords.hash(password)
   } catch (error) {
-    log({ event: 'password_not_rehashed', error: describeError(error) })
+    log({ event: 'password_not_rehashed', guid, error: describeError(error) })
     return null
   }
 }

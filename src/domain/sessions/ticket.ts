@@ -52,7 +52,9 @@ export async function readTicket(
   text: string,
 ): Promise<ClaimsOf<'ticket'>> {
   const ticket = await readToken(tokens, 'ticket', text, now())
-  if (ticket.guid !== guid) throw new TesseraError('token_not_valid', { cause: 'ticket' })
+  if (ticket.guid !== guid) {
+    throw new TesseraError('token_not_valid', { cause: 'ticket', sid: ticket.sid, guid: ticket.guid })
+  }
   return ticket
 }
 
@@ -66,7 +68,7 @@ export async function signInByTicket(
   caller: SignInCaller,
 ): Promise<Pair> {
   if (client !== undefined && !isOwnPlace(services.settings.locationPolicy, client, caller.client)) {
-    throw new TesseraError('location_blocked', { cause: 'moved' })
+    throw new TesseraError('location_blocked', { cause: 'moved', sid, guid })
   }
-  return openForGuid(services, guid, await newSession(services, caller, sid), caller.issuer)
+  return openForGuid(services, guid, await newSession(services, caller, sid), { issuer: caller.issuer, by: 'ticket' })
 }

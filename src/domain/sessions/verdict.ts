@@ -4,6 +4,7 @@
  */
 
 import type { ErrorCode } from '../../errors.ts'
+import type { EventType } from '../events/event.ts'
 import type { NoticeKind } from '../mails/notice.ts'
 import type { Settings } from '../settings.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
@@ -15,9 +16,9 @@ export const RACE_SECONDS = 10
 
 /** `answer` is the next pair, or the error that the caller gets. */
 type Outcome =
-  | { readonly answer: 'pair' | ErrorCode; readonly ends?: never; readonly mail?: never }
-  /** The session ends, for this reason, and its owner may get a mail, once a session. */
-  | { readonly answer: ErrorCode; readonly ends: EndReason; readonly mail?: NoticeKind }
+  | { readonly answer: 'pair' | ErrorCode; readonly ends?: never; readonly mail?: never; readonly event?: never }
+  /** The session ends, for this reason. Its owner may get a mail, once a session, and what happened has a name beside its end. */
+  | { readonly answer: ErrorCode; readonly ends: EndReason; readonly mail?: NoticeKind; readonly event?: EventType }
 
 /** Every verdict, and all that follows from it. The names are the causes in the log. */
 export const OUTCOMES = {
@@ -30,9 +31,9 @@ export const OUTCOMES = {
   /** Just rotated away, from the same place: two requests of one client, or a repeat after a lost answer. */
   race: { answer: 'token_used' },
   /** Rotated away before that, or presented elsewhere: the token is in two hands. */
-  reused: { answer: 'token_used', ends: 'reuse', mail: 'token_reused' },
+  reused: { answer: 'token_used', ends: 'reuse', mail: 'token_reused', event: 'token_reused' },
   /** The live token, from another place. */
-  moved: { answer: 'location_blocked', ends: 'location', mail: 'location_blocked' },
+  moved: { answer: 'location_blocked', ends: 'location', mail: 'location_blocked', event: 'session_blocked' },
   /** The account was deactivated or deleted. */
   inactive: { answer: 'no_active_account', ends: 'inactive' },
   /** Somebody ended the session before. */

@@ -91,7 +91,7 @@ export async function readPair(
   requireCurrent(claims, now)
   if (beside.jti !== claims.jti) throw new TesseraError('token_pair_not_valid')
   if (beside.id !== claims.id || beside.guid !== claims.guid) {
-    throw new TesseraError('token_not_valid', { cause: 'foreign', sid: claims.sid })
+    throw new TesseraError('token_not_valid', { cause: 'foreign', sid: claims.sid, guid: claims.guid })
   }
   return claims
 }
@@ -114,9 +114,14 @@ export async function readEitherOrNull(tokens: Tokens, text: string): Promise<Ac
 }
 
 /** Throws `token_not_valid` when a verified token is out of its time. */
-export function requireCurrent(claims: TokenTimes, now: number): void {
-  if (!isCurrent(claims, now)) throw new TesseraError('token_not_valid', { cause: 'out of its time' })
+export function requireCurrent(claims: TokenTimes & Partial<SessionNames>, now: number): void {
+  if (isCurrent(claims, now)) return
+  const { sid, guid } = claims
+  throw new TesseraError('token_not_valid', { cause: 'out of its time', sid, guid })
 }
+
+/** Whose session a token is of, where it is of one. */
+type SessionNames = Pick<AccessClaims, 'sid' | 'guid'>
 
 interface TokenTimes {
   readonly iat: number

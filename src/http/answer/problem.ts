@@ -63,16 +63,15 @@ function wantsText(c: Context<AppEnv>): boolean {
 
 /** Writes why a request was refused into the log; nothing where the error says all there is to say. */
 export function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
-  const { code, status, cause, sid } = error
+  const { code, status, cause, sid, guid } = error
   if (cause === undefined) return
-  const ray = c.req.header('CF-Ray')
   c.env.log({
     event: 'refused',
     code,
     status,
     cause: describeError(cause),
+    ...(guid !== undefined && { guid }),
     ...(sid !== undefined && { sid }),
     route: c.req.routePath,
-    ...(ray !== undefined && { ray }),
   })
 }

@@ -3,6 +3,8 @@
 import type { Context } from 'hono'
 
 import type { OwnSession } from '../../domain/accounts/account.ts'
+import { endOthers, endOwn } from '../../domain/sessions/end.ts'
+import { TesseraError } from '../../errors.ts'
 import { renderSessions } from '../../pages/account/sessions.ts'
 import { pageContext } from '../answer/page-context.ts'
 import type { AppEnv } from '../factory.ts'
@@ -36,9 +38,17 @@ interface Asked {
   readonly place: string | undefined
 }
 
-async function act(c: Context<AppEnv>, { account, sid }: OwnSession, { end, others, place }: Asked): Promise<void> {
-  const { sessions, places, settings, now } = c.env
-  if (end !== undefined) await sessions.endOwn({ sid: end, userId: account.id }, now(), settings)
-  else if (others !== undefined) await sessions.endOthers({ sid, userId: account.id }, now(), settings)
-  else if (place !== undefined && /^\d{1,15}$/.test(place)) await places.remove(account.id, Number(place))
+async function act(c: Context<AppEnv>, visitor: OwnSession, { end, others, place }: Asked): Promise<void> {
+  if (end !== undefined) await ifThere(endOwn(c.env, visitor, end))
+  else if (others !== undefined) await ifThere(endOthers(c.env, visitor))
+  else if (place !== undefined && /^\d{1,15}$/.test(place)) await c.env.places.remove(visitor.account.id, Number(place))
+}
+
+/** Passes over the refusal of what is gone already. */
+async function ifThere(end: Promise<void>): Promise<void> {
+  try {
+    await end
+  } catch (error) {
+    if (!(error instanceof TesseraError && error.status < 500)) throw error
+  }
 }

@@ -11,7 +11,7 @@ import { authenticate } from '../../domain/sessions/authenticate.ts'
 import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { describeAccount, describeSession } from '../answer/describe.ts'
-import { authenticateOwner, readAccessToken } from '../request/access-token.ts'
+import { authenticateOwner, authenticateSession, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
 import { readTimedCaller } from '../request/caller.ts'
 import { Credentials } from '../request/contract.ts'
@@ -49,10 +49,10 @@ export const sessionRoutes = factory
     return c.json(listed.map((one) => describeSession(one, session.sid)))
   })
   .delete('/sessions', refuseCrossOrigin, async (c) => {
-    await endOthers(c.env, await authenticateOwner(c))
+    await endOthers(c.env, await authenticateSession(c))
     return c.body(null, 204)
   })
   .delete('/sessions/:sid', refuseCrossOrigin, async (c) => {
-    await endOwn(c.env, await authenticateOwner(c), c.req.param('sid'))
+    await endOwn(c.env, await authenticateSession(c), c.req.param('sid'))
     return c.body(null, 204)
   })

@@ -5,9 +5,9 @@ import { getTableConfig, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 
 import * as schema from '../../../src/db/schema.ts'
+import { EVENT_REASONS } from '../../../src/domain/events/event.ts'
 import { LINKS } from '../../../src/domain/mails/links.ts'
 import type { NoticeKind } from '../../../src/domain/mails/notice.ts'
-import type { EndReason } from '../../../src/domain/sessions/session.ts'
 import { read, section, table } from '../../support/markdown.ts'
 
 const HEADER = '| column | what it is | written by |'
@@ -34,20 +34,7 @@ test.each(tables.map((one) => [getTableConfig(one).name, one] as const))(
 
 /** The words that a column may hold; one that the code gets is a type error here until it is named, and then the document lacks it. */
 const WORDS = [
-  [
-    'sessions',
-    'revoked_reason',
-    {
-      location: true,
-      reuse: true,
-      inactive: true,
-      signed_out: true,
-      revoked: true,
-      replaced: true,
-      crowded_out: true,
-      operator: true,
-    } satisfies Record<EndReason | 'replaced' | 'crowded_out' | 'operator', true>,
-  ],
+  ['sessions', 'revoked_reason', EVENT_REASONS.session_ended],
   [
     'notifications',
     'kind',

@@ -202,8 +202,10 @@ describe('signing in with a password', async () => {
     expect(logged).toEqual([
       {
         event: 'password_not_rehashed',
+        guid: GUID,
         error: 'TesseraError: Service unavailable (Error: Argon2id failed (Error: out of memory))',
       },
+      { event: 'signed_in', guid: GUID, sid: 'id-1', reason: 'password' },
     ])
   })
 

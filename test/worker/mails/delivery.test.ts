@@ -7,6 +7,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 
 import { createOutbox } from '../../../src/db/mails/outbox.ts'
+import { GUID } from '../../support/accounts.ts'
 import { setClock, START } from '../../support/clock.ts'
 import {
   answerMailApi,
@@ -84,11 +85,12 @@ describe('a message', () => {
       failed_at: null,
       last_error: null,
     })
-    expect(box.logged.slice(1)).toEqual([
-      { event: 'mail_postponed', id, error: 'MailError: HTTP 500: down', delaySeconds: 1 },
+    expect(box.loggedOfMails()).toEqual([
+      { event: 'mail_postponed', id, guid: GUID, error: 'MailError: HTTP 500: down', delaySeconds: 1 },
       {
         event: 'mail_postponed',
         id,
+        guid: GUID,
         error: 'TypeError: fetch failed (Error: Network connection lost.)',
         delaySeconds: 2,
       },
@@ -109,7 +111,7 @@ describe('a message', () => {
       last_error: `MailError: HTTP ${status}: no mail to [withheld]`,
     }
     expect(await progress()).toEqual(parked)
-    expect(box.logged.slice(1)).toEqual([{ event: 'mail_parked', id, error: parked.last_error }])
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_parked', id, guid: GUID, error: parked.last_error }])
 
     setClock(START + 86_400)
     await box.scheduled()
@@ -151,8 +153,8 @@ describe('a message', () => {
     for (const row of [...others, id]) expect(await box.settled({ id: row }, 1)).toEqual(['ack'])
     expect(box.mails).toEqual([await mail(id)])
     const error = 'MailError: the row cannot be read'
-    expect(new Set(box.logged.slice(1))).toEqual(
-      new Set(others.map((row) => ({ event: 'mail_parked', id: row, error }))),
+    expect(new Set(box.loggedOfMails())).toEqual(
+      new Set(others.map((row) => ({ event: 'mail_parked', id: row, guid: GUID, error }))),
     )
     const rows = await readOutbox()
     const ends = rows.map((row) => [
@@ -177,10 +179,11 @@ describe('a message', () => {
 
     expect(await box.settled({ id }, 4)).toEqual(['retry in 1 s', 'retry in 2 s', 'retry in 4 s', 'ack'])
     expect(calls).toEqual(Array(4).fill(await apiCall(id)))
-    expect(box.logged.slice(1)).toEqual(
+    expect(box.loggedOfMails()).toEqual(
       statuses.map((status, retry) => ({
         event: 'mail_postponed',
         id,
+        guid: GUID,
         error: `MailError: HTTP ${status}: [withheld]`,
         delaySeconds: 2 ** retry,
       })),
@@ -234,10 +237,11 @@ describe('a message', () => {
     expect(await box.settled({ id }, 2)).toEqual(['retry in 1 s', 'ack'])
     expect(waits).toEqual([10_000, 10_000])
     expect(calls).toEqual([await apiCall(id), await apiCall(id)])
-    expect(box.logged.slice(1)).toEqual([
+    expect(box.loggedOfMails()).toEqual([
       {
         event: 'mail_postponed',
         id,
+        guid: GUID,
         error: 'TimeoutError: The operation was aborted due to timeout',
         delaySeconds: 1,
       },
@@ -255,8 +259,8 @@ describe('a message', () => {
     expect(waits).toEqual([10_000, 10_000])
     expect(send.mock.calls).toEqual([[await mail(id)], [await mail(id)]])
     expect(await progress()).toMatchObject({ attempts: 2, sent_at: START + 1, last_error: null })
-    expect(box.logged.slice(1)).toEqual([
-      { event: 'mail_postponed', id, error: 'MailError: no answer in time', delaySeconds: 1 },
+    expect(box.loggedOfMails()).toEqual([
+      { event: 'mail_postponed', id, guid: GUID, error: 'MailError: no answer in time', delaySeconds: 1 },
     ])
   })
 
@@ -304,7 +308,7 @@ describe('a message', () => {
 
     expect(await box.settled({ id }, 2)).toEqual(['retry in 1 s', 'ack'])
     expect(send.mock.calls).toEqual([[await mail(id)], [await mail(id)]])
-    expect(box.logged.slice(1)).toEqual([{ event: 'mail_postponed', id, error, delaySeconds: 1 }])
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_postponed', id, guid: GUID, error, delaySeconds: 1 }])
     expect(await progress()).toMatchObject({ attempts: 2, sent_at: START + 1, last_error: null })
   })
 
@@ -319,7 +323,7 @@ describe('a message', () => {
     for (const body of [...junk, { id: 'unknown' }]) expect(await box.settled(body, 1)).toEqual(['ack'])
     expect(box.mails).toEqual([await mail(id)])
     const dropped = { event: 'mail_message_not_valid', messageId: expect.stringMatching(/^[\da-f]{32}$/) }
-    expect(box.logged.slice(1)).toEqual(junk.map(() => dropped))
+    expect(box.loggedOfMails()).toEqual(junk.map(() => dropped))
   })
 
   test('of an earlier version, which names no account, is delivered', async () => {
@@ -354,7 +358,7 @@ describe('a message', () => {
     await allowWrites()
     expect(box.mails).toEqual([await mail(id)])
     expect(await progress()).toMatchObject({ attempts: 1, sent_at: START + 1 })
-    expect(box.logged.slice(1)).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
   })
 
   test('comes back when D1 goes down after the mail was taken, with the same idempotency key', async () => {
@@ -368,7 +372,7 @@ describe('a message', () => {
     await allowWrites()
     expect(calls).toEqual([await apiCall(id), await apiCall(id)])
     expect(await progress()).toMatchObject({ attempts: 2, sent_at: START + 61, failed_at: null, last_error: null })
-    expect(box.logged.slice(1)).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
   })
 
   test('whose consumer died is sent by the next delivery, once the lease has ended', async () => {

@@ -381,10 +381,20 @@ describe('secrets', () => {
       expect(written).not.toContain(secret)
     }
     expect(JSON.stringify(box.logged)).not.toContain(OWNER)
+    const of = { guid: GUID, sid }
     expect(box.logged).toEqual([
-      { event: 'refused', code: 'location_blocked', status: 401, cause: 'moved', sid, route: '/refresh' },
-      { event: 'mail_postponed', id, error: 'MailError: HTTP 500: [withheld] [withheld] [link]', delaySeconds: 1 },
-      { event: 'mail_postponed', id, error: 'TypeError: Network connection lost.', delaySeconds: 2 },
+      { event: 'signed_in', ...of, reason: 'guid' },
+      { event: 'session_blocked', ...of },
+      { event: 'session_ended', ...of, reason: 'location' },
+      { event: 'refused', code: 'location_blocked', status: 401, cause: 'moved', ...of, route: '/refresh' },
+      {
+        event: 'mail_postponed',
+        id,
+        guid: GUID,
+        error: 'MailError: HTTP 500: [withheld] [withheld] [link]',
+        delaySeconds: 1,
+      },
+      { event: 'mail_postponed', id, guid: GUID, error: 'TypeError: Network connection lost.', delaySeconds: 2 },
     ])
   })
 

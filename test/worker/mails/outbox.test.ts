@@ -68,7 +68,7 @@ describe('the dead letter queue', () => {
       failed_at: START + 4095 + 23 * 3600,
       last_error: 'MailError: HTTP 500',
     })
-    expect(box.logged.at(-1)).toEqual({ event: 'mail_given_up', id })
+    expect(box.logged.at(-1)).toEqual({ event: 'mail_given_up', id, guid: GUID })
 
     setClock(START + 2 * 86_400)
     await box.scheduled()
@@ -88,9 +88,9 @@ describe('the dead letter queue', () => {
     expect(await box.settled('junk', 1)).toEqual(['dead: ack'])
     expect(await progress()).toMatchObject({ sent_at: null, failed_at: START + 1, last_error: null })
     expect(box.mails).toEqual([])
-    expect(box.logged.slice(1)).toEqual([
+    expect(box.loggedOfMails()).toEqual([
       { event: 'mail_outbox_unreachable', id, error: D1_REFUSED },
-      { event: 'mail_given_up', id },
+      { event: 'mail_given_up', id, guid: GUID },
     ])
   })
 

@@ -397,7 +397,8 @@ describe('a refusal', () => {
   })
 
   test('is logged as ever, and ends what it ends', async () => {
-    const { sid, cookies } = await openByGuid()
+    const { sid, guid, cookies } = await openByGuid()
+    logged.mockClear()
     const response = await signingIn.call(to('/inbox'), {
       cookies,
       headers: navigation('same-site'),
@@ -407,7 +408,9 @@ describe('a refusal', () => {
     expect(await sentTo(response)).toContain(SIGN_IN)
     expect(await endOf(sid)).toEqual({ revoked_at: T0, revoked_reason: 'location' })
     expect(logged.mock.calls).toEqual([
-      [{ event: 'refused', code: 'location_blocked', status: 401, cause: 'moved', sid, route: '/refresh' }],
+      [{ event: 'session_blocked', guid, sid }],
+      [{ event: 'session_ended', guid, sid, reason: 'location' }],
+      [{ event: 'refused', code: 'location_blocked', status: 401, cause: 'moved', guid, sid, route: '/refresh' }],
     ])
   })
 
@@ -443,6 +446,7 @@ describe('an application that does not see its cookie', () => {
   test('sends the browser back twice, and the third time it is told what to check', async () => {
     const { sid, cookies } = await openByGuid()
     const browser = new Browser(cookies, signingIn)
+    logged.mockClear()
     await browser.go(to(`${APP}/inbox`))
     at(4)
     await browser.go(to(`${APP}/inbox`))

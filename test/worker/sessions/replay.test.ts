@@ -25,7 +25,7 @@ beforeEach(() => emptyTables(env.DB))
 function causes(sid: string): readonly unknown[] {
   return logged.mock.calls
     .map(([event]) => event as Readonly<Record<string, unknown>>)
-    .filter((event) => event['sid'] === sid)
+    .filter((event) => event['sid'] === sid && 'cause' in event)
     .map((event) => event['cause'])
 }
 
@@ -60,7 +60,8 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       }
       expect(await dumpTables(env.DB)).toEqual(before)
       expect(causes(session.sid)).toEqual(['replayed', 'replayed', 'replayed', 'replayed'])
-      expect(logged.mock.calls[0]).toEqual([{ event: 'refreshed', cause: 'replayed', sid: session.sid }])
+      const { guid, sid } = session
+      expect(logged.mock.calls).toContainEqual([{ event: 'refreshed', cause: 'replayed', guid, sid }])
       expect((await refresh(replaying, next)).status).toBe(200)
     })
 

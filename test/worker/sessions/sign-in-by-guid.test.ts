@@ -100,6 +100,8 @@ describe('GET /{guid}', () => {
       left_at: null,
       created_at: T0,
       updated_at: T0,
+      external_id: null,
+      own_claims: null,
     })
     expect(dump['sessions']?.filter((row) => row['user_id'] === account?.['id'])).toEqual([
       {

@@ -306,7 +306,7 @@ test.each([
   if (verified === null) throw new Error('no account')
   const store = createSessionStore(env.DB, () => crypto.randomUUID())
   const old = { ...OPENED, sid: crypto.randomUUID(), jti: crypto.randomUUID() }
-  expect(await store.openForPassword(verified, null, old, JUDGED)).toEqual({ mail: null })
+  expect(await store.openForPassword(verified, null, old, JUDGED)).toEqual({ mail: null, ended: [] })
   const readHash = () => env.DB.prepare('select password_hash from users where id = ?').bind(verified.id).first()
   await env.DB.prepare(`update users set ${change} where id = ?`).bind(verified.id).run()
   const before = await readHash()

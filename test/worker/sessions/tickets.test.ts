@@ -183,6 +183,7 @@ describe('GET /{guid}?ticket=…', () => {
 
   test('works once, whatever becomes of its session', async () => {
     const ticket = await order()
+    const { guid } = ticket
     const response = await use(ticket)
     const again = () => callWithoutTrace(ticket.path, {}, deployed)
 
@@ -198,6 +199,7 @@ describe('GET /{guid}?ticket=…', () => {
         code: 'token_used',
         status: 401,
         cause: 'used ticket',
+        guid,
         sid: sidOf(response),
         route: '/:guid',
       },
