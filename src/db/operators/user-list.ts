@@ -111,7 +111,10 @@ function toFlag(is: boolean | null): number | null {
   return is === null ? null : Number(is)
 }
 
-/** The condition that a column has what is searched for. No pattern of LIKE: some characters would mean others, and D1 takes up to 50 bytes. */
+/**
+ * The condition that a column has what is searched for, in any case. `lower` knows ASCII alone, so a text with other capitals is also looked
+ * for as it was given. No pattern of LIKE, in which some characters would mean others, and which D1 takes up to 50 bytes.
+ */
 function contains(column: SQL): SQL {
-  return sql`(instr(lower(${column}), ${parameter('searchLower')}) > 0 or instr(${column}, ${parameter('search')}) > 0)`
+  return sql`(instr(lower(${column}), ${parameter('searchLower')}) > 0 or instr(lower(${column}), lower(${parameter('search')})) > 0)`
 }

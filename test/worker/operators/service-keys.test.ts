@@ -3,6 +3,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
+import { createApp } from '../../../src/app.ts'
 import { createAccount } from '../../support/accounts.ts'
 import { answerBesideCookies, FORBIDDEN, NOT_AUTHENTICATED } from '../../support/answers.ts'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
@@ -49,8 +50,29 @@ const REQUESTS: Readonly<Record<string, { path: string; options: CallOptions; st
       status: 200,
       may: ['introspect', 'two', 'all', 'service'],
     },
-    'GET /admin/audit': { path: '/admin/audit', options: {}, status: 200, may: ['admin', 'all', 'service'] },
+    ...below('GET /admin/audit', 200),
+    ...below('POST /admin/users', 400, {}),
+    ...below('GET /admin/users', 200),
+    ...below('GET /admin/users/{guid}', 404),
+    ...below('PATCH /admin/users/{guid}', 404, { group: 'editors' }),
+    ...below('DELETE /admin/users/{guid}', 404),
+    ...below('GET /admin/users/{guid}/sessions', 404),
+    ...below('DELETE /admin/users/{guid}/sessions', 404),
+    ...below('DELETE /admin/users/{guid}/sessions/{sid}', 404),
   }
+
+/** A request of operators, about an account that there is not. */
+function below(name: string, status: number, json?: unknown): typeof REQUESTS {
+  const [method = '', path = ''] = name.replaceAll(/\{\w+\}/g, '6f9619ff-8b86-d011-b42d-00c04fc964f0').split(' ')
+  return { [name]: { path, options: { method, json }, status, may: ['admin', 'all', 'service'] } }
+}
+
+test('every route of operators is among these', () => {
+  const routes = createApp()
+    .routes.filter(({ method, path }) => method !== 'ALL' && path.startsWith('/admin'))
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
+  expect(Object.keys(REQUESTS)).toEqual(expect.arrayContaining(routes))
+})
 
 function withKey({ headers, ...options }: CallOptions, key: string): CallOptions {
   return { ...options, headers: { ...Object.fromEntries(new Headers(headers)), ...bearer(key) } }
