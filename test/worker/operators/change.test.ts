@@ -47,6 +47,19 @@ async function guidOf(id: number): Promise<string> {
   return String((await userRow(id))?.['guid'])
 }
 
+function refusal(reason: string) {
+  const errors = { password: [reason] }
+  return problem(400, 'Bad Request', 'Password is not accepted', 'password_not_accepted', { errors })
+}
+
+/** Asks for what is refused, and sees that nothing was written. */
+async function refused(guid: string, json: unknown) {
+  const before = await dumpTables(env.DB)
+  const response = await answer(await admin('PATCH', `/users/${guid}`, json))
+  expect(await dumpTables(env.DB)).toEqual(before)
+  return response
+}
+
 describe('a change of what tokens and answers show', () => {
   test.each([
     [{ group: 'editors' }, { group: 'editors' }, ['group'], { from: { group: 'user' }, to: { group: 'editors' } }],
@@ -155,7 +168,7 @@ describe('a new password', () => {
     expect(await answer(await reset(link))).toEqual(USED)
     expect((await signInByJson(mine.email, GOOD_PASSWORD)).status).toBe(401)
     await signedIn(mine.email, OTHER_PASSWORD)
-    const [told] = (await mailsTo(mine.email)).filter(({ kind }) => kind === 'password_changed')
+    const told = (await mailsTo(mine.email)).find(({ kind }) => kind === 'password_changed')
     expect(JSON.parse(String(told?.['facts']))).toMatchObject({ how: 'operator', at: T0 + 10 })
     expect(await actsOn(mine.id)).toEqual([['user_changed', { fields: ['password'] }]])
     expect((await eventsOf(mine.id)).filter(({ type }) => type === 'password_changed')).toEqual([
@@ -167,10 +180,6 @@ describe('a new password', () => {
 
   test('is held to the rules, by the address that the account gets with it', async () => {
     const user = await addUser()
-    const refusal = (reason: string) =>
-      problem(400, 'Bad Request', 'Password is not accepted', 'password_not_accepted', {
-        errors: { password: [reason] },
-      })
     const before = await dumpTables(env.DB)
     expect(await answer(await admin('PATCH', `/users/${user.guid}`, { password: 'short' }))).toEqual(
       refusal('must have at least 15 characters'),
@@ -309,13 +318,6 @@ describe('closing an account', () => {
 })
 
 describe('is refused, and nothing is written:', () => {
-  async function refused(guid: string, json: unknown) {
-    const before = await dumpTables(env.DB)
-    const response = await answer(await admin('PATCH', `/users/${guid}`, json))
-    expect(await dumpTables(env.DB)).toEqual(before)
-    return response
-  }
-
   test('an unknown guid, one of an account that was left, and what is none', async () => {
     expect(await refused(GUID, { group: 'editors' })).toEqual(NOT_FOUND)
     const user = await addUser()

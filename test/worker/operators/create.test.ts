@@ -122,7 +122,14 @@ describe('a new account', () => {
     const facts = { group: 'editors', active: true, confirmed: true, has_password: true }
     expect(await actsOn(user.user_id)).toEqual([['user_created', facts]])
     expect(await eventsOf(user.user_id)).toEqual([
-      { type: 'registered', reason: 'operator', sid: null, facts: '{}', ended_before: null, due_at: null },
+      {
+        type: 'registered',
+        reason: 'operator',
+        sid: null,
+        facts: '{"group":"editors"}',
+        ended_before: null,
+        due_at: null,
+      },
     ])
     const { audit } = await dumpTables(env.DB)
     expect(audit?.at(-1)).toMatchObject({ at: T0, actor: 'service', ip: HOME })
