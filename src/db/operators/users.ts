@@ -9,6 +9,7 @@ import { prepareEvent, runTelling } from '../events/event.ts'
 import { insertInto, select } from '../query.ts'
 import { users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
+import { createEndOfAll } from './all-sessions.ts'
 import { prepareAct } from './audit.ts'
 import { createUserChanges } from './user-changes.ts'
 import { takenBy, takenColumns, takenIn, toUser, userColumns } from './user-columns.ts'
@@ -22,6 +23,7 @@ export function createUserStore(d1: D1Database, newId: () => string, feed: Event
   return {
     ...createUserChanges(d1, newId, feed),
     ...createUserEnds(d1, newId, feed),
+    ...createEndOfAll(d1, feed),
     list: createUserList(d1),
 
     async create(user, act) {

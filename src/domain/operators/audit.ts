@@ -18,6 +18,7 @@ export const AUDIT_ACTIONS = {
   user_activated: 'let an account sign in again',
   user_deleted: 'deleted an account: its guid stays reserved',
   sessions_ended: 'ended all sessions of an account',
+  all_sessions_ended: 'ended the sessions of everybody, of a part of the accounts with each call: those behind `after`',
   session_ended: 'ended one session of an account: `sid` says which',
   mail_asked: 'had a mail sent to an account: `kind` says which',
   mails_requeued: 'had mails tried again that were parked: `count` says how many',

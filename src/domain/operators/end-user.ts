@@ -62,6 +62,19 @@ export async function endSessionsOf(
   if (!(await (await operators()).users.endSessions(guid, act))) throw new TesseraError('not_found')
 }
 
+/**
+ * Ends every session of everybody that was opened until now, of a part of the accounts: those behind the user id `after`. Whoever calls it
+ * until there is no `next` has ended all. Throws `unavailable`.
+ */
+export async function endSessionsOfAll(
+  { operators, now }: SessionServices,
+  after: number,
+  by: ActingOperator,
+): Promise<{ readonly ended: number; readonly next: number | null }> {
+  const { users } = await operators()
+  return users.endAllSessions(after, { action: 'all_sessions_ended', facts: { after }, by, now: now() })
+}
+
 /** Ends one session of an account. Throws `not_found` where that is no live session of it, `unavailable`. */
 export async function endSessionOf(
   { settings, operators, now }: SessionServices,

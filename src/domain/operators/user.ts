@@ -137,6 +137,14 @@ export interface UserStore {
   ) => Promise<readonly ListedSession[] | null>
   /** Ends every session that was opened until now. `false`: there is no such user. */
   readonly endSessions: (guid: string, act: Act) => Promise<boolean>
+  /**
+   * Ends those of everybody, of a bounded number of users behind this id. `ended`: of how many users that had any; `next`: where to go on,
+   * `null` behind the last user.
+   */
+  readonly endAllSessions: (
+    after: number,
+    act: Act,
+  ) => Promise<{ readonly ended: number; readonly next: number | null }>
   /** Ends one. `false`: there is no such live session of this user. */
   readonly endSession: (
     guid: string,

@@ -1,13 +1,17 @@
 /** Sessions of a user, as operators see and end them. */
 
 import type { Context } from 'hono'
+import * as z from 'zod/mini'
 
-import { endSessionOf, endSessionsOf, listSessionsOf } from '../../domain/operators/end-user.ts'
+import { endSessionOf, endSessionsOf, endSessionsOfAll, listSessionsOf } from '../../domain/operators/end-user.ts'
 import { describeListed } from '../answer/describe.ts'
 import type { AppEnv } from '../factory.ts'
 import { parseBody } from '../request/body.ts'
 import { readOperator } from './acting.ts'
+import { readQuery, WholeOrNull } from './query.ts'
 import { UserPath } from './user-contract.ts'
+
+const AllRequest = z.object({ cursor: WholeOrNull })
 
 /** `GET /admin/users/{guid}/sessions` */
 export async function listUserSessions(c: Context<AppEnv>): Promise<Response> {
@@ -27,4 +31,11 @@ export async function endUserSession(c: Context<AppEnv>): Promise<Response> {
   const { guid } = parseBody(UserPath, c.req.param())
   await endSessionOf(c.env, { guid, sid: c.req.param('sid') ?? '' }, readOperator(c))
   return c.body(null, 204)
+}
+
+/** `DELETE /admin/sessions`: of everybody, until there is no `next`. */
+export async function endAllSessions(c: Context<AppEnv>): Promise<Response> {
+  const { cursor } = readQuery(c, AllRequest)
+  const { ended, next } = await endSessionsOfAll(c.env, cursor ?? 0, readOperator(c))
+  return c.json({ ended, next: next === null ? null : String(next) })
 }

@@ -4,6 +4,7 @@
  * - POST, GET /admin/users                  makes an account; lists them
  * - GET, PATCH, DELETE /admin/users/{guid}  one account
  * - GET, DELETE /admin/users/{guid}/sessions, DELETE …/{sid}   its sessions
+ * - DELETE /admin/sessions                everybody's
  * - GET /admin/audit                        the ledger
  * - GET, POST /admin/mails                  the outbox; has a mail sent
  * - POST /admin/mails/{id}/requeue          has a mail tried again; /admin/mails/requeue all that are parked
@@ -22,6 +23,7 @@ export const operatorRoutes = factory
   .patch('/users/:guid', async (c) => (await loadUsers()).patchUser(c))
   .delete('/users/:guid', async (c) => (await loadUsers()).removeUser(c))
   .get('/users/:guid/sessions', async (c) => (await loadUserSessions()).listUserSessions(c))
+  .delete('/sessions', async (c) => (await loadUserSessions()).endAllSessions(c))
   .delete('/users/:guid/sessions', async (c) => (await loadUserSessions()).endUserSessions(c))
   .delete('/users/:guid/sessions/:sid', async (c) => (await loadUserSessions()).endUserSession(c))
   .get('/audit', async (c) => (await loadAudit()).listAudit(c))
