@@ -1,6 +1,7 @@
 /** Finds wrong values of the configuration, and says in a line each what to change. Values are never shown: some are secrets. */
 
 import { CONFIG_KEYS, ConfigError, parseConfig } from '../src/config.ts'
+import { nearestWord } from './nearest-word.ts'
 
 /** The values of each source, by the name that a person has for it. A later source overrides an earlier one. */
 export type Sources = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -32,28 +33,8 @@ export function findStrangers(sources: Sources): readonly string[] {
     Object.keys(values)
       .filter((key) => !CONFIG_KEYS.includes(key))
       .map((key) => {
-        const near = nearestKey(key)
+        const near = nearestWord(key, CONFIG_KEYS)
         return `${key} in ${source} is no key of the configuration${near === undefined ? '.' : `: did you mean ${near}?`}`
       }),
   )
-}
-
-function nearestKey(key: string): string | undefined {
-  const distances = CONFIG_KEYS.map((known) => ({ known, distance: editDistance(key.toUpperCase(), known) }))
-  const [nearest] = distances.toSorted((a, b) => a.distance - b.distance)
-  // A known key may differ in a third of the letters; one that differs in more is not proposed.
-  return nearest !== undefined && nearest.distance * 3 <= key.length ? nearest.known : undefined
-}
-
-/** How many letters must be inserted, left out or replaced to get from one word to the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i)
-  for (const [i, letter] of from.split('').entries()) {
-    const next = [i + 1]
-    for (const [j, other] of to.split('').entries()) {
-      next.push(Math.min((row[j] ?? 0) + (letter === other ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
 }

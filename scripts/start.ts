@@ -8,15 +8,17 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { CheckedConfiguration } from './configuration.ts'
-import { provideDemoAccounts } from './demo-accounts.ts'
+import { type DemoAccounts, provideDemoAccounts } from './demo-accounts.ts'
 import { runDevServer } from './dev-server.ts'
 import { introduction } from './introduction.ts'
 import { isPrepared, prepareDatabase } from './local-database.ts'
 import { writeNewFile } from './new-file.ts'
+import { forgetServing, noteServing } from './serving.ts'
 import { root } from './wrangler.ts'
 
 const args = process.argv.slice(2)
 
+process.on('exit', forgetServing)
 try {
   process.exit(await start())
 } catch (error) {
@@ -48,8 +50,13 @@ async function start(): Promise<number> {
   // The playground signs in with the passwords of these accounts.
   const playground = ['dist/playground/index.js', '--var', `DEMO_ACCOUNTS:${JSON.stringify(accounts)}`]
   return runDevServer([...playground, ...args], (origin) => {
-    void checking.then((checked) => console.log(introduction(origin, accounts, checked)))
+    void checking.then((checked) => introduce(origin, accounts, checked))
   })
+}
+
+function introduce(origin: string, accounts: DemoAccounts, checked: CheckedConfiguration): void {
+  noteServing(`${origin}${checked.basePath}`)
+  console.log(introduction(origin, accounts, checked))
 }
 
 function writeDevVars(): void {
