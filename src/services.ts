@@ -3,8 +3,6 @@
  * isolate, so no request pays for parsing the configuration, deriving keys or building SQL.
  */
 
-import type setupWasm from 'argon2id/lib/setup.js'
-
 import { type Config, ConfigError, parseConfig, serviceKeysOf, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts/store.ts'
 import { createAttemptStore } from './db/accounts/attempts.ts'
@@ -20,7 +18,6 @@ import { deriveKeys } from './domain/tokens/keys.ts'
 import { importRsaKey, type Pkcs8 } from './domain/tokens/rsa-key.ts'
 import type { AccessKey } from './domain/tokens/token-key.ts'
 import { signLink } from './domain/mails/links.ts'
-import type { PasswordPrimitives } from './domain/accounts/password-engines.ts'
 import { subjectOf } from './domain/accounts/attempts.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
@@ -34,6 +31,7 @@ import { withRay } from './log.ts'
 import { once } from './once.ts'
 import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
+import { passwordPrimitives } from './password-primitives.ts'
 
 /** What one isolate needs: to answer requests, to empty the outbox, to delete what is over. */
 export interface Runtime {
@@ -196,45 +194,4 @@ async function isCommonPassword(password: string): Promise<boolean> {
 async function isLeakedPassword(password: string): Promise<boolean> {
   const leaks = await import('./leaked-passwords.ts')
   return leaks.isLeakedPassword(password)
-}
-
-type Argon2id = Awaited<ReturnType<typeof setupWasm>>
-let argon2id: Promise<Argon2id> | undefined
-
-const passwordPrimitives: PasswordPrimitives = {
-  async argon2id(params) {
-    // There is one instance an isolate, made with the first password: hashing never takes more than its 65 MiB.
-    const engine = (argon2id ??= startArgon2id())
-    try {
-      return (await engine)(params)
-    } catch (error) {
-      // A failed instance is forgotten, so that the next password starts another one.
-      if (argon2id === engine) argon2id = undefined
-      throw error
-    }
-  },
-  async scrypt(password, salt, keyLength, { N, r, p }) {
-    // Only passwords of imported accounts need scrypt, so only they load it.
-    const { scrypt } = await import('node:crypto')
-    return new Promise((resolve, reject) => {
-      const maxmem = 128 * r * (N + p + 2)
-      scrypt(password, salt, keyLength, { N, r, p, maxmem }, (error, key) => {
-        if (error) reject(error)
-        else resolve(key)
-      })
-    })
-  },
-}
-
-async function startArgon2id(): Promise<Argon2id> {
-  const [{ default: setup }, { default: simd }, { default: noSimd }] = await Promise.all([
-    import('argon2id/lib/setup.js'),
-    import('argon2id/dist/simd.wasm'),
-    import('argon2id/dist/no-simd.wasm'),
-  ])
-  return setup(instantiate(simd), instantiate(noSimd))
-}
-
-function instantiate(module: WebAssembly.Module) {
-  return async (imports: WebAssembly.Imports) => ({ instance: await WebAssembly.instantiate(module, imports), module })
 }

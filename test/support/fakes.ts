@@ -242,6 +242,9 @@ const noPlaces: AllowedPlaceStore = { list: missing, remove: missing }
 const noPrimitives: PasswordPrimitives = {
   argon2id: missing,
   scrypt: missing,
+  argon2: missing,
+  pbkdf2: missing,
+  bcrypt: missing,
 }
 
 function isInPlace({ client }: FakeRow, { place }: Rotation): boolean {

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import setupWasm from 'argon2id/lib/setup.js'
 
 import type { PasswordPrimitives } from '../../src/domain/accounts/password-engines.ts'
+import * as pure from '../../src/pure-hashes.ts'
 
 export const PASSWORD = 'correct horse'
 
@@ -64,6 +65,18 @@ export function countedPrimitives(hash: Argon2id): { primitives: PasswordPrimiti
         })
       })
     },
+    argon2(type, version, params) {
+      work.push(`${type} ${version} ${params.memorySize} ${params.passes} ${params.parallelism} ${params.tagLength}`)
+      return pure.argon2(type, version, params)
+    },
+    pbkdf2(digest, password, salt, iterations, keyLength) {
+      work.push(`pbkdf2 ${digest} ${iterations} ${keyLength}`)
+      return pure.pbkdf2(digest, password, salt, iterations, keyLength)
+    },
+    bcrypt(password, salt, cost) {
+      work.push(`bcrypt ${cost}`)
+      return pure.bcrypt(password, salt, cost)
+    },
   }
   return { primitives, work }
 }
@@ -73,9 +86,17 @@ export const OWN_WORK = 'argon2id 19456 2 1 32'
 
 export const fail = () => Promise.reject(new RangeError('out of memory'))
 
+/** Primitives that all fail. */
+export const FAILING: PasswordPrimitives = { argon2id: fail, scrypt: fail, argon2: fail, pbkdf2: fail, bcrypt: fail }
+
 /** A stored hash of these parameters, of no known password. */
 export function argon2Hash(params: string, version = '$v=19'): string {
   return `$argon2id${version}$${params}$${SALT}$${SALT}`
+}
+
+/** As other systems write it. Its cost is of two digits. */
+export function bcryptHash(cost: string): string {
+  return `$2b$${cost}$${'.'.repeat(53)}`
 }
 
 export function scryptHash(params: string): string {

@@ -1,13 +1,13 @@
 /**
  * Passwords, kept as PHC strings: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
  *
- * New hashes are Argon2id (RFC 9106) with OWASP's first choice of parameters. Hashes of imported accounts, Argon2id with
- * other parameters, scrypt (RFC 7914) or PBKDF2 (RFC 8018), are verified within bounds that keep an isolate alive,
- * and reported as outdated, so that the next good sign-in replaces them.
+ * New hashes are Argon2id (RFC 9106) with OWASP's first choice of parameters. Hashes of imported accounts are verified
+ * by `foreign-hash.ts` within bounds that keep an isolate alive, and reported as outdated, so that the next good sign-in
+ * replaces them.
  */
 
 import { equalBytes } from '../equal-bytes.ts'
-import { computeHash, isTaken, type PasswordPrimitives } from './password-engines.ts'
+import { asOurs, isTaken, type PasswordPrimitives } from './password-engines.ts'
 import { formatPhc, parsePhc, type Phc } from './phc.ts'
 
 export interface PasswordCheck {
@@ -48,24 +48,36 @@ const STAND_IN = new TextEncoder().encode('stand-in')
 
 /** Hashing and verification over the given primitives. */
 export function createPasswords(primitives: PasswordPrimitives): Passwords {
+  function compute(phc: Phc, password: Uint8Array): Promise<Uint8Array> {
+    const { m: memorySize, t: passes, p: parallelism } = OWN.params
+    const costs = { memorySize, passes, parallelism, tagLength: phc.hash.length }
+    return asOurs('Argon2id', primitives.argon2id({ password, salt: phc.salt, ...costs }))
+  }
+
   return {
     async hash(password) {
       const bytes = toBytes(password)
+      if (!isTaken(bytes)) throw new RangeError('no password that Argon2id takes')
       const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES))
-      const hash = await computeHash(primitives, { ...OWN, salt, hash: new Uint8Array(HASH_BYTES) }, bytes)
-      if (hash === null) throw new RangeError('no password that Argon2id takes')
+      const hash = await compute({ ...DECOY, salt }, bytes)
       return formatPhc({ ...OWN, salt, hash })
     },
     async verify(password, stored) {
       const bytes = toBytes(password)
-      const phc = stored === null ? null : parsePhc(stored)
-      const computed = phc === null ? null : await computeHash(primitives, phc, bytes)
-      if (phc === null || computed === null) {
-        await computeHash(primitives, DECOY, isTaken(bytes) ? bytes : STAND_IN)
-        return { matches: false, outdated: false }
+      const own = stored === null ? null : parsePhc(stored)
+      if (own !== null && isOwn(own)) {
+        if (isTaken(bytes)) {
+          const matches = equalBytes(await compute(own, bytes), own.hash)
+          return { matches, outdated: matches && !isCurrent(own) }
+        }
+      } else if (stored !== null) {
+        // Few accounts have a hash of another system, and only until their next good sign-in.
+        const { matchesForeignHash } = await import('./foreign-hash.ts')
+        const matches = await matchesForeignHash(primitives, password, stored)
+        if (matches !== null) return { matches, outdated: matches }
       }
-      const matches = equalBytes(computed, phc.hash)
-      return { matches, outdated: matches && !isCurrent(phc) }
+      await compute(DECOY, isTaken(bytes) ? bytes : STAND_IN)
+      return { matches: false, outdated: false }
     },
   }
 }
@@ -75,13 +87,17 @@ function toBytes(password: string): Uint8Array {
   return new TextEncoder().encode(password.normalize('NFC'))
 }
 
-function isCurrent({ id, params, salt, hash }: Phc): boolean {
+/** Whether a hash has the function and the costs of those that Tessera makes. */
+function isOwn({ id, version, params }: Phc): boolean {
   return (
     id === OWN.id &&
+    version === OWN.version &&
     params['m'] === OWN.params.m &&
     params['t'] === OWN.params.t &&
-    params['p'] === OWN.params.p &&
-    salt.length >= SALT_BYTES &&
-    hash.length === HASH_BYTES
+    params['p'] === OWN.params.p
   )
+}
+
+function isCurrent({ salt, hash }: Phc): boolean {
+  return salt.length >= SALT_BYTES && hash.length === HASH_BYTES
 }

@@ -41,6 +41,7 @@ function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes)).replaceAll('=', '')
 }
 
-function fromBase64(text: string): Uint8Array {
+/** The bytes of base64, with its padding or without. Throws where it is none. */
+export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
 }

@@ -9,15 +9,18 @@ import { describeError } from '../../../src/domain/describe-error.ts'
 import { TesseraError } from '../../../src/errors.ts'
 import {
   argon2Hash,
+  bcryptHash,
   pbkdf2Hash,
   scryptHash,
   cheapArgon2id,
   countedPrimitives,
   CURRENT,
   fail,
+  FAILING,
   PASSWORD,
   PBKDF2_SHA256,
   realArgon2id,
+  SALT,
   SCRYPT,
 } from '../../support/passwords.ts'
 
@@ -26,7 +29,16 @@ describe('a stored hash', () => {
     ['Argon2id: memory times passes', argon2Hash('m=65536,t=4,p=1'), 'argon2id 65536 4 1 16'],
     ['Argon2id: passes', argon2Hash('m=8,t=32768,p=1'), 'argon2id 8 32768 1 16'],
     ['Argon2id: lanes', argon2Hash('m=128,t=1,p=16'), 'argon2id 128 1 16 16'],
-    ['scrypt: memory', scryptHash('ln=15,r=8,p=4'), 'scrypt 32768 8 4 16'],
+    ['scrypt: memory', scryptHash('ln=16,r=8,p=2'), 'scrypt 65536 8 2 16'],
+    ['Argon2i: memory in JavaScript', argon2Hash('m=32768,t=8,p=1').replace('2id', '2i'), 'argon2i 19 32768 8 1 16'],
+    ['Argon2id of version 16: the same', argon2Hash('m=32768,t=8,p=1', '$v=16'), 'argon2id 16 32768 8 1 16'],
+    ['PBKDF2 in JavaScript', pbkdf2Hash('i=100001'), 'pbkdf2 SHA-256 100001 16'],
+    ['PBKDF2-SHA-1: iterations', pbkdf2Hash('i=2000000', 'sha1'), 'pbkdf2 SHA-1 2000000 16'],
+    ['PBKDF2-SHA-256: iterations', pbkdf2Hash('i=2000000'), 'pbkdf2 SHA-256 2000000 16'],
+    ['PBKDF2-SHA-256: blocks', `$pbkdf2-sha256$i=1000000$${SALT}$${'A'.repeat(86)}`, 'pbkdf2 SHA-256 1000000 64'],
+    ['PBKDF2-SHA-512: iterations', pbkdf2Hash('i=1000000', 'sha512'), 'pbkdf2 SHA-512 1000000 16'],
+    ['bcrypt', bcryptHash('16'), 'bcrypt 16'],
+    ['bcrypt of SHA-256', `bcrypt_sha256$${bcryptHash('16')}`, 'bcrypt 16'],
     ['scrypt: N for its r', scryptHash('ln=15,r=1,p=1'), 'scrypt 32768 1 1 16'],
     ['scrypt: OWASP', scryptHash('ln=14,r=8,p=5'), 'scrypt 16384 8 5 16'],
     ['scrypt: rounds', scryptHash('ln=14,r=8,p=8'), 'scrypt 16384 8 8 16'],
@@ -34,20 +46,33 @@ describe('a stored hash', () => {
     const work: string[] = []
     // Only asked, not done: each of these takes the better part of a second.
     const passwords = createPasswords({
+      ...FAILING,
       async argon2id({ memorySize, passes, parallelism, tagLength }) {
         work.push(`argon2id ${memorySize} ${passes} ${parallelism} ${tagLength}`)
-        return new Uint8Array(tagLength)
+        return new Uint8Array(tagLength).fill(1)
       },
       async scrypt(_password, _salt, keyLength, { N, r, p }) {
         work.push(`scrypt ${N} ${r} ${p} ${keyLength}`)
-        return new Uint8Array(keyLength)
+        return new Uint8Array(keyLength).fill(1)
+      },
+      async argon2(type, version, { memorySize, passes, parallelism, tagLength }) {
+        work.push(`${type} ${version} ${memorySize} ${passes} ${parallelism} ${tagLength}`)
+        return new Uint8Array(tagLength).fill(1)
+      },
+      async pbkdf2(digest, _password, _salt, iterations, keyLength) {
+        work.push(`pbkdf2 ${digest} ${iterations} ${keyLength}`)
+        return new Uint8Array(keyLength).fill(1)
+      },
+      async bcrypt(_password, _salt, cost) {
+        work.push(`bcrypt ${cost}`)
+        return new Uint8Array(23).fill(1)
       },
     })
     expect(await passwords.verify(PASSWORD, stored)).toEqual({ matches: false, outdated: false })
     expect(work).toEqual([expected])
   })
 
-  test('at the bound of PBKDF2 is computed', async () => {
+  test('at the bound of PBKDF2 in WebCrypto is computed there', async () => {
     const { primitives, work } = countedPrimitives(cheapArgon2id)
     expect(await createPasswords(primitives).verify(PASSWORD, pbkdf2Hash('i=100000'))).toEqual({
       matches: false,
@@ -60,10 +85,14 @@ describe('a stored hash', () => {
     test.each([
       ['Argon2id', CURRENT, 'Argon2id'],
       ['scrypt', SCRYPT, 'scrypt'],
+      ['PBKDF2 in JavaScript', pbkdf2Hash('i=100001'), 'PBKDF2'],
+      ['bcrypt', bcryptHash('04'), 'bcrypt'],
+      ['bcrypt of SHA-256', `bcrypt_sha256$${bcryptHash('04')}`, 'bcrypt'],
+      ['another Argon2', argon2Hash('m=64,t=1,p=1').replace('2id', '2d'), 'Argon2'],
       ['nobody', null, 'Argon2id'],
       ['an unreadable hash', 'junk', 'Argon2id'],
     ])('says nothing about a password of %s: that is our trouble', async (_name, stored, engine) => {
-      const passwords = createPasswords({ argon2id: fail, scrypt: fail })
+      const passwords = createPasswords(FAILING)
       expect(await trouble(passwords.verify(PASSWORD, stored))).toEqual({
         code: 'unavailable',
         cause: `Error: ${engine} failed (RangeError: out of memory)`,
@@ -90,7 +119,7 @@ describe('a stored hash', () => {
     })
 
     test('makes no fresh hash', async () => {
-      expect(await trouble(createPasswords({ argon2id: fail, scrypt: fail }).hash(PASSWORD))).toMatchObject({
+      expect(await trouble(createPasswords(FAILING).hash(PASSWORD))).toMatchObject({
         code: 'unavailable',
       })
     })
