@@ -50,8 +50,9 @@ export async function tryPassword(
   const isAtHome = isInSeenPlace(client, seenAt, now)
   const isAtOwnAddress = isInSeenPlace(client, seenHereAt, now)
   const judgement = judge(failures, { address: client.address, isAtHome, isAtOwnAddress, now })
-  // The password is verified against a decoy where there is no account or no hash.
-  const check = await passwords.verify(password, account?.passwordHash ?? null)
+  // The password is verified against a decoy where there is no account or no hash, and where the try is refused in any case: the hash of
+  // another system takes up to some seconds, which anybody could ask for again and again.
+  const check = await passwords.verify(password, judgement.waits ? null : (account?.passwordHash ?? null))
   return {
     ...judgement,
     subject,

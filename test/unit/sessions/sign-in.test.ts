@@ -135,6 +135,13 @@ describe('signing in with a password', async () => {
     ])
   })
 
+  test('computes no hash of another system for a try that waits: it could take seconds, as often as anybody asks', async () => {
+    const { services, work } = withAccount({ passwordHash: SCRYPT })
+    services.failures.push({ topic: 'sign_in', count: 10, at: NOW, waitsUntil: NOW + 1 })
+    expect(await refusal(signIn(services))).toEqual(refused('waiting'))
+    expect(work).toEqual([OWN_WORK])
+  })
+
   test('leaves both of its mails for after the answer, which waits for neither', async () => {
     const { services } = withAccount({})
     const later: Promise<void>[] = []
