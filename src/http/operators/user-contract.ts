@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 
 import { DEFAULT_GROUP, isEmail, isGroup, MAX_EMAIL_LENGTH, normalizeEmail } from '../../domain/accounts/account.ts'
-import { parsePhc } from '../../domain/accounts/phc.ts'
+import { readForeignHash } from '../../domain/accounts/foreign-hash.ts'
 import { isTimeZone, LANGUAGES } from '../../domain/language.ts'
 import { isExternalId, readOwnClaims } from '../../domain/operators/own-claims.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
@@ -36,9 +36,15 @@ const Claims = z.pipe(
   }),
 )
 
-const PasswordHash = z.string().check(
-  z.maxLength(512),
-  z.refine((text) => parsePhc(text) !== null, 'must be a password hash of a known form'),
+/** As another system stores it. What becomes of it is the form that is stored here. */
+const PasswordHash = z.pipe(
+  z.string().check(z.maxLength(512)),
+  z.transform((text, { issues }) => {
+    const read = readForeignHash(text)
+    if ('stored' in read) return read.stored
+    issues.push({ code: 'custom', message: read.refused, input: text })
+    return z.NEVER
+  }),
 )
 
 /** Its rules judge the length of a new password, and say which one it broke. */

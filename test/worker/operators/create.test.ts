@@ -7,6 +7,7 @@ import { userRow } from '../../support/account-life.ts'
 import { createAccount, dumpTables, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { answer, COMMON, malformed, problem } from '../../support/answers.ts'
 import { stopClock, T0 } from '../../support/clock.ts'
+import { named, TOO_STRONG_HASHES } from '../../support/foreign-hashes.ts'
 import { keepLog } from '../../support/log.ts'
 import { actsOn, addUser, admin, eventsOf, type UserAnswer } from '../../support/operators.ts'
 import { signInByJson } from '../../support/requests.ts'
@@ -107,6 +108,13 @@ describe('a new account', () => {
     expect((await signInByJson(email, PASSWORD)).status).toBe(200)
   })
 
+  test('signs in by the password of a hash in the form of another system, of which one form is stored', async () => {
+    const { hash, password } = named('PHP, Laravel: bcrypt')
+    const { email, user_id: id } = await addUser({ password_hash: hash })
+    expect((await userRow(id))?.['password_hash']).toMatch(/^\$bcrypt\$c=4\$/)
+    expect((await signInByJson(email, password)).status).toBe(200)
+  })
+
   test('is as closed and as unconfirmed as the operator says', async () => {
     const closed = await addUser({ password: 'seven quiet herons upstream', active: false })
     const unconfirmed = await addUser({ password: 'seven quiet herons upstream', confirmed: false })
@@ -166,7 +174,12 @@ describe('is refused, and nothing is written:', () => {
     [
       'a hash of no known form',
       { primary_email: email, password_hash: 'hunter2' },
-      { password_hash: ['must be a password hash of a known form'] },
+      { password_hash: ['is of no form that is known'] },
+    ],
+    [
+      'a hash that would cost too much',
+      { primary_email: email, password_hash: TOO_STRONG_HASHES[0]?.hash },
+      { password_hash: ['costs more memory or time than one check may'] },
     ],
     [
       'a group that is too long',
