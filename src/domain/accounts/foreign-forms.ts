@@ -130,7 +130,7 @@ function readAspNetV3(text: string): Phc | null {
   const header = new DataView(bytes.buffer)
   const digest = ['sha1', 'sha256', 'sha512'][header.getUint32(1)]
   const [iterations, saltEnd] = [header.getUint32(5), 13 + header.getUint32(9)]
-  if (digest === undefined || saltEnd > bytes.length) return null
+  if (digest === undefined) return null
   return phcOf(`pbkdf2-${digest}`, { i: iterations }, bytes.slice(13, saltEnd), bytes.slice(saltEnd))
 }
 
