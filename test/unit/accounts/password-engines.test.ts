@@ -72,6 +72,13 @@ describe('a stored hash', () => {
     expect(work).toEqual([expected])
   })
 
+  test('of an older Argon2id with our parameters is none of ours', async () => {
+    const { primitives, work } = countedPrimitives(cheapArgon2id)
+    const older = createPasswords({ ...primitives, argon2: (_type, _version, params) => cheapArgon2id(params) })
+    expect(await older.verify(PASSWORD, argon2Hash('m=19456,t=2,p=1', '$v=16'))).toMatchObject({ matches: false })
+    expect(work).toEqual([])
+  })
+
   test('at the bound of PBKDF2 in WebCrypto is computed there', async () => {
     const { primitives, work } = countedPrimitives(cheapArgon2id)
     expect(await createPasswords(primitives).verify(PASSWORD, pbkdf2Hash('i=100000'))).toEqual({
