@@ -84,7 +84,11 @@ export function commands(): fc.Arbitrary<Command>[] {
   ]
 }
 
-function command(name: string, run: Command['run'], check: (model: AccountModel) => boolean = () => true): Command {
+export function command(
+  name: string,
+  run: Command['run'],
+  check: (model: AccountModel) => boolean = () => true,
+): Command {
   return {
     // The library calls the model read-only, which a class with private parts is not.
     check: (model) => check(model as AccountModel),
@@ -389,14 +393,14 @@ async function idOf(email: string): Promise<number> {
   return Number(await env.DB.prepare('SELECT id FROM users WHERE primary_email = ?').bind(email).first('id'))
 }
 
-function at<T>(items: readonly T[], i: number): T {
+export function at<T>(items: readonly T[], i: number): T {
   const item = items[i % items.length]
   if (item === undefined) throw new Error('nothing to pick from')
   return item
 }
 
 /** Of a list that is oldest first. */
-function newest<T>(items: readonly T[], back: number): T {
+export function newest<T>(items: readonly T[], back: number): T {
   return at(items, items.length - 1 - (back % items.length))
 }
 

@@ -221,8 +221,40 @@ export class AccountModel {
     person.seen.clear()
   }
 
+  /** An operator makes an account, whose address counts as confirmed. `false`: another one has it. */
+  create(email: string, password: string, id: number): void {
+    this.people.push({ ...newPerson(email, password, this.now), id, isConfirmed: true })
+  }
+
+  /** An operator closes an account or opens it again. Only the former ends its sessions, and for good. */
+  setActiveByOperator(person: Person, isActive: boolean): void {
+    if (person.isActive && !isActive) this.endAllOf(person, null)
+    person.isActive = isActive
+  }
+
+  /** An operator gives an account another password: every session ends, and every wait. */
+  setPasswordByOperator(person: Person, password: string): void {
+    this.mail('password_changed', String(person.email), person)
+    this.endAllOf(person, null)
+    Object.assign(person, { password, version: person.version + 1 })
+    for (const key of this.tries.keys()) if (key.startsWith(`${person.email} `)) this.tries.delete(key)
+  }
+
+  /** An operator gives an account another address: every session ends, and no link takes it back, an earlier one neither. */
+  setAddressByOperator(person: Person, email: string): void {
+    if (person.email === email) return
+    this.mail('email_changed', String(person.email), person)
+    this.endAllOf(person, null)
+    Object.assign(person, { email, version: person.version + 1 })
+    retain(this.changes, (one) => one.person !== person)
+  }
+
+  endSessionsByOperator(person: Person): void {
+    this.endAllOf(person, null)
+  }
+
   /** Nothing of the person is left. */
-  leave({ person }: Session): void {
+  leave({ person }: Pick<Session, 'person'>): void {
     const email = String(person.email)
     this.mail('account_left', email, person)
     this.endAllOf(person, null)

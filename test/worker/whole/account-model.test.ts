@@ -32,6 +32,15 @@ import {
   type World,
 } from '../../support/account-commands.ts'
 import { ACCESS_TTL_SECONDS, AccountModel, DAY_SECONDS, newPerson } from '../../support/account-model.ts'
+import {
+  closeOrOpen,
+  createByOperator,
+  deleteByOperator,
+  endSessions,
+  giveAddress,
+  givePassword,
+  operatorCommands,
+} from '../../support/operator-commands.ts'
 import { createAccount, emptyTables } from '../../support/accounts.ts'
 import { cheapPasswords, startCheapWorker } from '../../support/cheap-passwords.ts'
 import { START } from '../../support/clock.ts'
@@ -99,18 +108,21 @@ test(
     const deadline = performance.now() + TIME_LIMIT_MILLISECONDS
     let isFailing = false
     await fc.assert(
-      fc.asyncProperty(fc.commands(commands(), { maxCommands: MAX_COMMANDS, size: 'max' }), async (history) => {
-        if (histories >= LEAST && performance.now() > deadline && !isFailing) return
-        histories += 1
-        const start = await begin()
-        try {
-          await fc.asyncModelRun(() => start, history)
-          await end(start)
-        } catch (error) {
-          isFailing = true
-          throw error
-        }
-      }),
+      fc.asyncProperty(
+        fc.commands([...commands(), ...operatorCommands()], { maxCommands: MAX_COMMANDS, size: 'max' }),
+        async (history) => {
+          if (histories >= LEAST && performance.now() > deadline && !isFailing) return
+          histories += 1
+          const start = await begin()
+          try {
+            await fc.asyncModelRun(() => start, history)
+            await end(start)
+          } catch (error) {
+            isFailing = true
+            throw error
+          }
+        },
+      ),
       { numRuns: RUNS },
     )
     expect(histories).toBeGreaterThanOrEqual(LEAST)
@@ -332,6 +344,57 @@ const STORIES: Readonly<Record<string, readonly Command[]>> = {
     look(0),
     press(0, 1, 1),
   ],
+  'an operator makes, closes and opens an account, and its sessions end for good': [
+    createByOperator(2, 0),
+    createByOperator(2, 1),
+    signIn(2, 0, 'home'),
+    closeOrOpen(0, false),
+    closeOrOpen(0, false),
+    look(0),
+    signIn(2, 0, 'home'),
+    closeOrOpen(0, true),
+    look(0),
+    signIn(2, 0, 'home'),
+    look(0),
+    endSessions(0),
+    look(0),
+    signIn(2, 0, 'home'),
+  ],
+  'what an operator gives voids the links of mails, and ends every session and every wait': [
+    createByOperator(2, 0),
+    signIn(2, 0, 'home'),
+    forgot(2),
+    failSignIns(2, 'abroad', 10),
+    givePassword(0, 1),
+    press(0, 2, 1),
+    look(0),
+    signIn(2, 1, 'abroad'),
+    changeAddress(0, 1, 3, 'abroad'),
+    press(0, 0, 1),
+    giveAddress(0, 0),
+    giveAddress(0, 3),
+    giveAddress(0, 2),
+    press(0, 0, 1),
+    press(1, 0, 1),
+    look(0),
+    signIn(2, 1, 'home'),
+  ],
+  'who is deleted by an operator is forgotten as whoever leaves': [
+    createByOperator(2, 0),
+    signIn(2, 0, 'home'),
+    forgot(2),
+    register(2, 1),
+    deleteByOperator(0),
+    deleteByOperator(0),
+    endSessions(0),
+    closeOrOpen(0, true),
+    giveAddress(0, 2),
+    givePassword(0, 0),
+    look(0),
+    press(0, 1, 1),
+    createByOperator(2, 2),
+    signIn(2, 2, 'home'),
+  ],
   'a place is known for ninety days, and told of when it is new or others failed before': [
     signIn(0, 0, 'home'),
     signIn(0, 0, 'abroad'),
@@ -358,6 +421,9 @@ test('the histories together met every outcome', () => {
   const outcomes = [
     ...links.flatMap((link) => ['done', 'token_used', 'token_not_valid'].map((how) => `${link} ${how}`)),
     ...['/auth/password', '/auth/email', '/auth/me'].flatMap((path) => [`${path} done`, `${path} refused`]),
+    ...['create 201', 'create 409', 'closeOrOpen 200', 'closeOrOpen 404', 'givePassword 200', 'givePassword 404'],
+    ...['giveAddress 200', 'giveAddress 404', 'giveAddress 409', 'endSessions 204', 'endSessions 404'],
+    ...['deleteByOperator 204', 'deleteByOperator 404'],
     'signed in',
     'sign-in refused',
   ]

@@ -10,7 +10,9 @@ import * as z from 'zod/mini'
 import { GOOD_PASSWORD, linkTo, OTHER_PASSWORD, pressPage } from '../../support/account-life.ts'
 import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../../support/counting-database.ts'
+import { admin } from '../../support/operators.ts'
 import { onBehalfOf } from '../../support/requests.ts'
+import { openByGuid } from '../../support/sessions.ts'
 import { ELSEWHERE, HOME, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const BACK_END = onBehalfOf(HOME)
@@ -57,6 +59,7 @@ async function everyOperation(
   await measure('DELETE /auth/sessions', () => worker.call('/auth/sessions', { method: 'DELETE', ...bearer }))
   await measure('GET /refresh, elsewhere', () => worker.call('/refresh', { cookies, ip: ELSEWHERE }))
   await everyOperationOfAccounts(worker, measure)
+  await everyOperationOfOperators(worker, measure)
   await measure('cron', async () => {
     // The first run of a day: tables of fewer rows than a day has runs have none in its slice.
     await worker.scheduled(0)
@@ -107,6 +110,35 @@ async function everyOperationOfAccounts(
   await measure('DELETE /auth/me', () => ask('DELETE', '/auth/me', { password: GOOD_PASSWORD }, last))
 }
 
+/** What operators do with one account. */
+async function everyOperationOfOperators(
+  worker: TestWorker,
+  measure: (name: string, operation: () => Promise<Response>) => Promise<Response>,
+): Promise<void> {
+  const guid = crypto.randomUUID()
+  const ask = (method: string, path: string, json?: unknown) => () => admin(method, path, json, worker)
+  const user = { guid, primary_email: `${guid}@example.com`, external_id: guid, password: GOOD_PASSWORD }
+  await measure('POST /admin/users', ask('POST', '/users', user))
+  await measure('POST /admin/users, taken', ask('POST', '/users', user))
+  await measure('GET /admin/users', ask('GET', '/users?limit=10'))
+  await measure('GET /admin/users?email=', ask('GET', `/users?email=${guid}@example.com`))
+  await measure('GET /admin/users?external_id=', ask('GET', `/users?external_id=${guid}`))
+  await measure('GET /admin/users/{guid}', ask('GET', `/users/${guid}`))
+  const { sid } = await openByGuid(guid)
+  await openByGuid(guid)
+  await measure('PATCH /admin/users/{guid}', ask('PATCH', `/users/${guid}`, { group: 'editors' }))
+  await measure('PATCH /admin/users/{guid}, as it is', ask('PATCH', `/users/${guid}`, { group: 'editors' }))
+  const credentials = { primary_email: `next.${guid}@example.com`, password: OTHER_PASSWORD }
+  await measure('PATCH /admin/users/{guid}, address and password', ask('PATCH', `/users/${guid}`, credentials))
+  await openByGuid(guid)
+  const { sid: last } = await openByGuid(guid)
+  await measure('GET /admin/users/{guid}/sessions', ask('GET', `/users/${guid}/sessions`))
+  await measure('DELETE …/sessions/{sid}', ask('DELETE', `/users/${guid}/sessions/${last}`))
+  await measure('DELETE …/sessions/{sid}, ended', ask('DELETE', `/users/${guid}/sessions/${sid}`))
+  await measure('DELETE /admin/users/{guid}/sessions', ask('DELETE', `/users/${guid}/sessions`))
+  await measure('DELETE /admin/users/{guid}', ask('DELETE', `/users/${guid}`))
+}
+
 async function refreshOf(response: Response): Promise<string> {
   return (await response.clone().json<{ refresh: string }>()).refresh
 }
@@ -129,15 +161,15 @@ test('an operation reads and writes this many rows, index entries included', asy
 
   expect(costs).toEqual({
     // An account is its row, two index entries and the counter of ids; a session its row and two index entries.
-    'GET /{guid}, a new one': { read: 22, written: 7 },
-    'GET /{guid}': { read: 22, written: 3 },
+    'GET /{guid}, a new one': { read: 24, written: 7 },
+    'GET /{guid}': { read: 24, written: 3 },
     // Its place is a row with an entry of its index, and the mail about it a row with three.
-    'POST /auth/token, from a new place': { read: 24, written: 11 },
+    'POST /auth/token, from a new place': { read: 25, written: 11 },
     // A failure is a row with an entry of its index, and then that row again, whose end is another one.
     'POST /auth/token, the first that fails': { read: 7, written: 2 },
     'POST /auth/token, another that fails': { read: 8, written: 1 },
-    'POST /auth/token, after these': { read: 29, written: 4 },
-    'POST /auth/token': { read: 26, written: 3 },
+    'POST /auth/token, after these': { read: 30, written: 4 },
+    'POST /auth/token': { read: 27, written: 3 },
     // A rotation is its row: what D1 is billed by.
     'GET /refresh': { read: 4, written: 1 },
     'POST /auth/token/refresh': { read: 4, written: 1 },
@@ -151,7 +183,7 @@ test('an operation reads and writes this many rows, index entries included', asy
     'GET /auth/me': { read: 2, written: 0 },
     'GET /auth/sessions': { read: 11, written: 0 },
     'GET /auth/places': { read: 5, written: 0 },
-    'POST /auth/session': { read: 26, written: 3 },
+    'POST /auth/session': { read: 27, written: 3 },
     'DELETE /auth/session': { read: 3, written: 2 },
     // One row of the account, however many sessions it ends.
     'DELETE /auth/sessions': { read: 8, written: 1 },
@@ -170,6 +202,22 @@ test('an operation reads and writes this many rows, index entries included', asy
     'POST /auth/password/forgot': { read: 4, written: 6 },
     'POST /auth/password/reset': { read: 56, written: 11 },
     'DELETE /auth/me': { read: 49, written: 19 },
+    // An account with three index entries, and the counter of ids; an act is a row with three entries and a counter.
+    'POST /admin/users': { read: 16, written: 13 },
+    'POST /admin/users, taken': { read: 3, written: 0 },
+    'GET /admin/users': { read: 14, written: 0 },
+    'GET /admin/users?email=': { read: 1, written: 0 },
+    'GET /admin/users?external_id=': { read: 1, written: 0 },
+    'GET /admin/users/{guid}': { read: 1, written: 0 },
+    'PATCH /admin/users/{guid}': { read: 19, written: 11 },
+    'PATCH /admin/users/{guid}, as it is': { read: 2, written: 0 },
+    // Two mails and two events.
+    'PATCH /admin/users/{guid}, address and password': { read: 36, written: 22 },
+    'GET /admin/users/{guid}/sessions': { read: 9, written: 0 },
+    'DELETE …/sessions/{sid}': { read: 11, written: 7 },
+    'DELETE …/sessions/{sid}, ended': { read: 10, written: 0 },
+    'DELETE /admin/users/{guid}/sessions': { read: 17, written: 9 },
+    'DELETE /admin/users/{guid}': { read: 40, written: 22 },
     // Nothing to purge or to send.
     cron: { read: 28, written: 0 },
   })

@@ -18,6 +18,7 @@ import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { keepLog } from '../../support/log.ts'
+import { admin } from '../../support/operators.ts'
 import { bearer, refreshByJson, SERVICE, signInByJson, verify } from '../../support/requests.ts'
 import { open, openByGuid, type OpenedByAccount } from '../../support/sessions.ts'
 import { type CallOptions, ELSEWHERE, startWorker } from '../../support/worker.ts'
@@ -189,6 +190,26 @@ describe('round trips to D1', () => {
     expect(await ask('POST', '/auth/password', passwords)).toEqual({ status: 204, roundTrips: 4 })
     expect(await ask('POST', '/auth/email', next)).toEqual({ status: 202, roundTrips: 4 })
     expect(await ask('DELETE', '/auth/me', { password: OTHER_PASSWORD })).toEqual({ status: 204, roundTrips: 4 })
+  })
+
+  test('1 for what an operator reads or ends, 2 for a change and a deletion, and for an account that there is', async () => {
+    const guid = crypto.randomUUID()
+    const ask = (method: string, path: string, json?: unknown) => cost(() => admin(method, path, json, counted))
+    expect(await ask('POST', '/users', { guid })).toEqual({ status: 201, roundTrips: 1 })
+    expect(await ask('POST', '/users', { guid })).toEqual({ status: 409, roundTrips: 2 })
+    const { sid } = await openByGuid(guid)
+    for (const path of ['/users', '/users?search=a&left=true', `/users?email=a@b.cd`, `/users/${guid}`]) {
+      expect(await ask('GET', path)).toEqual({ status: 200, roundTrips: 1 })
+    }
+    expect(await ask('GET', `/users/${guid}/sessions`)).toEqual({ status: 200, roundTrips: 1 })
+    expect(await ask('DELETE', `/users/${guid}/sessions/${sid}`)).toEqual({ status: 204, roundTrips: 1 })
+    expect(await ask('DELETE', `/users/${guid}/sessions`)).toEqual({ status: 204, roundTrips: 1 })
+    const change = { group: 'editors', active: false, password: GOOD_PASSWORD }
+    expect(await ask('PATCH', `/users/${guid}`, change)).toEqual({ status: 200, roundTrips: 2 })
+    expect(await ask('PATCH', `/users/${guid}`, { group: 'editors' })).toEqual({ status: 200, roundTrips: 1 })
+    expect(await ask('PATCH', `/users/${guid}`, { nonsense: 1 })).toEqual({ status: 400, roundTrips: 0 })
+    expect(await ask('DELETE', `/users/${guid}`)).toEqual({ status: 204, roundTrips: 2 })
+    expect(await ask('DELETE', `/users/${guid}`)).toEqual({ status: 404, roundTrips: 1 })
   })
 
   test('2 for POST /auth/session', async () => {
