@@ -93,12 +93,12 @@ export const ERRORS = {
   payload_too_large: {
     status: 413,
     details: ['Payload too large'],
-    when: 'a body of more than 16 KiB',
+    when: 'a body of more than 16 KiB; of an import, of more than 512 KiB',
   },
   unsupported_media_type: {
     status: 415,
     details: ['Unsupported media type'],
-    when: 'a body that is not `application/json`',
+    when: 'a body that is not `application/json`; of an import, one that is not JSON lines',
   },
   misdirected: {
     status: 421,

@@ -80,7 +80,7 @@ export interface FakeServices extends Services {
   /** What failed before, for whatever address. A test fills it. */
   readonly failures: CountedFailures[]
   /** When the account of whatever address was created, and where it was seen. A test changes it. */
-  readonly known: { createdAt: number; seenAt: number | null; seenHereAt: number | null; knowsPlaces: boolean }
+  readonly known: { knownSince: number; seenAt: number | null; seenHereAt: number | null; knowsPlaces: boolean }
   readonly failedTries: FailedTry[]
   readonly judged: JudgedSignIn[]
   /** Makes the account inactive, or gone, for whoever asks from now on. */
@@ -96,7 +96,7 @@ export function fakeServices(
   const [calls, rehashes, announced]: [string[], (string | null)[], MailRef[]] = [[], [], []]
   const ends: FakeServices['ends'] = []
   const failures: CountedFailures[] = []
-  const known: FakeServices['known'] = { createdAt: NOW, seenAt: null, seenHereAt: null, knowsPlaces: false }
+  const known: FakeServices['known'] = { knownSince: NOW, seenAt: null, seenHereAt: null, knowsPlaces: false }
   const [failedTries, judged]: [FailedTry[], JudgedSignIn[]] = [[], []]
   /** Of which their owner got a mail. */
   const reused = new Set<string>()
@@ -159,7 +159,7 @@ export function fakeServices(
         calls.push('findForSignIn')
         const account = accountsByEmail.get(email) ?? null
         if (account === null)
-          return { account, createdAt: 0, seenAt: null, seenHereAt: null, knowsPlaces: false, failures }
+          return { account, knownSince: 0, seenAt: null, seenHereAt: null, knowsPlaces: false, failures }
         return { account, ...known, failures }
       },
     },

@@ -47,6 +47,8 @@ const LOADED_WHEN_MET = [
   'src/domain/operators/change-user.ts',
   'src/domain/operators/end-user.ts',
   'src/domain/operators/own-claims.ts',
+  'src/domain/operators/import-users.ts',
+  'src/domain/operators/send-mails.ts',
   'src/db/operators/',
   'src/domain/accounts/password-rules.ts',
   'src/domain/accounts/most-used-passwords.bin',

@@ -38,7 +38,8 @@ export function createAccountStore(d1: D1Database): AccountStore {
     d1,
     select({
       ...columns,
-      ...aliased({ createdAt: users.createdAt }),
+      // An imported account was made long ago, elsewhere: no place of its owner could be known here.
+      knownSince: sql<number>`max(${users.createdAt}, coalesce(${users.confirmedAt}, 0))`.as('knownSince'),
       seenAt: seenAs('place').as('seenAt'),
       seenHereAt: seenAs('placeAndAddress').as('seenHereAt'),
       knowsPlaces: knowsAny.as('knowsPlaces'),
@@ -59,10 +60,10 @@ export function createAccountStore(d1: D1Database): AccountStore {
       const row = findForSignIn.rows(found)[0]
       const failures = findFailures.rows(failed)
       if (row === undefined) {
-        return { account: null, createdAt: 0, seenAt: null, seenHereAt: null, knowsPlaces: false, failures }
+        return { account: null, knownSince: 0, seenAt: null, seenHereAt: null, knowsPlaces: false, failures }
       }
-      const { createdAt, seenAt, seenHereAt, knowsPlaces, ...account } = row
-      return { account: toAccount(account), createdAt, seenAt, seenHereAt, knowsPlaces: knowsPlaces === 1, failures }
+      const { knownSince, seenAt, seenHereAt, knowsPlaces, ...account } = row
+      return { account: toAccount(account), knownSince, seenAt, seenHereAt, knowsPlaces: knowsPlaces === 1, failures }
     },
   }
 }

@@ -14,6 +14,7 @@ import { prepareAct } from './audit.ts'
 import { createUserChanges } from './user-changes.ts'
 import { takenBy, takenColumns, takenIn, toUser, userColumns } from './user-columns.ts'
 import { createUserEnds } from './user-ends.ts'
+import { createUserImports } from './user-imports.ts'
 import { createUserList } from './user-list.ts'
 
 /** Users over a D1 database. Build it once per isolate. */
@@ -24,6 +25,7 @@ export function createUserStore(d1: D1Database, newId: () => string, feed: Event
     ...createUserChanges(d1, newId, feed),
     ...createUserEnds(d1, newId, feed),
     ...createEndOfAll(d1, feed),
+    ...createUserImports(d1, feed),
     list: createUserList(d1),
 
     async create(user, act) {

@@ -35,7 +35,8 @@ export interface OwnSession {
 /** An account as a sign-in finds it, and what is known of its address beside. */
 export interface FoundForSignIn {
   readonly account: SignInAccount | null
-  readonly createdAt: number
+  /** When it was made, or its address was confirmed: places of its owner are known from then on. */
+  readonly knownSince: number
   /** When it was signed in from this place last, and from this address in it. */
   readonly seenAt: number | null
   readonly seenHereAt: number | null

@@ -46,7 +46,7 @@ export async function tryPassword(
   // owner out.
   await limitByAccount(services, `${subject} ${clientNetwork(client.address)}`)
   const asked = { email, subject, place, placeAndAddress }
-  const { account, seenAt, seenHereAt, knowsPlaces, createdAt, failures } = await accounts.findForSignIn(asked)
+  const { account, seenAt, seenHereAt, knowsPlaces, knownSince, failures } = await accounts.findForSignIn(asked)
   const isAtHome = isInSeenPlace(client, seenAt, now)
   const isAtOwnAddress = isInSeenPlace(client, seenHereAt, now)
   const judgement = judge(failures, { address: client.address, isAtHome, isAtOwnAddress, now })
@@ -59,7 +59,7 @@ export async function tryPassword(
     account,
     check,
     notes: [...(isStale(seenAt, now) ? [place] : []), ...(isStale(seenHereAt, now) ? [placeAndAddress] : [])],
-    isNewPlace: !isAtHome && (knowsPlaces || createdAt <= now - SEEN_PLACE_SECONDS),
+    isNewPlace: !isAtHome && (knowsPlaces || knownSince <= now - SEEN_PLACE_SECONDS),
   }
 }
 

@@ -27,16 +27,15 @@ export async function createUser(services: CreateServices, order: UserOrder, by:
     passwordHash: password === null ? order.passwordHash : await services.passwords.hash(password),
     confirmedAt: isConfirmed && order.email !== null ? now : null,
   }
-  const facts = {
-    group: user.group,
-    active: user.isActive,
-    confirmed: user.confirmedAt !== null,
-    has_password: user.passwordHash !== null,
-  }
   const { users } = await services.operators()
-  const created = await users.create(user, { action: 'user_created', facts, by, now })
+  const created = await users.create(user, { action: 'user_created', facts: madeFacts(user), by, now })
   if ('id' in created) return created
   throw alreadyExists(created)
+}
+
+/** What the ledger tells of an account that was made. */
+export function madeFacts({ group, isActive, confirmedAt, passwordHash }: NewUser) {
+  return { group, active: isActive, confirmed: confirmedAt !== null, has_password: passwordHash !== null }
 }
 
 /** The error that says which values another account has. */

@@ -51,6 +51,22 @@ export interface WantedValues {
   readonly externalId: string | null
 }
 
+/** A user of another system, with the time at which it was made there. */
+export interface ImportedUser extends NewUser {
+  readonly createdAt: number
+}
+
+/** What an account is to be known by. `null`: nothing of the kind. */
+export interface WantedIds extends WantedValues {
+  readonly guid: string | null
+}
+
+/** An account that has one of the ids that were looked for. `email` as `normalizeEmail` would make it. */
+export interface IdentifiedUser extends WantedValues {
+  readonly guid: string
+  readonly hasLeft: boolean
+}
+
 /** What of an account becomes another one, as callers name it. A hash that is given counts as its password. */
 export type UserField =
   | 'primary_email'
@@ -122,6 +138,10 @@ export interface UserPage {
 export interface UserStore {
   /** The user, or what of it another account has. */
   readonly create: (user: NewUser, act: Act) => Promise<User | readonly UniqueField[]>
+  /** The accounts that have one of these ids. */
+  readonly identify: (ids: readonly WantedIds[]) => Promise<readonly IdentifiedUser[]>
+  /** Makes accounts, by acts that differ in their facts alone. `false`: another account has an id of theirs by now, and none was made. */
+  readonly createAll: (made: readonly { readonly user: ImportedUser; readonly act: Act }[]) => Promise<boolean>
   readonly find: (guid: string) => Promise<User | null>
   /** In the order of their ids. A page may be short, or empty, while there is a next one: it reads a bounded number of rows. */
   readonly list: (query: UserQuery) => Promise<UserPage>

@@ -73,13 +73,38 @@ const hasOnePassword = z.refine<{ readonly password?: unknown; readonly password
   { path: ['password_hash'], message: 'must not come beside a password' },
 )
 
-export const CreateUserRequest = z.object({ ...Fields, guid: z.nullish(Guid) }).check(
-  hasOnePassword,
-  z.refine(
-    ({ primary_email, guid, external_id }) => [primary_email, guid, external_id].some((id) => (id ?? null) !== null),
-    { path: ['primary_email'], message: 'Or guid, or external_id: one is needed' },
-  ),
+const hasAnId = z.refine<{ readonly primary_email?: unknown; readonly guid?: unknown; readonly external_id?: unknown }>(
+  ({ primary_email, guid, external_id }) => [primary_email, guid, external_id].some((id) => (id ?? null) !== null),
+  { path: ['primary_email'], message: 'Or guid, or external_id: one is needed' },
 )
+
+export const CreateUserRequest = z.object({ ...Fields, guid: z.nullish(Guid) }).check(hasOnePassword, hasAnId)
+
+/** A line of an import. Hashing as many passwords would take more time than a request has. */
+export const ImportedUserLine = z
+  .object({
+    ...Fields,
+    password: z.nullish(z.custom<never>(() => false, 'is not taken by an import: give password_hash')),
+    guid: z.nullish(Guid),
+    created_at: z.nullish(z.int().check(z.minimum(0))),
+  })
+  .check(hasAnId)
+
+/** What is asked for of a new account, with the values of what is left out. */
+export function orderOf(asked: Omit<z.output<typeof CreateUserRequest>, 'password'>) {
+  return {
+    guid: asked.guid ?? null,
+    email: asked.primary_email ?? null,
+    passwordHash: asked.password_hash ?? null,
+    externalId: asked.external_id ?? null,
+    ownClaims: asked.claims ?? null,
+    group: asked.group ?? DEFAULT_GROUP,
+    isActive: asked.active ?? true,
+    isConfirmed: asked.confirmed ?? true,
+    language: asked.language ?? null,
+    timeZone: asked.time_zone ?? null,
+  }
+}
 
 export const ChangeUserRequest = z.object(Fields).check(
   hasOnePassword,

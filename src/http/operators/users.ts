@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 
-import { DEFAULT_GROUP, normalizeEmail } from '../../domain/accounts/account.ts'
+import { normalizeEmail } from '../../domain/accounts/account.ts'
 import { changeUser } from '../../domain/operators/change-user.ts'
 import { createUser } from '../../domain/operators/create-user.ts'
 import { deleteUser } from '../../domain/operators/end-user.ts'
@@ -12,24 +12,12 @@ import type { AppEnv } from '../factory.ts'
 import { parseBody, readJson } from '../request/body.ts'
 import { readOperator } from './acting.ts'
 import { readQuery } from './query.ts'
-import { ChangeUserRequest, CreateUserRequest, UserListRequest, UserPath } from './user-contract.ts'
+import { ChangeUserRequest, CreateUserRequest, orderOf, UserListRequest, UserPath } from './user-contract.ts'
 
 /** `POST /admin/users` */
 export async function addUser(c: Context<AppEnv>): Promise<Response> {
   const asked = await readJson(c, CreateUserRequest)
-  const order = {
-    guid: asked.guid ?? null,
-    email: asked.primary_email ?? null,
-    password: asked.password ?? null,
-    passwordHash: asked.password_hash ?? null,
-    externalId: asked.external_id ?? null,
-    ownClaims: asked.claims ?? null,
-    group: asked.group ?? DEFAULT_GROUP,
-    isActive: asked.active ?? true,
-    isConfirmed: asked.confirmed ?? true,
-    language: asked.language ?? null,
-    timeZone: asked.time_zone ?? null,
-  }
+  const order = { ...orderOf(asked), password: asked.password ?? null }
   return c.json({ user: describeUser(await createUser(c.env, order, readOperator(c))) }, 201)
 }
 

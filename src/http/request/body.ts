@@ -49,24 +49,30 @@ export function readJsonOrForm<Schema extends z.ZodMiniType>(
   return mediaType(c) === 'application/json' ? readJson(c, schema) : readForm(c, schema)
 }
 
+/** A body of one of these media types, as text. Throws `unsupported_media_type` and `payload_too_large`. */
+export function readTextOf(c: Context<AppEnv>, mediaTypes: ReadonlySet<string>, maxBytes: number): Promise<string> {
+  if (!mediaTypes.has(mediaType(c) ?? '')) throw new TesseraError('unsupported_media_type')
+  return readText(c, maxBytes)
+}
+
 /** Throws `payload_too_large` before a larger body is in memory. */
-async function readText(c: Context<AppEnv>): Promise<string> {
+async function readText(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<string> {
   const { raw } = c.req
   const announced = raw.headers.get('Content-Length')
   // A body cannot be longer than its `Content-Length`, which the runtime enforces; without one, chunks are counted.
-  if (announced === null || raw.headers.has('Transfer-Encoding')) return readStream(c)
+  if (announced === null || raw.headers.has('Transfer-Encoding')) return readStream(c, maxBytes)
   // A `Content-Length` that is not a number is refused like one that is too large: it bounds nothing.
-  if (!(Number(announced) <= MAX_BODY_BYTES)) throw new TesseraError('payload_too_large')
+  if (!(Number(announced) <= maxBytes)) throw new TesseraError('payload_too_large')
   return raw.text()
 }
 
-async function readStream(c: Context<AppEnv>): Promise<string> {
+async function readStream(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   let size = 0
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.byteLength
-    if (size > MAX_BODY_BYTES) throw new TesseraError('payload_too_large')
+    if (size > maxBytes) throw new TesseraError('payload_too_large')
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()
@@ -84,7 +90,7 @@ export function parseBody<Schema extends z.ZodMiniType>(schema: Schema, value: u
 }
 
 /** The issues by field; those of the whole body under `body`. */
-function fieldErrors(error: z.core.$ZodError): FieldErrors {
+export function fieldErrors(error: z.core.$ZodError): FieldErrors {
   return Object.fromEntries(
     Object.entries(Object.groupBy(error.issues, (issue) => String(issue.path[0] ?? 'body'))).map(([field, issues]) => [
       field,

@@ -2,6 +2,7 @@
  * What operators do by a service key with the scope `admin`. What answers is loaded with the first request that needs it.
  *
  * - POST, GET /admin/users                  makes an account; lists them
+ * - POST /admin/users/import                brings many along
  * - GET, PATCH, DELETE /admin/users/{guid}  one account
  * - GET, DELETE /admin/users/{guid}/sessions, DELETE …/{sid}   its sessions
  * - DELETE /admin/sessions                everybody's
@@ -18,6 +19,7 @@ export const operatorRoutes = factory
   .basePath('/admin')
   .use('*', requireOperator)
   .post('/users', async (c) => (await loadUsers()).addUser(c))
+  .post('/users/import', async (c) => (await loadImport()).importLines(c))
   .get('/users', async (c) => (await loadUsers()).listUsers(c))
   .get('/users/:guid', async (c) => (await loadUsers()).showUser(c))
   .patch('/users/:guid', async (c) => (await loadUsers()).patchUser(c))
@@ -34,6 +36,10 @@ export const operatorRoutes = factory
 
 function loadUsers() {
   return import('../operators/users.ts')
+}
+
+function loadImport() {
+  return import('../operators/import.ts')
 }
 
 function loadUserSessions() {
