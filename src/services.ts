@@ -6,10 +6,7 @@
 import { type Config, ConfigError, parseConfig, serviceKeysOf, settingsOf } from './config.ts'
 import { createAccountStore } from './db/accounts/store.ts'
 import { createAttemptStore } from './db/accounts/attempts.ts'
-import { createOutbox } from './db/mails/outbox.ts'
-import { createLinkStore } from './db/mails/links.ts'
-import { createAllowedPlaceStore } from './db/places.ts'
-import { createPurge, type Purge } from './db/purge.ts'
+import type { Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
 import { createEventFeed } from './domain/events/event-outbox.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
@@ -28,7 +25,7 @@ import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
 import { announce, announceAll, type QueueDeps } from './mail/queue.ts'
 import { withRay } from './log.ts'
-import { once } from './once.ts'
+import { deferred, once } from './once.ts'
 import { createRateLimits } from './rate-limits.ts'
 import type { Transport } from './mail/transports/transport.ts'
 import { passwordPrimitives } from './password-primitives.ts'
@@ -101,7 +98,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const eventQueue = eventQueueOf(env)
   const feed = createEventFeed(eventQueue !== undefined)
   const delivery: Runtime['delivery'] = {
-    outbox: createOutbox(env.DB),
+    outbox: deferred(async () => (await import('./db/mails/outbox.ts')).createOutbox(env.DB)),
     transport: transportOf(config, env),
     queue: env.MAIL_QUEUE,
     signLink: (purpose, notice) => signLink({ tokens, settings }, purpose, notice),
@@ -109,6 +106,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     now,
     log,
   }
+  const purge = once(async () => (await import('./db/purge.ts')).createPurge(env.DB, log))
   const services: Services = {
     settings,
     tokens,
@@ -123,8 +121,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     operators: once(async () => (await import('./db/operators/store.ts')).createOperatorStore(env.DB, newId, feed)),
     attempts: createAttemptStore(env.DB, newId),
     subjectOf: (email) => subjectOf(keys.subject, email),
-    links: createLinkStore(env.DB, feed),
-    places: createAllowedPlaceStore(env.DB),
+    links: deferred(async () => (await import('./db/mails/links.ts')).createLinkStore(env.DB, feed)),
+    places: deferred(async () => (await import('./db/places.ts')).createAllowedPlaceStore(env.DB)),
     doubts: createDoubts(),
     rates: createRateLimits(env, settings.publicUrl, log),
     findServiceKey: await createServiceKeyCheck(serviceKeysOf(config)),
@@ -139,7 +137,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     services,
     delivery,
     events: eventQueue === undefined ? null : createEventSender(env, eventQueue, feed, { now, log }),
-    purge: createPurge(env.DB, log),
+    purge: async (...when) => (await purge())(...when),
   }
 }
 

@@ -15,6 +15,7 @@ const DELIVERY_MS = 300
 
 await applyD1Migrations(env.DB, env.MIGRATIONS)
 await Promise.all([
+  import('../../src/db/mails/outbox.ts'),
   import('../../src/mail/delivery.ts'),
   import('../../src/mail/render.ts'),
   import('../../src/mail/transports/api.ts'),
