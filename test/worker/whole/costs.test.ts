@@ -8,7 +8,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import * as z from 'zod/mini'
 
 import { GOOD_PASSWORD, linkTo, OTHER_PASSWORD, pressPage } from '../../support/account-life.ts'
-import { createAccount, PASSWORD } from '../../support/accounts.ts'
+import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../../support/counting-database.ts'
 import { admin } from '../../support/operators.ts'
 import { onBehalfOf } from '../../support/requests.ts'
@@ -117,7 +117,7 @@ async function everyOperationOfOperators(
 ): Promise<void> {
   const guid = crypto.randomUUID()
   const ask = (method: string, path: string, json?: unknown) => () => admin(method, path, json, worker)
-  const user = { guid, primary_email: `${guid}@example.com`, external_id: guid, password: GOOD_PASSWORD }
+  const user = { guid, primary_email: `${guid}@example.com`, external_id: guid, password_hash: HASHES.current }
   await measure('POST /admin/users', ask('POST', '/users', user))
   await measure('POST /admin/users, taken', ask('POST', '/users', user))
   await measure('GET /admin/users', ask('GET', '/users?limit=10'))
@@ -128,7 +128,7 @@ async function everyOperationOfOperators(
   await openByGuid(guid)
   await measure('PATCH /admin/users/{guid}', ask('PATCH', `/users/${guid}`, { group: 'editors' }))
   await measure('PATCH /admin/users/{guid}, as it is', ask('PATCH', `/users/${guid}`, { group: 'editors' }))
-  const credentials = { primary_email: `next.${guid}@example.com`, password: OTHER_PASSWORD }
+  const credentials = { primary_email: `next.${guid}@example.com`, password_hash: HASHES.scrypt }
   await measure('PATCH /admin/users/{guid}, address and password', ask('PATCH', `/users/${guid}`, credentials))
   await openByGuid(guid)
   const { sid: last } = await openByGuid(guid)
@@ -221,7 +221,7 @@ test('an operation reads and writes this many rows, index entries included', asy
     // Nothing to purge or to send.
     cron: { read: 28, written: 0 },
   })
-})
+}, 60_000)
 
 test('every query of a request uses an index', async () => {
   const counting = countRoundTrips(env.DB)
@@ -238,7 +238,7 @@ test('every query of a request uses an index', async () => {
     const scans = plan.results.filter(({ detail }) => /^SCAN (?!CONSTANT|\(subquery|json_each VIRTUAL)/.test(detail))
     expect(scans, query).toEqual([])
   }
-})
+}, 60_000)
 
 test('a warm isolate imports no key, reads no configuration and prepares no statement', async () => {
   const reads: string[] = []
@@ -271,7 +271,7 @@ test('a warm isolate imports no key, reads no configuration and prepares no stat
   expect(reads).toEqual([])
   expect(prepared).toEqual([])
   for (const spy of imports) expect(spy).not.toHaveBeenCalled()
-})
+}, 60_000)
 
 test('a request constructs no schema', async () => {
   const define = vi.spyOn(Object, 'defineProperty')
@@ -287,7 +287,7 @@ test('a request constructs no schema', async () => {
     expect(constructed()).toBe(0)
     return response
   })
-})
+}, 60_000)
 
 test('a warm isolate hashes in the one instance of WebAssembly that it has, so memory is bounded', async () => {
   const worker = startWorker()
