@@ -7,6 +7,7 @@ import { TesseraError } from '../../errors.ts'
 import { normalizeEmail } from '../accounts/account.ts'
 import { type PasswordRulesDeps, requireGoodPassword } from '../accounts/password-rules.ts'
 import { factsOf } from '../mails/notice.ts'
+import type { LogEvent } from '../../log.ts'
 import type { Services } from '../services.ts'
 import type { Act } from './audit.ts'
 import { alreadyExists } from './create-user.ts'
@@ -61,6 +62,7 @@ export async function changeUser(
       if (tries > 1) return attempt(changed.found, tries - 1)
       throw new TesseraError('unavailable', { cause: 'changed meanwhile', retryAfterSeconds: 1 })
     }
+    for (const line of linesOf({ found, next, fields })) services.log(line)
     for (const mail of changed.mails) by.afterwards(services.announce(mail))
     return changed.user
   }
@@ -133,6 +135,19 @@ async function describeChange(
     },
     emailMail: { kind: 'email_changed', facts: { ...facts, by: 'operator' }, dedupeKey: `email_changed:${newId()}` },
   }
+}
+
+/** What the log says of a change: the same as its events, of which the store knows more. */
+function linesOf({ found: { guid, isActive }, next, fields }: Pick<Judged, 'found' | 'next' | 'fields'>) {
+  const hasOther = fields.some((field) => field !== 'password' && field !== 'primary_email')
+  const lines: (LogEvent | false)[] = [
+    fields.includes('password') && { event: 'password_changed', guid, reason: 'operator' },
+    fields.includes('primary_email') && { event: 'email_changed', guid, reason: 'operator' },
+    fields.includes('confirmed') && next.confirmedAt !== null && { event: 'confirmed', guid },
+    hasOther && { event: 'account_changed', guid },
+    next.isActive !== isActive && { event: next.isActive ? 'activated' : 'deactivated', guid },
+  ]
+  return lines.filter((line) => line !== false)
 }
 
 /** The former and the new value of what changed and says nothing of a person. */

@@ -29,8 +29,9 @@ export async function createUser(services: CreateServices, order: UserOrder, by:
   }
   const { users } = await services.operators()
   const created = await users.create(user, { action: 'user_created', facts: madeFacts(user), by, now })
-  if ('id' in created) return created
-  throw alreadyExists(created)
+  if (!('id' in created)) throw alreadyExists(created)
+  services.log({ event: 'registered', guid: created.guid, reason: 'operator' })
+  return created
 }
 
 /** What the ledger tells of an account that was made. */

@@ -7,8 +7,8 @@ import type { Services } from '../services.ts'
 import type { ListedSession } from '../sessions/session.ts'
 import type { ActingOperator } from './user.ts'
 
-type EndServices = Pick<Services, 'settings' | 'operators' | 'subjectOf' | 'announce' | 'now'>
-type SessionServices = Pick<Services, 'settings' | 'operators' | 'now'>
+type EndServices = Pick<Services, 'settings' | 'operators' | 'subjectOf' | 'announce' | 'now' | 'log'>
+type SessionServices = Pick<Services, 'settings' | 'operators' | 'now' | 'log'>
 
 /** How often the end is tried while somebody changes the address of the account at the same moment. */
 const MAX_TRIES = 4
@@ -38,6 +38,7 @@ export async function deleteUser(services: EndServices, guid: string, by: Acting
       if (tries > 1) return attempt(tries - 1)
       throw new TesseraError('unavailable', { cause: 'changed meanwhile', retryAfterSeconds: 1 })
     }
+    services.log({ event: 'left', guid, reason: 'operator' })
     if (written.mail !== null) by.afterwards(services.announce(written.mail))
   }
 }
@@ -54,12 +55,13 @@ export async function listSessionsOf(
 
 /** Ends every session of an account that was opened until now. Throws `not_found`, `unavailable`. */
 export async function endSessionsOf(
-  { operators, now }: SessionServices,
+  { operators, now, log }: SessionServices,
   guid: string,
   by: ActingOperator,
 ): Promise<void> {
   const act = { action: 'sessions_ended', facts: {}, by, now: now() } as const
   if (!(await (await operators()).users.endSessions(guid, act))) throw new TesseraError('not_found')
+  log({ event: 'sessions_ended', guid, reason: 'operator' })
 }
 
 /**
@@ -77,10 +79,11 @@ export async function endSessionsOfAll(
 
 /** Ends one session of an account. Throws `not_found` where that is no live session of it, `unavailable`. */
 export async function endSessionOf(
-  { settings, operators, now }: SessionServices,
+  { settings, operators, now, log }: SessionServices,
   { guid, sid }: { readonly guid: string; readonly sid: string },
   by: ActingOperator,
 ): Promise<void> {
   const act = { action: 'session_ended', facts: { sid }, by, now: now() } as const
   if (!(await (await operators()).users.endSession(guid, sid, act, settings))) throw new TesseraError('not_found')
+  log({ event: 'session_ended', guid, sid, reason: 'operator' })
 }
