@@ -73,6 +73,8 @@ export default defineConfig({
                 RATE_BY_ACCOUNT: { namespace_id: '2', simple: { limit: 1e9, period: 60 } },
                 ...REAL_LIMITS,
               },
+              // The Worker under test has none, as in wrangler.toml: tests of events bind this one.
+              queueProducers: { REAL_EVENTS: { queueName: 'tessera-events' } },
               queueConsumers: {
                 'tessera-mail': { maxBatchTimeout: 0.05, deadLetterQueue: 'tessera-mail-dead', maxRetries: 35 },
                 'tessera-mail-dead': { maxBatchTimeout: 0.05 },

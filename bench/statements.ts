@@ -107,7 +107,7 @@ export async function recordStatements(): Promise<Recorded> {
         client,
       }),
     ),
-    open: await recordSessions((store) => store.openForGuid(':guid', session)),
+    open: await recordSessions((store) => store.openForGuid(':guid', session, 'guid')),
     account: await record((d1) =>
       createAccountStore(d1).findForSignIn({
         email: ':email',

@@ -5,7 +5,7 @@
  */
 
 import { describeError } from './domain/describe-error.ts'
-import { type EventMessage, writeMessage } from './domain/events/event-message.ts'
+import type { EventMessage } from './domain/events/event-message.ts'
 import type { EventOutbox, UnsentEvent } from './domain/events/event-outbox.ts'
 import { inTime } from './domain/in-time.ts'
 import type { Log } from './log.ts'
@@ -67,4 +67,33 @@ async function sendOf(
   if (taken.length === 0) return batchesLeft
   await inTime(queue.sendBatch(taken.map((event) => ({ body: writeMessage(event) }))), SEND_MILLISECONDS)
   return sendOf(deps, accounts, batchesLeft - 1, taken)
+}
+
+/** The message of an event. */
+export function writeMessage(event: UnsentEvent): EventMessage {
+  const { id, previous, type, at, guid, userId, endedBefore } = event
+  const written = {
+    ...readFacts(event.facts),
+    ...(event.reason !== null && { reason: event.reason }),
+    ...(event.sid !== null && { sid: event.sid }),
+    ...(endedBefore !== null && { ended_except: event.endedExcept }),
+    id,
+    previous,
+    type,
+    at,
+    guid,
+    user_id: userId,
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tests hold every statement that stores an event to the schema
+  return written as unknown as EventMessage
+}
+
+/** A row whose facts were damaged by hand must not keep all others from being sent. */
+function readFacts(text: string): object {
+  try {
+    const facts: unknown = JSON.parse(text)
+    return typeof facts === 'object' && facts !== null ? facts : {}
+  } catch {
+    return {}
+  }
 }

@@ -12,16 +12,9 @@ export interface EventSender {
   readonly sweep: () => Promise<void>
 }
 
-/** The queue of events, where there is one: wrangler.toml has its binding commented out, so that the generated type does not know it. */
-export function eventQueueOf({
-  EVENTS,
-}: Env & { readonly EVENTS?: Queue<EventMessage> }): Queue<EventMessage> | undefined {
-  return EVENTS
-}
-
-/** The sender over the database of an environment and a queue. Build it once per isolate. */
+/** The sender over a database and a queue. Build it once per isolate. */
 export function createEventSender(
-  { DB }: Pick<Env, 'DB'>,
+  database: Env['DB'],
   queue: Queue<EventMessage>,
   { takeNoted }: NotedFeed,
   surroundings: { readonly now: () => number; readonly log: Log },
@@ -31,7 +24,7 @@ export function createEventSender(
       import('./event-queue.ts'),
       import('./db/events/outbox.ts'),
     ])
-    return { ...sender, deps: { outbox: createEventOutbox(DB), queue, ...surroundings } }
+    return { ...sender, deps: { outbox: createEventOutbox(database), queue, ...surroundings } }
   })
 
   async function send(accounts: readonly number[]): Promise<void> {

@@ -8,7 +8,7 @@ import { createAccountStore } from './db/accounts/store.ts'
 import { createAttemptStore } from './db/accounts/attempts.ts'
 import type { Purge } from './db/purge.ts'
 import { createSessionStore } from './db/sessions/store.ts'
-import { createEventFeed } from './domain/events/event-outbox.ts'
+import { createEventFeed, type NotedFeed } from './domain/events/event-outbox.ts'
 import { createDoubts } from './domain/sessions/doubts.ts'
 import { createServiceKeyCheck } from './domain/operators/service-key.ts'
 import { deriveKeys } from './domain/tokens/keys.ts'
@@ -19,7 +19,8 @@ import { subjectOf } from './domain/accounts/attempts.ts'
 import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
-import { createEventSender, eventQueueOf, type EventSender } from './event-sender.ts'
+import type { EventMessage } from './domain/events/event-message.ts'
+import type { EventSender } from './event-sender.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import type { DeliveryDeps } from './mail/delivery.ts'
 import { nameSender } from './mail/sender.ts'
@@ -97,6 +98,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const settings = settingsOf(config)
   const eventQueue = eventQueueOf(env)
   const feed = createEventFeed(eventQueue !== undefined)
+  const followed = eventQueue === undefined ? null : await follow(env, eventQueue, feed, { now, log })
   const delivery: Runtime['delivery'] = {
     outbox: deferred(async () => (await import('./db/mails/outbox.ts')).createOutbox(env.DB)),
     transport: transportOf(config, env),
@@ -113,7 +115,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     passwords: createPasswords(passwordPrimitives),
     isCommonPassword,
     isLeakedPassword,
-    sessions: createSessionStore(env.DB, newId),
+    sessions: createSessionStore(env.DB, newId, { feed, told: followed?.told ?? null }),
     accounts: createAccountStore(env.DB),
     accountChanges: once(async () =>
       (await import('./db/accounts/changes.ts')).createAccountChangeStore(env.DB, newId, feed),
@@ -136,9 +138,23 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   return {
     services,
     delivery,
-    events: eventQueue === undefined ? null : createEventSender(env, eventQueue, feed, { now, log }),
+    events: followed?.sender ?? null,
     purge: async (...when) => (await purge())(...when),
   }
+}
+
+/** The queue of events, where there is one: wrangler.toml has its binding commented out, so that the generated type does not know it. */
+function eventQueueOf({ EVENTS }: Env & { readonly EVENTS?: Queue<EventMessage> }): Queue<EventMessage> | undefined {
+  return EVENTS
+}
+
+/** What only a deployment with a queue of events needs: the events of single sessions, and what sends all. */
+async function follow({ DB }: Env, queue: Queue<EventMessage>, feed: NotedFeed, surroundings: Surroundings) {
+  const [{ prepareSessionEvents }, { createEventSender }] = await Promise.all([
+    import('./db/events/session-events.ts'),
+    import('./event-sender.ts'),
+  ])
+  return { told: prepareSessionEvents(DB), sender: createEventSender(DB, queue, feed, surroundings) }
 }
 
 /** The RSA keys that are set, the current one first. Only their import shows whether the numbers of each belong together. */

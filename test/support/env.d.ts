@@ -6,6 +6,8 @@ declare global {
   namespace Cloudflare {
     interface Env {
       readonly MIGRATIONS: D1Migration[]
+      /** A queue of events, which the Worker does not have under its own name unless a test says so. Nobody consumes it. */
+      readonly REAL_EVENTS: Queue
       /** Those of wrangler.toml. Under the names of the Worker stand limits that no test meets. */
       readonly REAL_RATE_BY_ADDRESS: RateLimit
       readonly REAL_RATE_BY_ACCOUNT: RateLimit

@@ -61,11 +61,12 @@ function prepareStatements(d1: D1Database) {
     )
     .orderBy(userId, id)
     .limit(sql.placeholder('limit'))
+  // RETURNING names columns without their table, which the table of a sub-query would take for its own.
   const previous = sql<number | null>`(
     select earlier.id from ${events} as earlier
-    where earlier.user_id = ${userId} and earlier.id < ${id} and (earlier.due_at is not null or earlier.sent_at is not null)
+    where earlier.user_id = ${events}.user_id and earlier.id < ${events}.id and (earlier.due_at is not null or earlier.sent_at is not null)
     order by earlier.id desc limit 1)`
-  const guid = sql<string>`(select ${users.guid} from ${users} where ${users.id} = ${userId})`
+  const guid = sql<string>`(select ${users.guid} from ${users} where ${users.id} = ${events}.user_id)`
 
   return {
     findWaiting: prepare<Pick<UnsentEvent, 'userId'>>(

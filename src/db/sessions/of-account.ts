@@ -7,17 +7,23 @@ import { and, type Column, desc, eq, exists, isNull, not, type SQL, sql } from '
 
 import type { EndReason, ListedSession } from '../../domain/sessions/session.ts'
 import { isAliveByItself, isEndedByAccount, openedTooEarly } from './lifetime.ts'
+import { prepareEvent } from '../events/event.ts'
 import { select, update } from '../query.ts'
 import { endColumns } from './end-columns.ts'
 import { sessions, users } from '../schema.ts'
 import { aliased, parameter, prepare } from '../statement.ts'
 
 /** Every statement about the sessions of the account `userId`, prepared. Build it once per isolate. */
-export function prepareOwnedSessionStatements(d1: D1Database) {
+export function prepareOwnedSessionStatements(d1: D1Database, isFollowed: boolean) {
   const userId = parameter('userId')
   return {
     ...prepareSessionLists(d1, userId),
     endOwn: prepareEndOfOne(d1, userId, 'revoked'),
+    tellOthers: prepareEvent(d1, isFollowed, 'sessions_ended', 'owner', {
+      where: and(eq(users.id, userId), hasLiveSession()),
+      ...endedNow(),
+      endedExcept: parameter('sid'),
+    }),
     // The session that is kept must still live: one that has ended meanwhile would come back to life as the kept one.
     endOthers: prepare(
       d1,

@@ -152,7 +152,7 @@ function ofAccount(column: Column): SQL {
  * part reads the index of sessions that nobody ended, newest first, and no row. The session that `ended_except` names is older
  * than all others that live, so it is the first to go.
  */
-function crowdedOut(): SQL {
+export function crowdedOut(): SQL {
   const opened = sql`(select rowid from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
   const userId = sql`(select ${sessions.userId} from ${sessions} where ${sessions.sid} = ${parameter('openedSid')})`
   const ofOpened = (column: Column) => sql`(select ${column} from ${users} where ${users.id} = ${userId})`

@@ -3,6 +3,7 @@
  * read in one round trip may have changed by the next.
  */
 
+import { type EventFeed, NOT_FOLLOWED } from '../../domain/events/event-outbox.ts'
 import type { DueNotice } from '../../domain/mails/notice.ts'
 import type { Ended, FoundSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
 import { clientValues, placeValues } from './client-columns.ts'
@@ -12,35 +13,58 @@ import { prepareSessionStatements } from './one.ts'
 import { prepareJudgedSignIn } from './password.ts'
 import { prepareSignInStatements } from './sign-in.ts'
 import { isTaken, run, runBatch, untilAnswered } from '../d1.ts'
+import { runTelling } from '../events/event.ts'
+import type { SessionEvents } from '../events/session-events.ts'
 import type { Value } from '../statement.ts'
 
+/** Where events are noted, and the events of single sessions, which are stored only where a queue follows. */
+interface ToldEvents {
+  readonly feed: EventFeed
+  readonly told: SessionEvents | null
+}
+
+const UNFOLLOWED: ToldEvents = { feed: NOT_FOLLOWED, told: null }
+
 /** The session store over a D1 database. Build it once per isolate. */
-export function createSessionStore(d1: D1Database, newId: () => string): SessionStore {
+export function createSessionStore(d1: D1Database, newId: () => string, events = UNFOLLOWED): SessionStore {
+  const { feed, told } = events
   const signIns = prepareSignInStatements(d1)
   const statements = prepareSessionStatements(d1)
-  const owned = prepareOwnedSessionStatements(d1)
+  const owned = prepareOwnedSessionStatements(d1, feed.isFollowed)
   const notices = prepareSessionNotices(d1)
   const judgedSignIn = prepareJudgedSignIn(d1, newId)
+
+  /** An event, where events are followed. */
+  function tell(
+    event: keyof SessionEvents['statements'],
+    values: Readonly<Record<string, Value>>,
+  ): D1PreparedStatement[] {
+    return told === null ? [] : [told.statements[event].bind(values)]
+  }
 
   /** The statements that end sessions at a sign-in: those whose cookies the browser had, and the oldest beyond `sessionsMax`. */
   function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
     const values = { openedSid: sid, now, sessionsMax }
     return [
-      ...replaced.map((session) => signIns.endReplaced.bind({ ...values, ...session })),
+      ...replaced.flatMap((session) => [
+        ...tell('replaced', { ...values, ...session }),
+        signIns.endReplaced.bind({ ...values, ...session }),
+      ]),
+      ...tell('crowdedOut', values),
       signIns.endOldest.bind(values),
     ]
   }
 
   /** What these statements ended, by their results. `guid`: the account that signed in. */
   function endedBy(results: readonly D1Result[], guid: string, { replaced }: Pick<NewSession, 'replaced'>) {
+    // The event about an end stands before it.
+    const ends = told === null ? results : results.filter((_result, i) => i % 2 === 1)
     return [
       ...replaced.flatMap((session, i) =>
-        signIns.endReplaced
-          .rows(results[i])
-          .map(({ sid }) => ({ sid, guid: session.guid, reason: 'replaced' as const })),
+        signIns.endReplaced.rows(ends[i]).map(({ sid }) => ({ sid, guid: session.guid, reason: 'replaced' as const })),
       ),
       ...signIns.endOldest
-        .rows(results[replaced.length])
+        .rows(ends[replaced.length])
         .map(({ sid }) => ({ sid, guid, reason: 'crowded_out' as const })),
     ]
   }
@@ -50,23 +74,39 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
     statement: typeof statements.end,
     mails: typeof notices.ofEnd,
     notice: DueNotice | null,
-    values: Readonly<Record<string, Value>> & { readonly now: number },
+    known: Readonly<Record<string, Value>> & { readonly now: number },
+    around: Readonly<Record<'before' | 'behind', readonly (keyof SessionEvents['statements'])[]>>,
   ): Promise<Ended> {
-    const store = notice === null ? [] : [mails.bind(newId(), notice, values)]
-    const [ended, stored] = await runBatch(d1, [statement.bind(values), ...store])
+    const noticeId = newId()
+    const values = {
+      ...known,
+      noticeId,
+      client: notice === null || told === null ? null : told.factsOf(notice.facts.client),
+    }
+    const before = around.before.flatMap((event) => tell(event, values))
+    const store = notice === null ? [] : [mails.bind(noticeId, notice, values)]
+    const results = await runTelling(d1, feed, [
+      ...before,
+      statement.bind(values),
+      ...store,
+      ...around.behind.flatMap((event) => tell(event, values)),
+    ])
+    const [ended, stored] = results.slice(before.length)
     const notificationId = notice === null ? null : (mails.rows(stored)[0]?.id ?? null)
     return { ended: statement.rows(ended).length === 1, notificationId }
   }
 
   return {
-    async openForGuid(guid, { client, ...session }) {
+    async openForGuid(guid, { client, ...session }, by) {
       const { replaced: _replaced, ...values } = session
       const batch = [
         signIns.createAccount.bind({ guid, now: session.now }),
         signIns.openForGuid.bind({ guid, ...values, ...clientValues(client) }),
         ...endsOf(session),
+        ...tell('registered', { guid, now: session.now }),
+        ...tell('signedIn', { openedSid: session.sid, now: session.now, by }),
       ]
-      const results = await runBatch(d1, batch).catch((error: unknown) => {
+      const results = await runTelling(d1, feed, batch).catch((error: unknown) => {
         if (isTaken(error, 'sessions.sid')) return null
         throw error
       })
@@ -86,10 +126,16 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now, openedSid: session.sid })
       // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
       const judging = judgedSignIn.bind(judged, { ...values, userId: id })
-      const results = await runBatch(d1, [open, ...judging, ...endsOf(session), ...(rehash === null ? [] : [replace])])
-      const [opened, waiting, told] = results
+      const results = await runTelling(d1, feed, [
+        open,
+        ...judging,
+        ...endsOf(session),
+        ...(rehash === null ? [] : [replace]),
+        ...tell('signedIn', { openedSid: session.sid, now: session.now, by: 'password' }),
+      ])
+      const [opened, waiting, mailed] = results
       if (signIns.openForPassword.rows(opened).length === 1) {
-        return { mail: judgedSignIn.mailOf(told), ended: endedBy(results.slice(1 + judging.length), guid, session) }
+        return { mail: judgedSignIn.mailOf(mailed), ended: endedBy(results.slice(1 + judging.length), guid, session) }
       }
       return judgedSignIn.waits(waiting) ? 'waiting' : 'changed'
     },
@@ -126,17 +172,27 @@ export function createSessionStore(d1: D1Database, newId: () => string): Session
       return readLists([...owned.listNewest.rows(newest), ...owned.findKept.rows(kept)], now)
     },
 
-    end: ({ notice, ...end }) => endWith(statements.end, notices.ofEnd, notice, end),
+    end: ({ notice, ...end }) =>
+      endWith(statements.end, notices.ofEnd, notice, end, {
+        before: end.reason === 'location' ? ['blocked', 'ended'] : ['ended'],
+        behind: [],
+      }),
 
-    endReused: ({ notice, ...reused }) => endWith(statements.endReused, notices.ofReused, notice, reused),
+    endReused: ({ notice, ...reused }) =>
+      endWith(statements.endReused, notices.ofReused, notice, reused, {
+        before: ['reused', 'endedByReuse'],
+        behind: ['reusedLate'],
+      }),
 
     async endOwn(session, now, { sessionMaxSeconds }) {
-      const ended = await run(owned.endOwn.bind({ ...session, now, sessionMaxSeconds }))
-      return owned.endOwn.rows(ended).length === 1
+      const values = { ...session, now, sessionMaxSeconds }
+      const results = await runTelling(d1, feed, [...tell('endedByOwner', values), owned.endOwn.bind(values)])
+      return owned.endOwn.rows(results.at(-1)).length === 1
     },
 
     async endOthers(kept, now, { sessionMaxSeconds }) {
-      const ended = await run(owned.endOthers.bind({ ...kept, now, sessionMaxSeconds }))
+      const values = { ...kept, now, sessionMaxSeconds }
+      const [, ended] = await runTelling(d1, feed, [owned.tellOthers.bind(values), owned.endOthers.bind(values)])
       return owned.endOthers.rows(ended).length === 1
     },
   }

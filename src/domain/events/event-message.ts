@@ -1,9 +1,11 @@
-/** What the queue of events carries: one message an event, of a shape that its type decides. docs/events.md and whoever consumes it read it here. */
+/**
+ * What the queue of events carries: one message an event, of a shape that its type decides. docs/events.md and whoever consumes it read it
+ * here. The Worker itself needs the type alone: what it would have of zod for this, every isolate would load.
+ */
 
 import * as z from 'zod/mini'
 
 import { EVENT_REASONS, type EventType } from './event.ts'
-import type { UnsentEvent } from './event-outbox.ts'
 
 const Text = z.string()
 const TextOrNull = z.nullable(Text)
@@ -71,35 +73,6 @@ export const EventMessage = z.discriminatedUnion('type', [
   MESSAGES.left,
 ])
 export type EventMessage = z.infer<typeof EventMessage>
-
-/** The message of an event. */
-export function writeMessage(event: UnsentEvent): EventMessage {
-  const { id, previous, type, at, guid, userId, endedBefore } = event
-  const written = {
-    ...readFacts(event.facts),
-    ...(event.reason !== null && { reason: event.reason }),
-    ...(event.sid !== null && { sid: event.sid }),
-    ...(endedBefore !== null && { ended_except: event.endedExcept }),
-    id,
-    previous,
-    type,
-    at,
-    guid,
-    user_id: userId,
-  }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tests hold every statement that stores an event to the schema
-  return written as unknown as EventMessage
-}
-
-/** A row whose facts were damaged by hand must not keep all others from being sent. */
-function readFacts(text: string): object {
-  try {
-    const facts: unknown = JSON.parse(text)
-    return typeof facts === 'object' && facts !== null ? facts : {}
-  } catch {
-    return {}
-  }
-}
 
 function message<Type extends EventType, Shape extends z.core.$ZodShape>(type: Type, shape: Shape) {
   return z.object({ ...common, type: z.literal(type), ...shape })

@@ -8,6 +8,9 @@ export interface EventFeed {
   readonly note: (userId: number) => void
 }
 
+/** No queue of events is bound. */
+export const NOT_FOLLOWED: EventFeed = { isFollowed: false, note() {} }
+
 /** A feed, and the accounts that were noted since they were last taken. */
 export interface NotedFeed extends EventFeed {
   readonly takeNoted: () => readonly number[]

@@ -143,8 +143,8 @@ export interface Ended {
 }
 
 export interface SessionStore {
-  /** Opens a session for the account of `guid`, which is created when it is not known. */
-  readonly openForGuid: (guid: string, session: NewSession) => Promise<OpenedForGuid>
+  /** Opens a session for the account of `guid`, which is created when it is not known. `by`: what asked for it. */
+  readonly openForGuid: (guid: string, session: NewSession, by: 'guid' | 'ticket') => Promise<OpenedForGuid>
   /**
    * Opens a session for an account whose password was just verified, replaces the hash by `rehash` where given, notes the place, and
    * forgets the failures that it was judged by. Where it opens none, it does nothing of that.

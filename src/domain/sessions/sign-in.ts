@@ -47,7 +47,7 @@ export async function openForGuid(
   { issuer, by }: { readonly issuer: string; readonly by: 'guid' | 'ticket' },
 ): Promise<Pair> {
   const { sid } = session
-  const opened = await services.sessions.openForGuid(guid, session)
+  const opened = await services.sessions.openForGuid(guid, session, by)
   if (opened === 'inactive') throw new TesseraError('no_active_account', { cause: 'inactive', guid })
   if (opened === 'taken') throw new TesseraError('token_used', { cause: 'used ticket', sid, guid })
   if (opened.isNew) services.log({ event: 'registered', guid, reason: 'guid' })
