@@ -14,7 +14,7 @@ const log = keepLog('warn')
 
 /** The lines since the last look. */
 function lines(): readonly unknown[] {
-  const all = log.mock.calls.map(([line]) => line as unknown)
+  const all: readonly unknown[] = log.mock.calls.map(([line]) => line)
   log.mockClear()
   return all
 }
