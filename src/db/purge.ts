@@ -11,6 +11,7 @@ import { lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import { LINKS } from '../domain/mails/links.ts'
+import { AUDIT_DAYS } from '../domain/operators/audit.ts'
 import { SEEN_PLACE_SECONDS } from '../domain/places/seen-place.ts'
 import type { Log } from '../log.ts'
 import { hasLeft } from './accounts/left.ts'
@@ -20,6 +21,7 @@ import {
   addressChanges,
   allowedPlaces,
   attempts,
+  audit,
   notifications,
   registrations,
   seenPlaces,
@@ -89,6 +91,7 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
       attempts,
       sql`max(${attempts.at}, ${attempts.waitsUntil}) <= ${ago(KEEP_ATTEMPTS_SECONDS)}`,
     ),
+    prepareTable(d1, slices, audit, lte(audit.at, ago(AUDIT_DAYS * 86_400))),
   ]
 
   return async (now, scheduledAt) => {

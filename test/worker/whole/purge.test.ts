@@ -27,6 +27,7 @@ const PURGED = [
   'address_changes',
   'seen_places',
   'attempts',
+  'audit',
 ] as const
 const TABLES = [...PURGED, 'users'] as const
 type Table = (typeof TABLES)[number]
@@ -66,6 +67,9 @@ const INSERTIONS = {
   attempts:
     'INSERT INTO attempts (rowid, subject, topic, count, since, at, waits_until) ' +
     "SELECT ?4 + i, ?1 || i, 'sign_in', 1, ?3 - 9, ?3, 0 FROM n",
+  audit:
+    'INSERT INTO audit (id, at, actor, action, facts, ip) ' +
+    "SELECT ?4 + i, ?3, ?1, 'user_created', '{}', '192.0.2.1' FROM n",
 } as const satisfies Record<(typeof PURGED)[number], string>
 
 /**
@@ -185,8 +189,8 @@ describe('a day of runs', () => {
       left.push(await count('sessions'))
     }
 
-    // 27,915 of them are in one slice, whose run has seven statements for other tables and 17 for these.
-    expect(left).toEqual([2 + 27_915 - 17_000, 2])
+    // 27,915 of them are in one slice, whose run has eight statements for other tables and 16 for these.
+    expect(left).toEqual([2 + 27_915 - 16_000, 2])
   })
 
   test('misses no row while a table grows at one end and is purged at the other', { timeout: 60_000 }, async () => {
@@ -206,6 +210,7 @@ describe('a day of runs', () => {
     await insert('address_changes', rows, T0 - 7 * DAY_SECONDS)
     await insert('seen_places', rows, T0 - 90 * DAY_SECONDS)
     await insert('attempts', rows, T0 - 2 * DAY_SECONDS)
+    await insert('audit', rows, T0 - 400 * DAY_SECONDS)
     // Two days: when the newest row of all leaves, the slices of the others move to older rows.
     for (let run = 0; run < 8; run += 1) await purge(T0, 300 * run)
 
@@ -264,6 +269,7 @@ describe('one run', () => {
       ['address_changes', 0],
       ['seen_places', 0],
       ['attempts', 0],
+      ['audit', 0],
       ['sessions', 1000],
       ['allowed_places', 0],
       ['sessions', 500],
@@ -278,8 +284,8 @@ describe('one run', () => {
     await worker.scheduled(FIRST_RUN)
 
     expect(deletions(counting)).toHaveLength(MAX_CHUNKS)
-    // Six statements were for tables that have no rows.
-    expect([await count('sessions'), await count('notifications')]).toEqual([6001, 6001])
+    // Seven statements were for tables that have no rows.
+    expect([await count('sessions'), await count('notifications')]).toEqual([6001, 7001])
     await worker.scheduled(FIRST_RUN)
     expect([await count('sessions'), await count('notifications')]).toEqual([1, 1])
   })
@@ -316,6 +322,14 @@ async function purgeAt(seconds: number): Promise<void> {
 
 describe('what leaves, and when', () => {
   const worker = startWorker()
+
+  test('an act of the ledger, 400 days after it', async () => {
+    await insert('audit', 1, T0)
+    await purgeAt(400 * DAY_SECONDS - 1)
+    expect(await count('audit')).toBe(1)
+    await purgeAt(400 * DAY_SECONDS)
+    expect(await count('audit')).toBe(0)
+  })
 
   test('an expired session, a day after its refresh token', async () => {
     const { guid } = await createAccount(env.DB)
