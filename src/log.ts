@@ -73,6 +73,7 @@ export const EVENTS = {
   rate_not_limited: 'a rate limit could not be asked; the request went through',
   not_healthy: 'a `part` of `/healthz` is not well',
   purged: 'so many `rows` that were over are deleted',
+  users_imported: 'an import made so many (`count`) accounts; the ledger has each of them',
   events_not_sent:
     'events could not be handed to the queue of events, or not be marked as sent; the sweep sends them again',
   mail_not_queued: 'the queue did not take a mail; the sweep will find it',
@@ -102,6 +103,7 @@ interface Fields {
   readonly rate_not_limited: { readonly error: string }
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
+  readonly users_imported: { readonly count: number }
   readonly events_not_sent: { readonly error: string }
   readonly mail_not_queued: { readonly id: string; readonly error: string }
   readonly mail_requeued: { readonly count: number }

@@ -29,7 +29,7 @@ const CLOCKS_APART_SECONDS = 300
 
 /** Makes the accounts that are not there, all in one transaction, and says what became of each line. Throws `unavailable`: none was made. */
 export async function importUsers(
-  services: Pick<Services, 'operators' | 'newId' | 'now'>,
+  services: Pick<Services, 'operators' | 'newId' | 'now' | 'log'>,
   lines: readonly ImportLine[],
   by: ActingOperator,
 ): Promise<readonly ImportResult[]> {
@@ -45,8 +45,12 @@ export async function importUsers(
       user,
       act: { action: 'user_imported', facts: madeFacts(user), by, now } as const,
     }))
+    if (made.length === 0) return plan.results
     // oxlint-disable-next-line no-await-in-loop -- the same
-    if (made.length === 0 || (await users.createAll(made))) return plan.results
+    if (await users.createAll(made)) {
+      services.log({ event: 'users_imported', count: made.length })
+      return plan.results
+    }
   }
   throw new TesseraError('unavailable', { cause: 'changed meanwhile', retryAfterSeconds: 1 })
 }
