@@ -45,6 +45,7 @@ export const PastSession = z.looseObject({
   refreshed_until: Seconds,
   expires_at: Seconds,
   ended_at: Seconds,
+  ended_by: z.prefault(Text, null),
   ended: Text,
   state: z.string(),
   country: Text,

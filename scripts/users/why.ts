@@ -70,7 +70,7 @@ export function storyOf(session: PastSession, paint: Paint): string {
   else if (state === 'expired' && ended_at === null) {
     lines.push(`${INDENT}expired${expires_at === null ? '' : ` ${minuteOf(expires_at)}`}: nobody refreshed it`)
   } else {
-    const reason = session.ended === null ? '' : `: ${reasonOf(session.ended)}`
+    const reason = session.ended === null ? '' : `: ${reasonOf(session.ended_by, session.ended)}`
     lines.push(`${INDENT}${paint('red', 'ended')}${ended_at === null ? '' : ` ${minuteOf(ended_at)}`}${reason}`)
   }
   for (const { kind, at, sent_at, failed_at } of session.mails) {
@@ -83,17 +83,20 @@ export function storyOf(session: PastSession, paint: Paint): string {
 }
 
 /** Why a session ended, in words, with the word of the log and the API behind it. */
-function reasonOf(reason: string): string {
-  const reasons: Readonly<Record<string, string>> = EVENT_REASONS.session_ended
-  const words =
-    reasons[reason] ?? { ...EVENT_REASONS.sessions_ended, ...EVENT_REASONS.password_changed }[reason as never]
-  return words === undefined ? reason : `${words} (${reason})`
+function reasonOf(event: string | null, reason: string): string {
+  const words = wordsOf(event ?? 'session_ended', reason)
+  const label = event === null || event === 'session_ended' || event === reason ? reason : `${event}, ${reason}`
+  return words === undefined ? printable(label) : `${words} (${printable(label)})`
+}
+
+/** What an event means, or its reason where it has some. */
+function wordsOf(event: string, reason: string | null): string | undefined {
+  const types: Readonly<Record<string, string>> = EVENT_TYPES
+  const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = EVENT_REASONS
+  return (reason === null ? undefined : reasons[event]?.[reason]) ?? types[event]?.split(':')[0]
 }
 
 function eventLine({ type, reason, at }: HistoryEvent, paint: Paint): string {
-  const types: Readonly<Record<string, string>> = EVENT_TYPES
-  const reasons = (EVENT_REASONS as Readonly<Record<string, Readonly<Record<string, string>>>>)[type]
-  const words = reason === null ? types[type]?.split(':')[0] : reasons?.[reason]
   const label = reason === null ? type : `${type}, ${reason}`
-  return `${minuteOf(at)}  ${paint('bold', printable(words ?? label))} ${paint('dim', `(${printable(label)})`)}`
+  return `${minuteOf(at)}  ${paint('bold', printable(wordsOf(type, reason) ?? label))} ${paint('dim', `(${printable(label)})`)}`
 }

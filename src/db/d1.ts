@@ -26,21 +26,22 @@ const RETRY_AFTER_SECONDS = 1
  * Runs statements as one transaction, in one round trip. Throws `unavailable` when D1 fails or does not answer in time; the
  * transaction may have been committed, or may still be.
  */
-export async function runBatch(d1: D1Database, statements: D1PreparedStatement[]): Promise<D1Result[]> {
+export async function runBatch(
+  d1: D1Database,
+  statements: D1PreparedStatement[],
+  limitMilliseconds = ROUND_TRIP_MILLISECONDS,
+): Promise<D1Result[]> {
   try {
-    return await inTime(d1.batch(statements), ROUND_TRIP_MILLISECONDS)
+    return await inTime(d1.batch(statements), limitMilliseconds)
   } catch (cause) {
     throw unavailable(cause)
   }
 }
 
 /** Runs one statement. Throws as `runBatch` does. */
-export async function run(
-  statement: D1PreparedStatement,
-  limitMilliseconds = ROUND_TRIP_MILLISECONDS,
-): Promise<D1Result> {
+export async function run(statement: D1PreparedStatement): Promise<D1Result> {
   try {
-    return await inTime(statement.run(), limitMilliseconds)
+    return await inTime(statement.run(), ROUND_TRIP_MILLISECONDS)
   } catch (cause) {
     throw unavailable(cause)
   }

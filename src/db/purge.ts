@@ -5,9 +5,11 @@
  * The time of a run decides which slice it reads, so that no state is kept; a slice whose run failed is read the next day. The
  * first run of a day reads the newest rows. During the day a table grows at its new end and shrinks at its old one, and both move
  * the borders of its slices towards newer rows: a row that was not read yet moves into a slice whose run is still to come.
+ *
+ * What is kept of sessions that leave, and events, are written in the order of their times, and looked at from the oldest on.
  */
 
-import { lte, type SQL, sql } from 'drizzle-orm'
+import { and, exists, eq, isNull, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 import { LINKS } from '../domain/mails/links.ts'
@@ -15,21 +17,24 @@ import { AUDIT_DAYS } from '../domain/operators/audit.ts'
 import { SEEN_PLACE_SECONDS } from '../domain/places/seen-place.ts'
 import type { Log } from '../log.ts'
 import { hasLeft } from './accounts/left.ts'
-import { run } from './d1.ts'
-import { deleteFrom } from './query.ts'
+import { runBatch } from './d1.ts'
+import { deleteFrom, insertInto, select } from './query.ts'
 import {
   addressChanges,
   allowedPlaces,
   attempts,
   audit,
+  events,
   notifications,
+  pastSessions,
   registrations,
   seenPlaces,
   sessions,
   usedLinks,
+  users,
 } from './schema.ts'
 import { tellsNothing } from './sessions/end-columns.ts'
-import { parameter, prepare } from './statement.ts'
+import { parameter, prepare, type Statement } from './statement.ts'
 
 /** The interval of the cron trigger in `wrangler.toml`. */
 export const RUN_SECONDS = 300
@@ -39,6 +44,11 @@ const RUNS_A_DAY = 86_400 / RUN_SECONDS
 const KEEP_SESSIONS_SECONDS = 86_400
 /** A mail stays longer than its links work, and longer than it is tried; what is noted of a used link stays as long. */
 export const KEEP_MAILS_SECONDS = 30 * 86_400
+
+/** What is kept of a session whose row was deleted, and what happened to accounts, is told for so long. */
+export const KEEP_HISTORY_SECONDS = 90 * 86_400
+/** An event that nobody took from its queue stays longer: its queue may have been taken away. */
+const KEEP_UNSENT_EVENTS_SECONDS = 180 * 86_400
 
 /** A registration stays longer than its link works. */
 export const KEEP_REGISTRATIONS_SECONDS = 2 * 86_400
@@ -69,6 +79,7 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
       slices,
       sessions,
       sql`(${tellsNothing(ago(KEEP_SESSIONS_SECONDS))} or ${sessions.endedAt} is not null and ${hasLeft(sessions.userId)})`,
+      keepSessions,
     ),
     prepareTable(d1, slices, allowedPlaces, lte(allowedPlaces.expiresAt, parameter('now'))),
     // Of the mails about an account whose owner left, the one that is still to be sent is about that. One to confirm an address belongs to
@@ -92,6 +103,12 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
       sql`max(${attempts.at}, ${attempts.waitsUntil}) <= ${ago(KEEP_ATTEMPTS_SECONDS)}`,
     ),
     prepareTable(d1, slices, audit, lte(audit.at, ago(AUDIT_DAYS * 86_400))),
+    prepareOldest(d1, pastSessions, lte(pastSessions.keptAt, ago(KEEP_HISTORY_SECONDS))),
+    prepareOldest(
+      d1,
+      events,
+      sql`(${events.at} <= ${ago(KEEP_HISTORY_SECONDS)} and ${isNull(events.dueAt)} or ${events.at} <= ${ago(KEEP_UNSENT_EVENTS_SECONDS)})`,
+    ),
   ]
 
   return async (now, scheduledAt) => {
@@ -120,8 +137,49 @@ function ago(seconds: number): SQL {
   return sql`${parameter('now')} - ${seconds}`
 }
 
-/** Prepares the purge of one table: what it returns deletes a chunk of a slice, the oldest being 0, and says how many rows went. */
-function prepareTable(d1: D1Database, slices: number, table: SQLiteTable, isOver: SQL) {
+/** What is kept of the sessions that a chunk deletes, unless their account is gone or its owner left. */
+function keepSessions(chunk: SQL) {
+  const hasOwner = exists(
+    select({ one: sql`1` })
+      .from(users)
+      .where(and(eq(users.id, sessions.userId), isNull(users.leftAt))),
+  )
+  return insertInto(pastSessions).select((query) =>
+    query
+      .select({
+        id: sql<number>`null`.as('id'),
+        sid: sessions.sid,
+        userId: sessions.userId,
+        openedAt: sql<number>`${sessions.createdAt}`.as('opened_at'),
+        lastUsedAt: sql<number>`${sessions.issuedAt}`.as('last_used_at'),
+        expiredAt: sql<number>`${sessions.expiresAt}`.as('expired_at'),
+        endedAt: sql<number | null>`${sessions.endedAt}`.as('ended_at'),
+        endReason: sql<string | null>`${sessions.endReason}`.as('end_reason'),
+        country: sessions.country,
+        city: sessions.city,
+        provider: sessions.provider,
+        userAgent: sessions.userAgent,
+        keptAt: parameter('now').as('kept_at'),
+      })
+      .from(sessions)
+      .where(and(sql`${sessions}.rowid in (${chunk})`, hasOwner)),
+  )
+}
+
+/** Deletes a chunk of rows, of a slice where the table is read in slices, and says how many went. */
+type DeleteChunk = (position: { readonly slice: number; readonly now: number }) => Promise<number>
+
+/**
+ * Prepares the purge of one table, which deletes a chunk of a slice, the oldest being 0. `keep` is the statement that keeps something of
+ * these rows, in the same transaction.
+ */
+function prepareTable(
+  d1: D1Database,
+  slices: number,
+  table: SQLiteTable,
+  isOver: SQL,
+  keep?: typeof keepSessions,
+): DeleteChunk {
   // Each sub-query reads one row, where one SELECT of both would read the whole table.
   const [oldest, newest] = [sql`(select min(rowid) from ${table})`, sql`(select max(rowid) from ${table})`]
   // The rowid at which a slice begins: the range of the table in equal parts.
@@ -131,8 +189,29 @@ function prepareTable(d1: D1Database, slices: number, table: SQLiteTable, isOver
   const chunk = sql`
     select rowid from ${table}
     where rowid >= ${border(slice)} and rowid < ${border(sql`(${slice} + 1)`)} and ${isOver}
-    limit ${CHUNK_ROWS}`
-  const statement = prepare(d1, deleteFrom(table).where(sql`rowid in (${chunk})`))
-  return async (position: { readonly slice: number; readonly now: number }) =>
-    (await run(statement.bind(position), CHUNK_MILLISECONDS)).meta.changes
+    order by rowid limit ${CHUNK_ROWS}`
+  return prepareChunk(d1, table, chunk, keep === undefined ? [] : [prepare(d1, keep(chunk))])
+}
+
+/** Prepares the purge of a table whose rows are in the order of their times: of its oldest rows it deletes those that are over. */
+function prepareOldest(d1: D1Database, table: SQLiteTable, isOver: SQL): DeleteChunk {
+  const oldest = sql`(select *, rowid as row_id from ${table} order by rowid limit ${CHUNK_ROWS}) as ${table}`
+  return prepareChunk(d1, table, sql`select row_id from ${oldest} where ${isOver}`)
+}
+
+function prepareChunk(
+  d1: D1Database,
+  table: SQLiteTable,
+  chunk: SQL,
+  keeping: readonly Statement<unknown>[] = [],
+): DeleteChunk {
+  const statements = [...keeping, prepare(d1, deleteFrom(table).where(sql`rowid in (${chunk})`))]
+  return async (position) => {
+    const results = await runBatch(
+      d1,
+      statements.map((statement) => statement.bind(position)),
+      CHUNK_MILLISECONDS,
+    )
+    return results.at(-1)?.meta.changes ?? 0
+  }
 }

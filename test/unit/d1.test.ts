@@ -86,7 +86,7 @@ describe('a batch that may run twice', () => {
 })
 
 test('a chunk of the purge may take five seconds, since nobody waits for it', async () => {
-  const silent = { prepare: () => ({ bind: () => ({ run: () => new Promise(() => {}) }) }) }
+  const silent = { prepare: () => ({ bind: () => ({}) }), batch: () => new Promise(() => {}) }
   const thrown: unknown[] = []
   const purge = createPurge(silent as unknown as D1Database, () => {})
   void purge(0, 0).catch((error: unknown) => thrown.push(error))

@@ -3,6 +3,7 @@
 import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import type { OperatorStore } from '../../domain/operators/operator.ts'
 import { createAuditStore } from './audit.ts'
+import { createHistoryStore } from './history.ts'
 import { createListedMailStore } from './mails.ts'
 import { createUserStore } from './users.ts'
 
@@ -10,6 +11,7 @@ import { createUserStore } from './users.ts'
 export function createOperatorStore(d1: D1Database, newId: () => string, feed: EventFeed): OperatorStore {
   return {
     audit: createAuditStore(d1),
+    histories: createHistoryStore(d1),
     mails: createListedMailStore(d1),
     users: createUserStore(d1, newId, feed),
   }

@@ -6,6 +6,7 @@
  * - GET, PATCH, DELETE /admin/users/{guid}  one account
  * - GET, DELETE /admin/users/{guid}/sessions, DELETE …/{sid}   its sessions
  * - DELETE /admin/sessions                everybody's
+ * - GET /admin/users/{guid}/history         what became of its sessions, and what happened to it
  * - GET /admin/audit                        the ledger
  * - GET, POST /admin/mails                  the outbox; has a mail sent
  * - POST /admin/mails/{id}/requeue          has a mail tried again; /admin/mails/requeue all that are parked
@@ -28,6 +29,7 @@ export const operatorRoutes = factory
   .delete('/sessions', async (c) => (await loadUserSessions()).endAllSessions(c))
   .delete('/users/:guid/sessions', async (c) => (await loadUserSessions()).endUserSessions(c))
   .delete('/users/:guid/sessions/:sid', async (c) => (await loadUserSessions()).endUserSession(c))
+  .get('/users/:guid/history', async (c) => (await loadHistory()).showHistory(c))
   .get('/audit', async (c) => (await loadAudit()).listAudit(c))
   .get('/mails', async (c) => (await loadMails()).listMails(c))
   .post('/mails', async (c) => (await loadMails()).sendMail(c))
@@ -44,6 +46,10 @@ function loadImport() {
 
 function loadUserSessions() {
   return import('../operators/user-sessions.ts')
+}
+
+function loadHistory() {
+  return import('../operators/history.ts')
 }
 
 function loadAudit() {

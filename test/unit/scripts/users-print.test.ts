@@ -230,6 +230,7 @@ describe('the story of a session', () => {
     refreshed_until: AT + 3600,
     expires_at: AT + 864_000,
     ended_at: AT + 7200,
+    ended_by: 'session_ended',
     ended: 'location',
     state: 'ended',
     country: 'DE',

@@ -110,7 +110,8 @@ test('an operation reads and writes this many rows, index entries included', asy
     'GET /admin/audit?action=mail_asked': { read: 23, written: 0 },
     'GET /admin/audit?guid={guid}': { read: 10, written: 0 },
     // Nothing to purge or to send.
-    cron: { read: 32, written: 0 },
+    // Of events and of what is kept of sessions it reads the oldest rows: three events here.
+    cron: { read: 42, written: 0 },
   })
 }, 60_000)
 
@@ -120,7 +121,9 @@ test('every query of a request uses an index', async () => {
 
   const queries = [...new Set(counting.statements().map(({ sql }) => sql))]
   expect(queries.length).toBeGreaterThan(10)
-  for (const query of queries) {
+  // The purge looks at the oldest rows of a table, as they stand there, and at no others.
+  const oldest = /select \*, rowid as row_id from "\w+" order by rowid limit \?/
+  for (const query of queries.filter((one) => !oldest.test(one))) {
     const parameters = query.split('?').length - 1
     const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
       .bind(...Array<null>(parameters).fill(null))
