@@ -109,19 +109,22 @@ describe('what became of a session', () => {
   })
 })
 
+function event(id: number, at: number): HistoryEvent {
+  return { id, type: 'confirmed', reason: null, at, facts: {} }
+}
+
+function page(found: Partial<FoundHistory>, limit: number) {
+  const told = tellHistory({ ...NOTHING, ...found }, limit, { now: 40, settings: SETTINGS })
+  return { sids: told.sessions.map(({ sid }) => sid), ids: told.events.map(({ id }) => id), next: told.next }
+}
+
 describe('a page', () => {
-  const event = (id: number, at: number): HistoryEvent => ({ id, type: 'confirmed', reason: null, at, facts: {} })
   const sessions = [
     session({ sid: 'c', openedAt: 30 }),
     session({ sid: 'b', openedAt: 20 }),
     session({ sid: 'a', openedAt: 20 }),
   ]
   const events = [event(8, 30), event(7, 20), event(6, 20)]
-  const page = (found: Partial<FoundHistory>, limit: number) => {
-    const told = tellHistory({ ...NOTHING, ...found }, limit, { now: 40, settings: SETTINGS })
-    return { sids: told.sessions.map(({ sid }) => sid), ids: told.events.map(({ id }) => id), next: told.next }
-  }
-
   test.each([
     [1, [], [8], { at: 30, id: 8 }],
     [2, ['c'], [8], { at: 30, sid: 'c' }],
