@@ -9,6 +9,7 @@ import {
   kindsTo,
   leave,
   OTHER_PASSWORD,
+  register,
   registered,
   userRow,
 } from '../../support/account-life.ts'
@@ -170,9 +171,14 @@ describe('an account that is deleted', () => {
   test('while its owner changes the address is deleted all the same, and the new address is told', async () => {
     const user = await addUser()
     const next = `${crypto.randomUUID()}@example.com`
+    // Whatever is known under the new address goes as well.
+    await register(next)
+    await signInByJson(next, 'wrong')
     const by = interrupted(() => changeUser(user.guid, { primary_email: next }))
     expect(await answer(await admin('DELETE', `/users/${user.guid}`, undefined, by))).toEqual(DONE)
-    expect(await kindsTo(next)).toEqual(['account_left'])
+    expect(await kindsTo(next)).toEqual(['confirm_address', 'account_left'])
+    const { attempts, registrations } = await dumpTables(env.DB)
+    expect([attempts, registrations]).toEqual([[], []])
     expect(await userRow(user.user_id)).toMatchObject({ primary_email: null })
     expect((await actsOn(user.user_id)).map(([action]) => action)).toEqual([
       'user_created',

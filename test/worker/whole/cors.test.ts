@@ -37,8 +37,11 @@ function isPage(path: string): boolean {
 const PAGES = ROUTES.filter(([, path]) => isPage(path))
 const PUBLIC = ROUTES.filter(([, path]) => path.startsWith('/.well-known/'))
 const SHARABLE = ROUTES.filter((route) => !PAGES.includes(route) && !PUBLIC.includes(route))
+/** Those of operators look at no cookie. Their key belongs to a server, so that no page gets as far as a preflight. */
+const OPERATORS = SHARABLE.filter(([, path]) => path.startsWith('/admin/'))
+const OTHERS = SHARABLE.filter((route) => !OPERATORS.includes(route))
 /** Routes that change something for a cookie, or hand one out. What they are is held by same-origin.test.ts. */
-const GUARDED = SHARABLE.filter(
+const GUARDED = OTHERS.filter(
   ([method, path]) => method === 'DELETE' || /^\/([\da-f-]{36}|refresh|auth\/session)$/.test(path),
 )
 
@@ -182,7 +185,15 @@ describe('a page of an origin that is not listed', () => {
     expect(variesByOrigin(response)).toBe(!isPublic && !isPage(path))
   })
 
-  test.each(SHARABLE)('gets no preflight for %s %s', async (method, path) => {
+  test.each(OPERATORS)('gets no preflight for %s %s, and neither does a listed one', async (method, path) => {
+    for (const origin of [EVIL, APP]) {
+      const response = await listing.call(path, { method: 'OPTIONS', headers: asks(origin, method) })
+      expect(response.status).toBe(401)
+      expect(corsHeaders(response)).not.toHaveProperty('access-control-allow-methods')
+    }
+  })
+
+  test.each(OTHERS)('gets no preflight for %s %s', async (method, path) => {
     const options = { method: 'OPTIONS', headers: asks(EVIL, method) }
     const before = await answer(await worker.call(path, options))
 

@@ -93,10 +93,22 @@ beforeEach(() => {
   vi.spyOn(console, 'warn').mockReturnValue()
 })
 
-test('every route is in one of the two tables', () => {
-  const routes = createApp()
-    .routes.filter(({ method }) => method !== 'ALL')
-    .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+const ROUTES = createApp()
+  .routes.filter(({ method }) => method !== 'ALL')
+  .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, '')}`)
+const OPERATORS = ROUTES.filter((route) => / \/admin\//.test(route))
+
+test.each(OPERATORS)('%s takes no cookie for a key, from whichever page', async (route) => {
+  const { cookies } = await open()
+  const [method = '', path = ''] = route.split(' ')
+  for (const site of ['same-origin', 'cross-site']) {
+    const options = { method, cookies, headers: { 'Sec-Fetch-Site': site } }
+    expect((await callWithoutTrace(path, options)).status).toBe(401)
+  }
+})
+
+test('every other route is in one of the two tables', () => {
+  const routes = ROUTES.filter((route) => !OPERATORS.includes(route))
   expect(new Set([...GUARDED, ...OPEN].map(([route]) => route))).toEqual(new Set(routes))
 })
 

@@ -171,11 +171,59 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'POST /links/confirm-email', options: { headers: FORM, body: `token=${address}` }, roundTrips: 1 },
     { route: 'GET /links/undo-email', path: `/links/undo-email?token=${undo}`, roundTrips: 1 },
     { route: 'POST /links/undo-email', options: { headers: FORM, body: `token=${undo}` }, roundTrips: 1 },
+    ...(await ofOperators(key)),
     { route: 'GET /.well-known/jwks.json', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/openid-configuration', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/oauth-authorization-server', roundTrips: 0, status: 200 },
     { route: 'GET /healthz', roundTrips: 0, status: 503 },
   ]
+}
+
+/** Those of operators, each about an account, a session and a mail of its own. */
+async function ofOperators(headers: Readonly<Record<string, string>>): Promise<readonly Row[]> {
+  const [changed, deleted, ended] = [
+    await createAccount(env.DB),
+    await createAccount(env.DB),
+    await createAccount(env.DB),
+  ]
+  await healthy.call(`/${ended.guid}`)
+  const sid = await env.DB.prepare('SELECT sid FROM sessions WHERE user_id = ?').bind(ended.id).first<string>('sid')
+  await forgot(String(changed.email))
+  const mail = await env.DB.prepare('SELECT id FROM notifications WHERE user_id = ?')
+    .bind(changed.id)
+    .first<string>('id')
+  const line = JSON.stringify({ guid: crypto.randomUUID() })
+  const asked = { kind: 'reset_password', primary_email: changed.email }
+  return [
+    { route: 'POST /admin/users', options: { json: { guid: crypto.randomUUID() } }, roundTrips: 1 },
+    {
+      route: 'POST /admin/users/import',
+      options: { body: line, headers: { ...headers, 'Content-Type': 'application/x-ndjson' } },
+      roundTrips: 2,
+    },
+    { route: 'GET /admin/users', roundTrips: 1 },
+    { route: 'GET /admin/users/:guid', path: `/admin/users/${changed.guid}`, roundTrips: 1 },
+    {
+      route: 'PATCH /admin/users/:guid',
+      path: `/admin/users/${changed.guid}`,
+      options: { json: { group: 'editors' } },
+      roundTrips: 2,
+    },
+    { route: 'DELETE /admin/users/:guid', path: `/admin/users/${deleted.guid}`, roundTrips: 2 },
+    { route: 'GET /admin/users/:guid/sessions', path: `/admin/users/${ended.guid}/sessions`, roundTrips: 1 },
+    { route: 'DELETE /admin/users/:guid/sessions', path: `/admin/users/${changed.guid}/sessions`, roundTrips: 1 },
+    {
+      route: 'DELETE /admin/users/:guid/sessions/:sid',
+      path: `/admin/users/${ended.guid}/sessions/${sid}`,
+      roundTrips: 1,
+    },
+    { route: 'DELETE /admin/sessions', path: '/admin/sessions?cursor=999999999', roundTrips: 1 },
+    { route: 'GET /admin/audit', roundTrips: 1 },
+    { route: 'GET /admin/mails', roundTrips: 1 },
+    { route: 'POST /admin/mails', options: { json: asked }, roundTrips: 1 },
+    { route: 'POST /admin/mails/:id/requeue', path: `/admin/mails/${mail}/requeue`, roundTrips: 1 },
+    { route: 'POST /admin/mails/requeue', roundTrips: 1 },
+  ].map(({ options = {}, ...row }) => ({ ...row, options: { headers, ...options } }))
 }
 
 function isOfAccounts({ route }: Row): boolean {

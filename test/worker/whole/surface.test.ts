@@ -10,6 +10,7 @@ import { createApp } from '../../../src/app.ts'
 import { answer, asText, malformed, NOT_FOUND, problem } from '../../support/answers.ts'
 import { keepLog } from '../../support/log.ts'
 import { callWithoutDatabase, counted } from '../../support/counted-worker.ts'
+import { SERVICE } from '../../support/requests.ts'
 import { pairOf } from '../../support/worker.ts'
 
 const GUID = '6f9619ff-8b86-4011-b42d-00c04fc964ff'
@@ -72,6 +73,10 @@ describe('a path that is no route', () => {
   })
 })
 
+function isOfOperators({ path }: { readonly path: string }): boolean {
+  return path.startsWith('/admin/')
+}
+
 describe('a method that a route does not have', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']
   const ROUTES = [
@@ -118,8 +123,24 @@ describe('a method that a route does not have', () => {
     ['/:guid', `/${GUID}`, 'GET'],
   ] as const
 
-  test('has a row here for every route that there is', () => {
-    const routes = createApp().routes.filter(({ method }) => method !== 'ALL')
+  const routes = createApp().routes.filter(({ method }) => method !== 'ALL')
+  // Of `import`, the other methods are those of a user, by a guid that is none.
+  const paths = new Set(routes.filter(isOfOperators).map(({ path }) => path)).difference(
+    new Set(['/admin/users/import']),
+  )
+
+  test.each([...paths])('is told to operators alone: %s', async (pattern) => {
+    const path = pattern.replace(':guid', GUID).replace(/:\w+/, 'x')
+    const allowed = new Set(routes.filter((route) => route.path === pattern).map(({ method }) => method))
+    for (const method of METHODS.filter((one) => !allowed.has(one) && (one !== 'HEAD' || !allowed.has('GET')))) {
+      const { status } = await callWithoutDatabase(path, { method })
+      const told = await callWithoutDatabase(path, { method, headers: SERVICE })
+      const allow = String(new Headers(told.headers).get('allow')).split(', ')
+      expect([status, told.status, new Set(allow.filter((one) => one !== 'HEAD'))]).toEqual([401, 405, allowed])
+    }
+  })
+
+  test('has a row here for every other route that there is', () => {
     const known = ROUTES.flatMap(([pattern, , allow]) =>
       allow
         .split(', ')
@@ -127,7 +148,8 @@ describe('a method that a route does not have', () => {
         .map((method) => `${method} ${pattern}`),
     )
 
-    expect(new Set(routes.map(({ method, path }) => `${method} ${path}`))).toEqual(new Set(known))
+    const others = routes.filter((route) => !isOfOperators(route))
+    expect(new Set(others.map(({ method, path }) => `${method} ${path}`))).toEqual(new Set(known))
   })
 
   const rows = ROUTES.flatMap(([, path, allow]) =>
