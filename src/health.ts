@@ -4,6 +4,7 @@
  */
 
 import type { Config } from './config.ts'
+import { eventQueueOf } from './event-binding.ts'
 import { isMigrated } from './db/migration-check.ts'
 import { describeError } from './domain/describe-error.ts'
 import type { Condition, Health, Part } from './domain/health.ts'
@@ -30,7 +31,15 @@ export function bindingProbes(env: Env): Probes {
     async database() {
       if (!(await isMigrated(env.DB))) throw new Error(NOT_MIGRATED)
     },
-    queue: () => env.MAIL_QUEUE.metrics(),
+    queue: () => Promise.all([env.MAIL_QUEUE.metrics(), askEvents(env)]),
+  }
+}
+
+async function askEvents(env: Env): Promise<void> {
+  try {
+    await eventQueueOf(env)?.metrics()
+  } catch (error) {
+    throw new Error('EVENTS', { cause: error })
   }
 }
 

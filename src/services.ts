@@ -20,6 +20,7 @@ import { createPasswords } from './domain/accounts/passwords.ts'
 import type { Services } from './domain/services.ts'
 import { createTokens } from './domain/tokens/tokens.ts'
 import type { EventMessage } from './domain/events/event-message.ts'
+import { eventQueueOf } from './event-binding.ts'
 import type { EventSender } from './event-sender.ts'
 import { bindingProbes, configuredProbes, createHealthCheck, type Probes } from './health.ts'
 import type { DeliveryDeps } from './mail/delivery.ts'
@@ -141,11 +142,6 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     events: followed?.sender ?? null,
     purge: async (...when) => (await purge())(...when),
   }
-}
-
-/** The queue of events, where there is one: wrangler.toml has its binding commented out, so that the generated type does not know it. */
-function eventQueueOf({ EVENTS }: Env & { readonly EVENTS?: Queue<EventMessage> }): Queue<EventMessage> | undefined {
-  return EVENTS
 }
 
 /** What only a deployment with a queue of events needs: the events of single sessions, and what sends all. */

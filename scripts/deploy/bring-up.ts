@@ -33,7 +33,12 @@ export async function bringUp(plan: Plan): Promise<void> {
     const names = [resources.queue, resources.deadLetters]
     let created = false
     for (const queue of names) created = (await ensureQueue(cloudflare, account, queue, name)) || created
-    return { said: `${names.join(' and ')}${created ? ', created' : ''}` }
+    // Events are there to be consumed by others.
+    if (resources.events !== null) {
+      created = (await ensureQueue(cloudflare, account, resources.events, null)) || created
+      names.push(resources.events)
+    }
+    return { said: `${new Intl.ListFormat('en-GB').format(names)}${created ? ', created' : ''}` }
   })
 
   const config = join(folderOf(name), 'wrangler.json')

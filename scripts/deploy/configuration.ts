@@ -16,6 +16,9 @@ import type { DeployedWorker } from './worker.ts'
 /** The content of wrangler.toml. */
 export type Template = Unstable_RawConfig & { readonly name: string }
 
+/** The binding of the queue of events, which wrangler.toml has or has not. */
+const EVENTS = 'EVENTS'
+
 /** From `.deploy/NAME` to the files that wrangler.toml names. */
 const UP = '../../'
 
@@ -32,6 +35,8 @@ export interface ResourceNames {
   readonly databaseId?: string | undefined
   readonly queue: string
   readonly deadLetters: string
+  /** `null`: wrangler.toml has no queue of events. */
+  readonly events: string | null
 }
 
 /**
@@ -43,14 +48,20 @@ export function resourceNames(template: Template, name: string, worker: Deployed
     if (name === template.name) return text
     return text.startsWith(template.name) ? name + text.slice(template.name.length) : `${name}-${text}`
   }
-  const producer = (binding: string) =>
-    template.queues?.producers?.find((candidate) => candidate.binding === binding)?.queue ?? template.name
+  const producer = (binding: string) => queueOf(template, binding) ?? template.name
+  const events = queueOf(template, EVENTS)
   return {
     database: own(template.d1_databases?.[0]?.database_name ?? template.name),
     databaseId: name === template.name ? template.d1_databases?.[0]?.database_id : undefined,
     queue: worker?.queues['MAIL_QUEUE'] ?? own(producer('MAIL_QUEUE')),
     deadLetters: worker?.queues['MAIL_DEAD_LETTERS'] ?? own(producer('MAIL_DEAD_LETTERS')),
+    events: events === undefined ? null : (worker?.queues[EVENTS] ?? own(events)),
   }
+}
+
+/** The queue that wrangler.toml gives to a binding. */
+function queueOf(template: Template, binding: string): string | undefined {
+  return template.queues?.producers?.find((candidate) => candidate.binding === binding)?.queue
 }
 
 export interface Deployment {
@@ -75,8 +86,9 @@ export function deployedBasePath(template: Template, worker: Pick<DeployedWorker
 export function configure(template: Template, deployment: Deployment): object {
   const { name, account, resources, databaseId, address, basePath } = deployment
   const queueNames = new Map<string | undefined, string>([
-    [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_QUEUE')?.queue, resources.queue],
-    [template.queues?.producers?.find(({ binding }) => binding === 'MAIL_DEAD_LETTERS')?.queue, resources.deadLetters],
+    [queueOf(template, 'MAIL_QUEUE'), resources.queue],
+    [queueOf(template, 'MAIL_DEAD_LETTERS'), resources.deadLetters],
+    ...(resources.events === null ? [] : [[queueOf(template, EVENTS), resources.events] as const]),
   ])
   const renamed = (queue: string | undefined) => queueNames.get(queue) ?? queue
   return {

@@ -101,12 +101,15 @@ export async function findQueue(
   return queues.find((queue) => queue.queue_name === name)
 }
 
-/** Makes sure that the queue exists, and returns whether it was created. Throws `DeployProblem` when another Worker consumes it. */
+/**
+ * Makes sure that the queue exists, and returns whether it was created. Throws `DeployProblem` when another Worker than this one consumes it;
+ * `null`: any may.
+ */
 export async function ensureQueue(
   cloudflare: Cloudflare,
   account: string,
   name: string,
-  worker: string,
+  worker: string | null,
 ): Promise<boolean> {
   const found = await findQueue(cloudflare, account, name)
   if (found === undefined) {
@@ -114,7 +117,7 @@ export async function ensureQueue(
     return true
   }
   const consumers = found.consumers?.map(({ script, service }) => script ?? service) ?? []
-  const other = consumers.find((consumer) => consumer !== worker)
+  const other = worker === null ? undefined : consumers.find((consumer) => consumer !== worker)
   if (other !== undefined) {
     throw new DeployProblem(`The queue ${name} is consumed by the Worker ${other}: choose another name, --name.`)
   }

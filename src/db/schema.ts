@@ -274,7 +274,7 @@ export const events = sqliteTable(
   },
   (table) => [
     index('events_user_id').on(table.userId),
-    // Without the time, so that a sender which takes a row writes no entry.
+    // By the account, so that its sender reads no other's, however many wait while the queue is away.
     index('events_unsent')
       .on(table.userId)
       .where(sql`due_at is not null`),

@@ -47,18 +47,16 @@ function listed(name: string): SQL {
 
 function prepareStatements(d1: D1Database) {
   const { id, userId, type, at, sid, reason, facts, endedBefore, endedExcept, dueAt } = events
-  const isOfAccounts = inArray(userId, listed('accounts'))
-  const isHeld = gt(dueAt, parameter('now'))
   const isFree = lte(dueAt, parameter('now'))
+  // Events are taken from the oldest on, so that where one of an account is held, its oldest is.
+  const oldest = sql`(
+    select oldest.due_at from ${events} as oldest
+    where oldest.user_id = json_each.value and oldest.due_at is not null order by oldest.id limit 1)`
+  const freeAccounts = sql`(
+    select value from json_each(${parameter('accounts')}) where ${oldest} <= ${parameter('now')})`
   const free = select({ id })
     .from(events)
-    .where(
-      and(
-        isFree,
-        isOfAccounts,
-        sql`${userId} not in ${select({ userId }).from(events).where(and(isHeld, isOfAccounts))}`,
-      ),
-    )
+    .where(and(isFree, inArray(userId, freeAccounts)))
     .orderBy(userId, id)
     .limit(sql.placeholder('limit'))
   // RETURNING names columns without their table, which the table of a sub-query would take for its own.
@@ -96,6 +94,9 @@ function prepareStatements(d1: D1Database) {
         .where(inArray(id, listed('ids'))),
     ),
     // Of an account that has left, what had not been sent by then was kept until now.
-    forget: prepare(d1, deleteFrom(events).where(and(isOfAccounts, isNull(dueAt), ne(type, 'left')))),
+    forget: prepare(
+      d1,
+      deleteFrom(events).where(and(inArray(userId, listed('accounts')), isNull(dueAt), ne(type, 'left'))),
+    ),
   }
 }

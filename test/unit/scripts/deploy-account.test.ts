@@ -280,6 +280,8 @@ describe('what is on the account already', () => {
     expect(await lineOf(ensureMailQueue())).toBe(
       'The queue tessera-mail is consumed by the Worker shop: choose another name, --name.',
     )
+    // That of events is there to be consumed by others.
+    expect(await ensureQueue(cloudflare, ACCOUNT, 'tessera-mail', null)).toBe(false)
   })
 })
 

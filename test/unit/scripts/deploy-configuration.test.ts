@@ -41,7 +41,7 @@ describe('the configuration of a deployment', () => {
 
   test('is named after it all through, and lies where wrangler finds everything', () => {
     const resources = resourceNames(template, 'live', null)
-    expect(resources).toEqual({ database: 'live', queue: 'live-mail', deadLetters: 'live-mail-dead' })
+    expect(resources).toEqual({ database: 'live', queue: 'live-mail', deadLetters: 'live-mail-dead', events: null })
     const address = { host: 'auth.example.com', isDomain: true }
     expect(configure(template, { ...base, resources, address, mailFrom: 'a@example.com' })).toEqual({
       name: 'live',
@@ -96,6 +96,30 @@ describe('the configuration of a deployment', () => {
       database: 'live',
       queue: 'mails',
       deadLetters: 'mails-dead',
+      events: null,
+    })
+  })
+
+  test('has a queue of events of its own, where wrangler.toml has one', () => {
+    const followed: Template = {
+      ...template,
+      queues: {
+        ...template.queues,
+        producers: [...(template.queues?.producers ?? []), { binding: 'EVENTS', queue: 'tessera-events' }],
+      },
+    }
+    expect(resourceNames(followed, 'tessera', null).events).toBe('tessera-events')
+    expect(resourceNames(followed, 'live', { ...worker, queues: { EVENTS: 'kept' } }).events).toBe('kept')
+    const resources = resourceNames(followed, 'live', null)
+    expect(resources.events).toBe('live-events')
+    expect(configure(followed, { ...base, resources, address: null })).toMatchObject({
+      queues: {
+        producers: [
+          { binding: 'MAIL_QUEUE', queue: 'live-mail' },
+          { binding: 'MAIL_DEAD_LETTERS', queue: 'live-mail-dead' },
+          { binding: 'EVENTS', queue: 'live-events' },
+        ],
+      },
     })
   })
 
@@ -106,7 +130,7 @@ describe('the configuration of a deployment', () => {
       name: 'auth',
       d1_databases: [{ binding: 'DB', database_name: 'people', database_id: 'made-by-the-form' }],
     }
-    const names = { queue: 'tessera-mail', deadLetters: 'tessera-mail-dead' }
+    const names = { queue: 'tessera-mail', deadLetters: 'tessera-mail-dead', events: null }
     expect(resourceNames(filled, 'auth', null)).toEqual({
       database: 'people',
       databaseId: 'made-by-the-form',
@@ -117,6 +141,7 @@ describe('the configuration of a deployment', () => {
       database: 'staging-people',
       queue: 'staging-tessera-mail',
       deadLetters: 'staging-tessera-mail-dead',
+      events: null,
     })
   })
 

@@ -69,6 +69,12 @@ describe('GET /healthz', () => {
       'queue: Error: gone',
     ],
     [
+      'the queue of events is gone',
+      { EVENTS: { metrics: () => Promise.reject(new Error('gone')) } },
+      { queue: 'not ok' },
+      'queue: Error: EVENTS (Error: gone)',
+    ],
+    [
       'send_email is not bound',
       { EMAIL: undefined },
       { sender: 'not ok' },
