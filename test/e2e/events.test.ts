@@ -28,7 +28,8 @@ let followed: D1Database
 function followedConfiguration(): string {
   const toml = readFileSync(join(root, 'wrangler.toml'), 'utf8')
   const block = '# [[queues.producers]]\n# binding = "EVENTS"\n# queue = "tessera-events"\n'
-  expect(toml).toContain(block)
+  // A fork may have switched it on for good.
+  expect(toml.includes(block) || toml.includes(block.replaceAll('# ', ''))).toBe(true)
   const folder = join(root, '.wrangler/events')
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'wrangler.toml')
@@ -114,6 +115,7 @@ describe('what it takes in', () => {
   const END = { account: { state: 'open', last_id: 15 }, sids: ['e'] }
 
   /** A queue that gives messages in this order, and again where they come too early. */
+  // oxlint-disable-next-line unicorn/consistent-function-scoping -- it reads beside the story that it delivers
   async function deliver(messages: readonly EventMessage[]): Promise<number> {
     let waiting = [...messages]
     let early = 0

@@ -41,15 +41,16 @@ export interface TestWorker {
 }
 
 /**
- * A Worker of its own: its configuration is parsed and its keys are derived once, at the first call. `descriptors` are
- * for tests that want to see a binding being read; `entry` is for those of another entry point.
+ * A Worker of its own: its configuration is parsed and its keys are derived once, at the first call. Nobody follows its events, whatever
+ * wrangler.toml says, unless the test does. `descriptors` are for tests that want to see a binding being read; `entry` is for those of
+ * another entry point.
  */
 export function startWorker(
   overrides: Overrides = {},
   descriptors: PropertyDescriptorMap = {},
   entry: Pick<typeof entryPoint, 'fetch' | 'queue' | 'scheduled'> = entryPoint,
 ): TestWorker {
-  const bindings = Object.defineProperties({ ...env, ...overrides } as Env, descriptors)
+  const bindings = Object.defineProperties({ ...env, EVENTS: undefined, ...overrides } as Env, descriptors)
 
   return {
     bindings,

@@ -86,7 +86,7 @@ test('every query about events uses an index, and one that knows its account rea
   const [one, other] = [await createAccount(env.DB), await createAccount(env.DB)]
   // Events of two accounts that wait: thousands of the one, while the queue was away.
   const insert = env.DB.prepare(
-    "INSERT INTO events (user_id, type, at, facts, due_at) VALUES (?, 'activated', 1, '{}', 0)",
+    "INSERT INTO events (user_id, type, at, facts, due_at) VALUES (?, 'activated', unixepoch(), '{}', 0)",
   )
   for (let i = 0; i < 20; i += 1) await env.DB.batch(Array.from({ length: 100 }, () => insert.bind(one.id)))
   counting.reset()

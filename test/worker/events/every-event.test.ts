@@ -31,6 +31,7 @@ const AT_HOME = { ip: HOME, asn: null, country: null, city: null, user_agent: nu
 
 const follower = startFollowed()
 const seen = new Set<string>()
+const texts: string[] = []
 
 stopClock()
 beforeEach(() => {
@@ -48,6 +49,7 @@ function takeTold(guid: string) {
     // It is of the shape that its type has, and has nothing else.
     expect(EventMessage.parse(message)).toStrictEqual(message)
     if (i > 0) expect(message.previous).toBe(messages[i - 1]?.id)
+    texts.push(JSON.stringify(message))
     seen.add('reason' in message ? `${message.type} ${message.reason}` : message.type)
   }
   follower.events.batches.length = 0
@@ -351,4 +353,10 @@ test('these are all events that there are, by every reason', () => {
   })
   // Those that are brought along stand in the tests of that.
   expect([...seen].toSorted()).toEqual(all.filter((one) => one !== 'registered imported').toSorted())
+})
+
+test('none of them has a token, a password, a hash or an address of a mailbox', () => {
+  expect(texts.length).toBeGreaterThan(40)
+  const secrets = [/eyJ/, /@/, /\$argon2/, ...[PASSWORD, GOOD_PASSWORD, OTHER_PASSWORD].map((text) => new RegExp(text))]
+  for (const secret of secrets) expect(texts.filter((text) => secret.test(text))).toEqual([])
 })
