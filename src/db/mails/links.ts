@@ -1,13 +1,12 @@
 /** What owners decide by the links of a mail. One round trip each. */
 
-import { and, eq, notExists, sql } from 'drizzle-orm'
+import { and, eq, isNull, notExists, sql } from 'drizzle-orm'
 
 import { LINKS, type LinkState, type LinkStore, type MailLink } from '../../domain/mails/links.ts'
 import { readNotice } from '../../domain/mails/notice.ts'
 import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import { run } from '../d1.ts'
 import { prepareEvent, runTelling } from '../events/event.ts'
-import { hasLeft } from '../accounts/left.ts'
 import { deleteFrom, insertInto, select, update } from '../query.ts'
 import { addressChanges, allowedPlaces, notifications, registrations, seenPlaces, usedLinks, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
@@ -85,14 +84,27 @@ export function isUsable() {
           eq(users.isActive, 1),
         ),
       ),
-    'address change': select(one).from(addressChanges).where(eq(addressChanges.noticeId, notifications.id)),
+    // An operator closed the account: what it was before is not for its former mailbox to say.
+    'address change': select(one)
+      .from(addressChanges)
+      .innerJoin(users, and(eq(users.id, addressChanges.userId), eq(users.isActive, 1)))
+      .where(eq(addressChanges.noticeId, notifications.id)),
   } satisfies Readonly<Record<LinkState, unknown>>
+  // Whoever reads the mailbox that the account had before has no say in it any more; nor is anything kept of an owner who left.
+  const ofRecipient = select(one)
+    .from(users)
+    .where(
+      and(
+        eq(users.id, notifications.userId),
+        isNull(users.leftAt),
+        sql`${users.primaryEmail} = ${notifications.recipient} collate nocase`,
+      ),
+    )
   const isBound = Object.entries(states).map(([state, rows]) => sql`when ${state} then exists ${rows}`)
   return and(
     isNamed(),
     notExists(isUsed),
-    // What an owner allows would be kept of somebody who left, and their sessions are over.
-    sql`case coalesce(${parameter('binds')}, '') ${sql.join(isBound, sql` `)} else not ${hasLeft(notifications.userId)} end`,
+    sql`case coalesce(${parameter('binds')}, '') ${sql.join(isBound, sql` `)} else exists ${ofRecipient} end`,
   )
 }
 

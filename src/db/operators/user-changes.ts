@@ -11,7 +11,7 @@ import { run } from '../d1.ts'
 import { prepareEvent, runTelling } from '../events/event.ts'
 import { ADDRESSEES, prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, select, update } from '../query.ts'
-import { addressChanges, attempts, users } from '../schema.ts'
+import { addressChanges, allowedPlaces, attempts, seenPlaces, users } from '../schema.ts'
 import { endedNow } from '../sessions/of-account.ts'
 import { parameter, prepare, type Statement, type Value } from '../statement.ts'
 import { prepareAct } from './audit.ts'
@@ -51,7 +51,7 @@ export function createUserChanges(
         ...change.acts.map((one) => act.bind(one, values)),
         ...eventsOf(change, events).map((event) => event.bind(values)),
         ...(setsPassword ? [statements.forgetAttempts.bind(values)] : []),
-        ...(setsEmail ? [statements.voidUndo.bind(values)] : []),
+        ...(setsEmail || setsPassword ? statements.forgetFormer.map((forget) => forget.bind(values)) : []),
         statements.change.bind(values),
         find.bind({ guid: change.found.guid, email: wanted.email, externalId: wanted.externalId }),
       ]).catch((error: unknown) => {
@@ -115,11 +115,13 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       deactivated: prepareEvent(d1, isFollowed, 'deactivated', null, ending),
     },
     forgetAttempts: prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), ofFound))),
-    // What an operator decides about an address, a link of an earlier change of it must not undo.
-    voidUndo: prepare(
-      d1,
-      deleteFrom(addressChanges).where(and(eq(addressChanges.userId, parameter('userId')), ofFound)),
-    ),
+    // An operator gives an account back to its owner: no link of an earlier change of its address may undo that, and no place counts as
+    // the owner's where somebody else may have been.
+    forgetFormer: [
+      [addressChanges, addressChanges.userId] as const,
+      [allowedPlaces, allowedPlaces.userId] as const,
+      [seenPlaces, seenPlaces.userId] as const,
+    ].map(([table, userId]) => prepare(d1, deleteFrom(table).where(and(eq(userId, parameter('userId')), ofFound)))),
     change: prepare(
       d1,
       update(users)
@@ -135,7 +137,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
           timeZone: parameter('timeZone'),
           endedBefore: sql`iif(${parameter('ends')}, ${endedBefore}, ${users.endedBefore})`,
           endedExcept: sql`iif(${parameter('ends')}, null, ${users.endedExcept})`,
-          credentialsVersion: sql`${users.credentialsVersion} + ${parameter('setsCredentials')}`,
+          credentialsVersion: sql`${users.credentialsVersion} + ${parameter('voidsLinks')}`,
           updatedAt: now,
         })
         .where(isAsFound)
@@ -190,8 +192,10 @@ function valuesOf({ found, next, fields, subject, now }: UserChange): Readonly<R
     language: next.language,
     timeZone: next.timeZone,
     setsPassword: Number(setsPassword),
-    setsCredentials: Number(setsCredentials),
-    ends: Number(setsCredentials || (found.isActive && !next.isActive)),
+    // No link that was made for the former state of an account works once it was closed and is open again.
+    voidsLinks: Number(setsCredentials || next.isActive !== found.isActive),
+    // Where SQL closed the account, it left the sessions as they were: opening it ends them.
+    ends: Number(setsCredentials || next.isActive !== found.isActive),
     changedFields: JSON.stringify({ fields: otherFields(fields) }),
     subject,
     now,

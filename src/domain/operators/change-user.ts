@@ -10,6 +10,7 @@ import { factsOf } from '../mails/notice.ts'
 import type { LogEvent } from '../../log.ts'
 import type { Services } from '../services.ts'
 import type { Act } from './audit.ts'
+import { describeFields } from './change-facts.ts'
 import { alreadyExists } from './create-user.ts'
 import type { ActingOperator, ChangeableUser, User, UserChange, UserField, UserState } from './user.ts'
 
@@ -119,7 +120,7 @@ async function describeChange(
 ): Promise<Pick<UserChange, 'acts' | 'subject' | 'passwordMail' | 'emailMail'>> {
   const acts: Act[] = []
   if (fields.length > 0) {
-    acts.push({ action: 'user_changed', facts: { fields, ...valuesOf(found, next, fields) }, by, now })
+    acts.push({ action: 'user_changed', facts: describeFields(found, next, fields), by, now })
   }
   if (next.isActive !== found.isActive) {
     acts.push({ action: next.isActive ? 'user_activated' : 'user_deactivated', facts: {}, by, now })
@@ -148,14 +149,4 @@ function linesOf({ found: { guid, isActive }, next, fields }: Pick<Judged, 'foun
     next.isActive !== isActive && { event: next.isActive ? 'activated' : 'deactivated', guid },
   ]
   return lines.filter((line) => line !== false)
-}
-
-/** The former and the new value of what changed and says nothing of a person. */
-function valuesOf(found: UserState, next: UserState, fields: readonly UserField[]) {
-  const shown = (state: UserState) => ({
-    ...(fields.includes('group') && { group: state.group }),
-    ...(fields.includes('confirmed') && { confirmed: state.confirmedAt !== null }),
-  })
-  const from = shown(found)
-  return Object.keys(from).length === 0 ? {} : { from, to: shown(next) }
 }

@@ -54,9 +54,9 @@ function brokenRule(value: unknown, level: number): string | null {
   return null
 }
 
-const EXTERNAL_ID = /^[^\p{Cc}\p{Cs}]{1,128}$/u
+const EXTERNAL_ID = /^(?!\s)[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}(?<!\s)$/u
 
-/** Whether a text may be an external id: 1 to 128 characters (code points), without control characters and halves of characters. */
+/** Whether a text may be an external id: 1 to 128 characters (code points) in one line, without blanks around it. */
 export function isExternalId(text: string): boolean {
   return EXTERNAL_ID.test(text)
 }

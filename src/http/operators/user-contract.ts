@@ -19,7 +19,15 @@ const Email = z
 
 const Group = z.string().check(z.refine(isGroup, 'must have 1 to 32 characters, and no control characters'))
 
-const ExternalId = z.string().check(z.refine(isExternalId, 'must have 1 to 128 characters, and no control characters'))
+/** NFC takes time by the square of the combining marks in a row. */
+const MAX_NFC_LENGTH = 512
+
+const ExternalId = z
+  .string()
+  .check(
+    z.overwrite(toNfc),
+    z.refine(isExternalId, 'must have 1 to 128 characters in one line, without blanks around it'),
+  )
 
 const TimeZone = z
   .string()
@@ -69,7 +77,7 @@ const Fields = {
 } as const
 
 const hasOnePassword = z.refine<{ readonly password?: unknown; readonly password_hash?: unknown }>(
-  ({ password, password_hash }) => (password ?? null) === null || password_hash === undefined,
+  ({ password, password_hash }) => password === undefined || password_hash === undefined,
   { path: ['password_hash'], message: 'must not come beside a password' },
 )
 
@@ -133,3 +141,8 @@ export const UserListRequest = z.object({
   left: Flag,
   ...Paging,
 })
+
+/** Two keyboards, and two systems, may write one text in two ways. */
+function toNfc(text: string): string {
+  return text.length > MAX_NFC_LENGTH ? text : text.normalize('NFC')
+}

@@ -27,7 +27,7 @@ export async function listUsers(c: Context<AppEnv>): Promise<Response> {
   const { users } = await c.env.operators()
   const page = await users.list({
     email: email === null ? null : normalizeEmail(email),
-    externalId: external_id,
+    externalId: external_id === null ? null : external_id.normalize('NFC'),
     search: search === null ? null : search.trim().normalize('NFC'),
     group,
     isActive: active,
