@@ -63,7 +63,12 @@ async function refused(guid: string, json: unknown) {
 describe('a change of what tokens and answers show', () => {
   test.each([
     [{ group: 'editors' }, { group: 'editors' }, ['group'], { from: { group: 'user' }, to: { group: 'editors' } }],
-    [{ claims: { plan: 'pro' } }, { claims: { plan: 'pro' } }, ['claims'], {}],
+    [
+      { claims: { plan: 'pro' } },
+      { claims: { plan: 'pro' } },
+      ['claims'],
+      { claims: { added: ['plan'], changed: [], removed: [] } },
+    ],
     [{ external_id: 'crm-77' }, { external_id: 'crm-77' }, ['external_id'], {}],
     [
       { language: 'ru', time_zone: 'Asia/Almaty' },

@@ -189,17 +189,17 @@ describe('is refused, and nothing is written:', () => {
     [
       'an empty external id',
       { external_id: '' },
-      { external_id: ['must have 1 to 128 characters, and no control characters'] },
+      { external_id: ['must have 1 to 128 characters in one line, without blanks around it'] },
     ],
     [
       'an external id of two lines',
       { external_id: 'a\nb' },
-      { external_id: ['must have 1 to 128 characters, and no control characters'] },
+      { external_id: ['must have 1 to 128 characters in one line, without blanks around it'] },
     ],
     [
       'an external id that is too long',
       { external_id: 'x'.repeat(129) },
-      { external_id: ['must have 1 to 128 characters, and no control characters'] },
+      { external_id: ['must have 1 to 128 characters in one line, without blanks around it'] },
     ],
     [
       'a language that there is not',

@@ -43,7 +43,15 @@ describe('a change during another one', () => {
       language: 'ru',
     })
     expect((await actsOn(user.user_id)).slice(1)).toEqual([
-      ['user_changed', { fields: ['group', 'claims'], from: { group: 'user' }, to: { group: 'first' } }],
+      [
+        'user_changed',
+        {
+          fields: ['group', 'claims'],
+          from: { group: 'user' },
+          to: { group: 'first' },
+          claims: { added: ['a'], changed: [], removed: [] },
+        },
+      ],
       ['user_changed', { fields: ['group', 'language'], from: { group: 'first' }, to: { group: 'second' } }],
     ])
   })

@@ -59,6 +59,13 @@ const REQUESTS: Readonly<Record<string, { path: string; options: CallOptions; st
     ...below('GET /admin/users/{guid}/sessions', 404),
     ...below('DELETE /admin/users/{guid}/sessions', 404),
     ...below('DELETE /admin/users/{guid}/sessions/{sid}', 404),
+    ...below('GET /admin/users/{guid}/history', 404),
+    ...below('POST /admin/users/import', 415, {}),
+    ...below('DELETE /admin/sessions', 200),
+    ...below('GET /admin/mails', 200),
+    ...below('POST /admin/mails', 400, {}),
+    ...below('POST /admin/mails/requeue', 202),
+    ...below('POST /admin/mails/{id}/requeue', 404),
   }
 
 /** A request of operators, about an account that there is not. */
