@@ -38,8 +38,12 @@ export function createAccountStore(d1: D1Database): AccountStore {
     d1,
     select({
       ...columns,
-      // An imported account was made long ago, elsewhere: no place of its owner could be known here.
-      knownSince: sql<number>`max(${users.createdAt}, coalesce(${users.confirmedAt}, 0))`.as('knownSince'),
+      // An imported account was made long ago, elsewhere: no place of its owner could be known here. Once its password or its address has
+      // changed, an address that was confirmed just now, say by taking a change back, makes no place a known one.
+      knownSince:
+        sql<number>`iif(${users.credentialsVersion} = 0, max(${users.createdAt}, coalesce(${users.confirmedAt}, 0)), ${users.createdAt})`.as(
+          'knownSince',
+        ),
       seenAt: seenAs('place').as('seenAt'),
       seenHereAt: seenAs('placeAndAddress').as('seenHereAt'),
       knowsPlaces: knowsAny.as('knowsPlaces'),

@@ -210,6 +210,7 @@ async function ofOperators(headers: Readonly<Record<string, string>>): Promise<r
       roundTrips: 2,
     },
     { route: 'DELETE /admin/users/:guid', path: `/admin/users/${deleted.guid}`, roundTrips: 2 },
+    { route: 'GET /admin/users/:guid/history', path: `/admin/users/${ended.guid}/history`, roundTrips: 1 },
     { route: 'GET /admin/users/:guid/sessions', path: `/admin/users/${ended.guid}/sessions`, roundTrips: 1 },
     { route: 'DELETE /admin/users/:guid/sessions', path: `/admin/users/${changed.guid}/sessions`, roundTrips: 1 },
     {
@@ -226,8 +227,9 @@ async function ofOperators(headers: Readonly<Record<string, string>>): Promise<r
   ].map(({ options = {}, ...row }) => ({ ...row, options: { headers, ...options } }))
 }
 
-function isOfAccounts({ route }: Row): boolean {
-  return /account|auth\/(register|confirm|password|email)|DELETE \/auth\/me/.test(route)
+function partOf({ route }: Row): string {
+  if (/ \/admin\//.test(route)) return 'of operators'
+  return /account|auth\/(register|confirm|password|email)|DELETE \/auth\/me/.test(route) ? 'of accounts' : 'of sessions'
 }
 
 async function timed<Result>(action: Promise<Result>): Promise<{ result: Result; milliseconds: number }> {
@@ -250,12 +252,12 @@ describe('a D1 that does not answer', () => {
     expect(new Set(rows.map(({ route }) => route))).toEqual(new Set(routes))
   })
 
-  // In two halves: the hashes of the one would keep the requests of the other from being answered in time.
-  test.each(['of sessions', 'of accounts'])(
+  // In three parts: the hashes of the one would keep the requests of the others from being answered in time.
+  test.each(['of sessions', 'of accounts', 'of operators'])(
     'is a 503 with Retry-After within 8 seconds, from whichever round trip of a route %s on',
-    async (half) => {
+    async (part) => {
       const attempts = rows
-        .filter((row) => isOfAccounts(row) === (half === 'of accounts'))
+        .filter((row) => partOf(row) === part)
         .flatMap((row) => Array.from({ length: Math.max(1, row.roundTrips) }, (_, answered) => ({ ...row, answered })))
       const got = await Promise.all(
         attempts.map(async ({ route, path, options, answered }) => {
