@@ -5,6 +5,7 @@
 
 import * as z from 'zod/mini'
 
+import { Unreachable } from '../users/client.ts'
 import { UsersProblem } from '../users/problem.ts'
 
 export const Result = z.object({
@@ -33,12 +34,14 @@ export interface Wire {
   /** Between 0 and 1. */
   readonly random: () => number
   /** Told of every failure: what it was, and after how many milliseconds the next try comes. */
-  readonly onTrouble: (reason: string, pauseMs: number) => void
+  readonly onTrouble: (error: UsersProblem, pauseMs: number) => void
 }
 
 /** Since when nothing has succeeded: of all batches that are under way, since they have one server. */
 export interface Patience {
   readonly limitMs: number
+  /** Until something has answered: an address where there is nothing is found out soon. */
+  firstLimitMs: number
   troubleSince: number | null
 }
 
@@ -54,21 +57,21 @@ export async function deliver(wire: Wire, patience: Patience, lines: readonly st
     const outcome = await attempt(wire, lines)
     if ('results' in outcome) {
       patience.troubleSince = null
+      patience.firstLimitMs = patience.limitMs
       return outcome.results
     }
+    if (!(outcome.error instanceof Unreachable)) patience.firstLimitMs = patience.limitMs
     patience.troubleSince ??= wire.now()
-    if (wire.now() - patience.troubleSince >= patience.limitMs) {
-      throw new UsersProblem(`${outcome.reason}, for ${Math.round(patience.limitMs / 1000)} s now.`)
-    }
+    if (wire.now() - patience.troubleSince >= Math.min(patience.firstLimitMs, patience.limitMs)) throw outcome.error
     const backoff = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures)
     // Half of a pause is chance, so that batches under way do not come back together.
     const pause = Math.max(outcome.retryAfterMs, backoff / 2 + (backoff / 2) * wire.random())
-    wire.onTrouble(outcome.reason, pause)
+    wire.onTrouble(outcome.error, pause)
     await wire.sleep(pause)
   }
 }
 
-type Outcome = { readonly results: readonly Result[] } | { readonly reason: string; readonly retryAfterMs: number }
+type Outcome = { readonly results: readonly Result[] } | { readonly error: UsersProblem; readonly retryAfterMs: number }
 
 async function attempt(wire: Wire, lines: readonly string[]): Promise<Outcome> {
   let response: Response
@@ -77,13 +80,14 @@ async function attempt(wire: Wire, lines: readonly string[]): Promise<Outcome> {
     response = await wire.post(lines.map((line) => `${line}\n`).join(''))
     text = await response.text()
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    return { reason: error.message.replace(/[.?]$/, ''), retryAfterMs: 0 }
+    // What ends within an answer is a failure of the network, too.
+    const problem = error instanceof UsersProblem ? error : new UsersProblem('The answer of the server broke off.')
+    return { error: problem, retryAfterMs: 0 }
   }
   if (PASSING.has(response.status)) {
     const seconds = Number(response.headers.get('Retry-After') ?? 0)
     const retryAfterMs = Number.isFinite(seconds) ? Math.min(300, Math.max(0, seconds)) * 1000 : 0
-    return { reason: `The server answers ${response.status}`, retryAfterMs }
+    return { error: new UsersProblem(`The server answers ${response.status}.`), retryAfterMs }
   }
   if (!response.ok) throw wire.explain(response, text)
   return { results: readResults(text, lines.length) }

@@ -3,7 +3,7 @@
 import { nearestWord } from '../nearest-word.ts'
 import type { CommandLine } from '../users/command-line.ts'
 import { UsageProblem, UsersProblem } from '../users/problem.ts'
-import { faultsOf } from './check-user.ts'
+import { loadCheck } from './check-user.ts'
 import { readFirebaseParameters } from './firebase.ts'
 import { type Input, openInput, type Row } from './input.ts'
 import { createMapping, type Mapped, override, type Pair, readFixed, readPair } from './mapping.ts'
@@ -44,11 +44,12 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
   const pairs = override(preset.pairs, given)
   if (input.columns !== null) checkColumns(input.columns, pairs, given, name, fixed)
 
+  const check = isDryRun ? await loadCheck() : null
   const mapping = createMapping(pairs, fixed, Math.floor(Date.now() / 1000))
   const map = (row: Row): Mapped => {
     const mapped = mapping(preset.prepare === undefined ? row : preset.prepare(row, project))
-    if (!isDryRun || !('user' in mapped)) return mapped
-    const errors = { ...faultsOf(mapped.user), ...('errors' in mapped && mapped.errors) }
+    if (check === null || !('user' in mapped)) return mapped
+    const errors = { ...check(mapped.user), ...('errors' in mapped && mapped.errors) }
     return Object.keys(errors).length > 0 ? { user: mapped.user, errors } : mapped
   }
   return {

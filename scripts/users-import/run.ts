@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { explainRefusal, send } from '../users/client.ts'
+import { explainRefusal, send, Unreachable } from '../users/client.ts'
 import type { Context } from '../users/context.ts'
 import { paintFor } from '../users/paint.ts'
 import { EXIT, UsersProblem } from '../users/problem.ts'
@@ -19,6 +19,11 @@ import { openProgress, type Progress, type ProgressFile } from './progress-file.
 import { openRejected } from './rejected-file.ts'
 import { summaryOf } from './summary.ts'
 import { refusalsOf, tally } from './tally.ts'
+
+/** For how long an import waits for an address that has never answered. */
+const FIRST_PATIENCE_MS = 5000
+/** Trouble is told of no more often than this. */
+const TROUBLE_PAUSE_MS = 3000
 
 /** Runs to the end of the file. Resolves to the exit code, which says whether rows were refused. */
 export async function importUsers({ client, line, out }: Context): Promise<number> {
@@ -71,7 +76,7 @@ async function run(plan: Plan, target: Target, file: ProgressFile, bar: Progress
   const rejected = openRejected(input.path, began.rejectedBytes)
   const startedAt = performance.now()
   const wire = wireTo(target, bar)
-  const patience: Patience = { limitMs: plan.patienceMs, troubleSince: null }
+  const patience: Patience = { limitMs: plan.patienceMs, firstLimitMs: FIRST_PATIENCE_MS, troubleSince: null }
   let progress = began
 
   async function deliverBatch(batch: Batch): Promise<{ batch: Batch; results: readonly Result[] }> {
@@ -127,6 +132,7 @@ function announce(
 }
 
 function wireTo(target: Target, bar: ProgressBar): Wire {
+  let saidAt = -Infinity
   const headers = { 'Content-Type': 'application/x-ndjson' }
   return {
     post: (body) => send(target, 'POST', '/users/import', { headers, body }),
@@ -134,6 +140,12 @@ function wireTo(target: Target, bar: ProgressBar): Wire {
     sleep: (milliseconds) => sleep(milliseconds),
     now: () => performance.now(),
     random: Math.random,
-    onTrouble: (reason, pause) => bar.say(`${reason}: once more in ${Math.ceil(pause / 1000)} s.`),
+    onTrouble(error, pause) {
+      // Of several batches under way each meets the same trouble.
+      if (performance.now() - saidAt < TROUBLE_PAUSE_MS) return
+      saidAt = performance.now()
+      const reason = error instanceof Unreachable ? error.reason : error.message.replace(/\.$/, '')
+      bar.say(`${reason}: once more in ${Math.ceil(pause / 1000)} s.`)
+    },
   }
 }

@@ -102,4 +102,8 @@ export type Mail = z.infer<typeof Mail>
 
 export const Queued = z.looseObject({ id: z.union([z.string(), z.number()]) })
 export const Requeued = z.looseObject({ count: z.number() })
+/** Of how many accounts the sessions ended, and where to go on. */
+export const EndedSessions = z.object({ ended: z.number(), next: Text })
+export type EndedSessions = z.infer<typeof EndedSessions>
+
 export const Nothing = z.null()

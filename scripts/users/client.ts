@@ -66,7 +66,7 @@ export function createClient(target: Target): Client {
       ...(body !== undefined && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
     })
     const text = await response.text().catch((error: unknown) => {
-      throw unreachable(target, error)
+      throw new Unreachable(target, error)
     })
     if (!response.ok) throw explainRefusal(target, response, text)
     const result = schema.safeParse(text === '' ? null : parseJson(text))
@@ -121,13 +121,20 @@ export async function send(
     signal: AbortSignal.timeout(TIMEOUT_MS),
     ...(init.body !== undefined && { body: init.body }),
   }).catch((error: unknown) => {
-    throw unreachable(target, error)
+    throw new Unreachable(target, error)
   })
 }
 
-function unreachable({ url, isLocal }: Target, error: unknown): UsersProblem {
-  const why = isLocal ? ': is `npm start` running?' : '.'
-  return new UsersProblem(`${url} does not answer (${reasonOf(error)})${why}`, { cause: error })
+/** Nothing answers, or not in time. */
+export class Unreachable extends UsersProblem {
+  /** Without what may be done about it. */
+  readonly reason: string
+
+  constructor({ url, isLocal }: Target, error: unknown) {
+    const reason = `${url} does not answer (${reasonOf(error)})`
+    super(isLocal ? `${reason}: is \`npm start\` running?` : `${reason}.`, { cause: error })
+    this.reason = reason
+  }
 }
 
 /** The reason for a failed `fetch`, which only its cause has. */
@@ -154,10 +161,8 @@ export function explainRefusal(target: Target, response: Response, text: string)
 function wordsOf({ url, keySource }: Target, response: Response, { code, detail, errors = {} }: Problem): string {
   switch (code) {
     case 'not_authenticated':
-    case 'token_not_valid':
-      return `${url} does not know the service key of ${keySource}${isOfFile(keySource) ? ': `npm start` reads it when it starts' : ''}.`
     case 'forbidden':
-      return `The service key of ${keySource} may not administer accounts: it needs the scope admin.`
+      return `${url} does not take the service key of ${keySource}: it is another one, or lacks the scope admin.${hintOf(keySource)}`
     case 'not_found':
       return `${url} has none of that name.`
     case 'too_many_requests':
@@ -171,8 +176,8 @@ function wordsOf({ url, keySource }: Target, response: Response, { code, detail,
   }
 }
 
-function isOfFile(keySource: string): boolean {
-  return keySource === '.dev.vars'
+function hintOf(keySource: string): string {
+  return keySource === '.dev.vars' ? ' `npm start` reads that file when it starts.' : ''
 }
 
 function searchOf(query: Query): string {

@@ -16,7 +16,7 @@ export const OPTIONS = {
   'time-zone': { value: 'ZONE', says: 'of times in its mails, such as Europe/Berlin' },
   password: { says: 'asks for a password at the terminal' },
   'password-stdin': { says: 'reads the password from standard input' },
-  'hash-stdin': { says: 'reads a hash of docs/password-hashes.md from there' },
+  'hash-stdin': { says: 'reads a hash of docs/password-hashes.md there' },
   unconfirmed: { says: 'whose address nobody confirmed' },
   confirmed: { says: 'whose address is confirmed' },
   disabled: { says: 'that may not sign in' },
@@ -33,6 +33,7 @@ export const OPTIONS = {
   until: { value: 'TIME', says: 'not after' },
   state: { value: 'STATE', says: 'parked (the default), waiting or sent' },
   of: { value: 'ACCOUNT', says: 'to that account' },
+  everybody: { says: 'of all accounts, after a key has leaked' },
   yes: { says: 'does not ask' },
   from: {
     value: 'SYSTEM',
@@ -110,7 +111,11 @@ export const GROUPS = {
   'What happened': {
     why: { operands: 'ACCOUNT', says: 'the story of its sessions: opened, ended, and why', options: [...LISTED] },
     sessions: { operands: 'ACCOUNT', says: 'where it is signed in now', options: [] },
-    'sign-out': { operands: 'ACCOUNT [SID]', says: 'ends one of its sessions, or all', options: [] },
+    'end-sessions': {
+      operands: '[ACCOUNT] [SID]',
+      says: 'ends all of its sessions, or one',
+      options: ['everybody', 'yes'],
+    },
     audit: {
       operands: '[ACCOUNT]',
       says: 'the ledger: who changed what',

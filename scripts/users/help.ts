@@ -3,7 +3,7 @@
 import { type CommandName, COMMANDS, GLOBAL_OPTIONS, GROUPS, OPTIONS, type OptionSpec } from './commands.ts'
 import type { Paint } from './paint.ts'
 
-const USAGE_WIDTH = 28
+const USAGE_WIDTH = 29
 
 /** All commands, in 80 columns. */
 export function overview(paint: Paint): string {

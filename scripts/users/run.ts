@@ -6,7 +6,7 @@ import * as changes from './changes.ts'
 import type { CommandName } from './commands.ts'
 import type { Context } from './context.ts'
 import { confirmByMail, listMails, requeue, reset } from './mails.ts'
-import { listSessions, signOut } from './sessions.ts'
+import { endSessions, listSessions } from './sessions.ts'
 import { why } from './why.ts'
 
 /** Resolves to the exit code where that is not 0. */
@@ -31,7 +31,7 @@ export const RUNS: Readonly<Record<CommandName, Run>> = {
   'time-zone': changes.changeTimeZone,
   why,
   sessions: listSessions,
-  'sign-out': signOut,
+  'end-sessions': endSessions,
   audit: listAudit,
   mails: listMails,
   requeue,

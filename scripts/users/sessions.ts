@@ -1,12 +1,13 @@
 /** Commands about the sessions that an account has now. */
 
-import { Nothing, Sessions } from './answers.ts'
+import { EndedSessions, Nothing, Sessions } from './answers.ts'
 import { type Client, Refusal } from './client.ts'
 import type { Context } from './context.ts'
 import { deviceOf, placeOf } from './describe.ts'
 import { findAccount, nameOf } from './find-account.ts'
 import { jsonLine, printable } from './printable.ts'
-import { UsersProblem } from './problem.ts'
+import { UsageProblem, UsersProblem } from './problem.ts'
+import { askToConfirm } from './secret-input.ts'
 import { table } from './table.ts'
 import { minuteOf } from './time.ts'
 
@@ -46,9 +47,14 @@ async function wholeSid(client: Client, path: string, beginning: string): Promis
   return only === undefined || others.length > 0 ? beginning : only.sid
 }
 
-/** `sign-out`: one session, or all. */
-export async function signOut({ client, line, out }: Context): Promise<void> {
-  const [account = '', sid] = line.operands
+/** `end-sessions`: all of an account, one of them, or everybody's. */
+export async function endSessions(context: Context): Promise<void> {
+  const { client, line, out } = context
+  const [account, sid] = line.operands
+  if ((account === undefined) !== line.has('everybody')) {
+    throw new UsageProblem('end-sessions needs an ACCOUNT, or --everybody.')
+  }
+  if (account === undefined) return endAll(context)
   const user = await findAccount(client, account)
   const name = printable(nameOf(user))
   const all = `/users/${user.guid}/sessions`
@@ -64,4 +70,18 @@ export async function signOut({ client, line, out }: Context): Promise<void> {
   out.one({ guid: user.guid, ...(sid !== undefined && { sid }), ended: true }, () =>
     sid === undefined ? `${name} is signed out everywhere.` : `That session of ${name} has ended.`,
   )
+}
+
+/** Everybody's: a part of the accounts with each request. */
+async function endAll({ client, line, out }: Context): Promise<void> {
+  const question = `This signs everybody out at ${client.target.url}. Type everybody to go on: `
+  if (!line.has('yes') && !(await askToConfirm(question, 'everybody'))) throw new UsersProblem('No session was ended.')
+  let ended = 0
+  let cursor: string | undefined
+  do {
+    const part: EndedSessions = await client.ask(EndedSessions, 'DELETE', '/sessions', { query: { cursor } })
+    ended += part.ended
+    cursor = part.next ?? undefined
+  } while (cursor !== undefined)
+  out.one({ ended }, () => `${ended} ${ended === 1 ? 'account is' : 'accounts are'} signed out everywhere.`)
 }

@@ -7,9 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 
-import { basePathOf } from '../../src/config.ts'
 import { isLoopback } from '../../src/domain/loopback.ts'
-import { list, NamedKey, Secret } from '../../src/setting-kinds.ts'
 import { servedUrl } from '../serving.ts'
 import { root } from '../wrangler.ts'
 import { UsageProblem, UsersProblem } from './problem.ts'
@@ -50,7 +48,7 @@ export async function findTarget({ remote, name, url }: Wanted, env: Readonly<No
   if (given !== undefined && !isLoopback(new URL(given).hostname)) {
     throw new UsersProblem(`No service key for ${given}: set ${KEY_VARIABLE}, or say --remote for the one of .deploy.`)
   }
-  const key = localKey()
+  const key = await localKey()
   return { url: given ?? (await localUrl()), key, isLocal: true, keySource: '.dev.vars' }
 }
 
@@ -76,7 +74,7 @@ async function localUrl(): Promise<string> {
   return `http://localhost:${port}${basePath}`
 }
 
-function localKey(): string {
+async function localKey(): Promise<string> {
   let vars: NodeJS.Dict<string>
   try {
     vars = parseEnv(readFileSync(join(root, '.dev.vars'), 'utf8'))
@@ -85,7 +83,7 @@ function localKey(): string {
       'There is no .dev.vars with a service key: `npm start` writes it. --remote asks the deployment.',
     )
   }
-  const key = administrationKey(vars)
+  const key = await administrationKey(vars)
   if (key !== undefined) return key
   throw new UsersProblem('.dev.vars has no service key that may administer accounts: set SERVICE_KEY there.')
 }
@@ -105,29 +103,32 @@ async function findRemote(
   } catch (error) {
     throw new UsersProblem(error instanceof Error ? error.message : String(error))
   }
-  const url = given ?? publicUrl(deployment.vars)
+  const url = given ?? (await publicUrl(deployment.vars))
   const own = env[KEY_VARIABLE]
   if (own !== undefined && own !== '') return { url, key: own, isLocal: false, keySource: KEY_VARIABLE }
-  const key = administrationKey(secrets ?? {})
+  const key = await administrationKey(secrets ?? {})
   if (key !== undefined) return { url, key, isLocal: false, keySource: `.deploy/${deployment.name}/secrets.json` }
   throw new UsersProblem(`No service key of ${deployment.name} is known here: set ${KEY_VARIABLE}.`)
 }
 
-function publicUrl(vars: Readonly<Record<string, unknown>>): string {
+async function publicUrl(vars: Readonly<Record<string, unknown>>): Promise<string> {
   const { PUBLIC_URL: text } = vars
   if (typeof text !== 'string' || text === '') {
     throw new UsersProblem('PUBLIC_URL is not known here: say where it answers, --url https://…')
   }
+  const { basePathOf } = await import('../../src/config.ts')
   return `${checkUrl(text)}${basePathOf(vars)}`
 }
 
 /** The first key that may administer: `SERVICE_KEY` may do everything, those of `SERVICE_KEYS` as far as they say. */
-export function administrationKey(vars: {
+export async function administrationKey(vars: {
   readonly SERVICE_KEY?: string | undefined
   readonly SERVICE_KEYS?: string | undefined
-}): string | undefined {
-  const unnamed = Secret.safeParse(vars.SERVICE_KEY)
-  if (unnamed.success) return unnamed.data
+}): Promise<string | undefined> {
+  const unnamed = vars.SERVICE_KEY?.trim()
+  if (unnamed !== undefined && unnamed !== '') return unnamed
+  // Loaded late, since that takes longer than a command itself, and most have a SERVICE_KEY.
+  const { list, NamedKey } = await import('../../src/setting-kinds.ts')
   return list(NamedKey)
     .safeParse(vars.SERVICE_KEYS)
     .data?.find(({ may }) => may.has('admin'))?.key

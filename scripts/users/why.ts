@@ -16,18 +16,21 @@ export async function why({ client, line, out }: Context): Promise<void> {
   let cursor: string | undefined
   let left = limitOf(line)
   if (!out.isJson) console.log(`${out.paint('bold', printable(nameOf(user)))}  ${out.paint('dim', user.guid)}`)
-  let isEmpty = true
+  /** Whether what was printed last stands in one line: such lines follow each other without a gap. */
+  let wasLine: boolean | undefined
   do {
     const query = { cursor, limit: Math.min(PAGE, left) }
     const page: History = await client.ask(History, 'GET', `/users/${user.guid}/history`, { query })
     for (const moment of momentsOf(page)) {
-      isEmpty = false
-      console.log(out.isJson ? jsonLine(moment.of) : `\n${moment.words(out.paint)}`)
+      const isLine = 'type' in moment.of
+      const gap = wasLine === true && isLine ? '' : '\n'
+      console.log(out.isJson ? jsonLine(moment.of) : `${gap}${moment.words(out.paint)}`)
+      wasLine = isLine
     }
-    left -= page.sessions.length
+    left -= page.sessions.length + page.events.length
     cursor = page.next ?? undefined
   } while (cursor !== undefined && left > 0)
-  if (isEmpty && !out.isJson) console.log('\nNothing is known of the last 90 days.')
+  if (wasLine === undefined && !out.isJson) console.log('\nNothing is known of the last 90 days.')
   if (cursor !== undefined) out.remark('There is more: --limit N or --all shows it.')
 }
 
@@ -61,7 +64,7 @@ export function storyOf(session: PastSession, paint: Paint): string {
   const { opened_at, refreshed_until, ended_at, expires_at, state } = session
   const place = placeOf(session)
   const lines = [
-    `${minuteOf(opened_at)}  ${paint('bold', 'signed in')}${place === '' ? '' : ` from ${place}`}, ${deviceOf(session.user_agent)}`,
+    `${minuteOf(opened_at)}  ${paint('bold', 'signed in')}${place === '' ? '' : ` from ${printable(place)}`}, ${printable(deviceOf(session.user_agent))}`,
   ]
   if (refreshed_until !== null && refreshed_until > opened_at) {
     lines.push(`${INDENT}refreshed until ${minuteOf(refreshed_until)}`)
@@ -96,7 +99,9 @@ function wordsOf(event: string, reason: string | null): string | undefined {
   return (reason === null ? undefined : reasons[event]?.[reason]) ?? types[event]?.split(':')[0]
 }
 
-function eventLine({ type, reason, at }: HistoryEvent, paint: Paint): string {
+/** What happened to an account beside its sessions, in a line: `password_changed, operator: by an operator: all sessions ended`. */
+export function eventLine({ type, reason, at, fields }: HistoryEvent, paint: Paint): string {
   const label = reason === null ? type : `${type}, ${reason}`
-  return `${minuteOf(at)}  ${paint('bold', printable(wordsOf(type, reason) ?? label))} ${paint('dim', `(${printable(label)})`)}`
+  const words = Array.isArray(fields) ? fields.map(String).join(', ') : (wordsOf(type, reason) ?? '')
+  return `${minuteOf(at)}  ${paint('bold', printable(label))}${words === '' ? '' : `: ${printable(words)}`}`
 }

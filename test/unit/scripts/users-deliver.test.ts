@@ -17,6 +17,7 @@ import type { Progress } from '../../../scripts/users-import/progress-file.ts'
 import { openRejected } from '../../../scripts/users-import/rejected-file.ts'
 import { summaryOf } from '../../../scripts/users-import/summary.ts'
 import { refusalsOf, tally } from '../../../scripts/users-import/tally.ts'
+import { Unreachable } from '../../../scripts/users/client.ts'
 import { plain } from '../../../scripts/users/paint.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tessera-deliver-'))
@@ -47,7 +48,11 @@ function wire(fail: (lines: readonly string[], request: number) => Response | Er
   return { of, requests, pauses }
 }
 
-const patient = (): Patience => ({ limitMs: 300_000, troubleSince: null })
+const patient = (): Patience => ({ limitMs: 300_000, firstLimitMs: 5000, troubleSince: null })
+const GONE = new Unreachable(
+  { url: 'http://localhost:1', key: '', isLocal: true, keySource: '' },
+  new Error('connect ECONNREFUSED'),
+)
 const busy = (retryAfter?: string) =>
   new Response('', { status: 503, headers: retryAfter === undefined ? {} : { 'Retry-After': retryAfter } })
 const statuses = (results: readonly Result[]) => results.map(({ status }) => status)
@@ -66,7 +71,7 @@ describe('a batch', () => {
   })
 
   test.each([
-    ['nothing answers', () => new Error('connect ECONNREFUSED')],
+    ['nothing answers', () => GONE],
     ['the server is busy', () => busy()],
     ['too much was asked', () => new Response('', { status: 429 })],
     ['the server fails', () => new Response('', { status: 500 })],
@@ -93,12 +98,21 @@ describe('a batch', () => {
 
   test('is given up after long trouble, in which nothing succeeded', async () => {
     const { of, pauses } = wire(() => busy())
-    await expect(deliver(of, { limitMs: 60_000, troubleSince: null }, ['created'])).rejects.toThrow(
-      'The server answers 503, for 60 s now.',
-    )
+    await expect(deliver(of, { ...patient(), limitMs: 60_000 }, ['created'])).rejects.toThrow('The server answers 503.')
     const waited = pauses.reduce((sum, pause) => sum + pause, 0)
     expect(waited).toBeGreaterThanOrEqual(60_000)
     expect(waited).toBeLessThan(120_000)
+  })
+
+  test('is given up soon where nothing has ever answered, and late where something has', async () => {
+    const silent = wire(() => GONE)
+    await expect(deliver(silent.of, patient(), ['created'])).rejects.toThrow('is `npm start` running?')
+    expect(silent.of.now()).toBeLessThan(15_000)
+    const broken = wire((_lines, request) => (request === 1 ? null : GONE))
+    const patience = patient()
+    await deliver(broken.of, patience, ['created'])
+    await expect(deliver(broken.of, patience, ['created'])).rejects.toThrow(GONE)
+    expect(broken.of.now()).toBeGreaterThanOrEqual(300_000)
   })
 
   test('is given up at once where another try cannot help', async () => {

@@ -11,7 +11,7 @@ import { paintFor, plain } from '../../../scripts/users/paint.ts'
 import { cut, jsonLine, pad, printable, widthOf } from '../../../scripts/users/printable.ts'
 import { table } from '../../../scripts/users/table.ts'
 import { dayOf, minuteOf, readTime } from '../../../scripts/users/time.ts'
-import { storyOf } from '../../../scripts/users/why.ts'
+import { eventLine, storyOf } from '../../../scripts/users/why.ts'
 
 const zone = process.env['TZ']
 beforeAll(() => {
@@ -248,6 +248,30 @@ describe('the story of a session', () => {
       '                  mail location_blocked of 2025-11-28: sent 2025-11-28 19:00',
       '                  session s1',
     ])
+  })
+
+  test('stands beside what happened to the account', () => {
+    const lines = [
+      { type: 'account_changed', reason: null, at: AT, fields: ['group', 'claims'] },
+      { type: 'password_changed', reason: 'reset', at: AT },
+      { type: 'of_a_newer_server', reason: 'new', at: AT },
+    ]
+    expect(lines.map((event) => eventLine(event, plain))).toEqual([
+      '2025-11-28 17:00  account_changed: group, claims',
+      '2025-11-28 17:00  password_changed, reset: by the link of a mail: all sessions ended',
+      '2025-11-28 17:00  of_a_newer_server, new',
+    ])
+  })
+
+  test('has nothing that a terminal would obey, whatever a client called itself', () => {
+    const strange = {
+      ...session,
+      city: '\u001b[2JBerlin',
+      user_agent: '\u001b]0;owned\u0007\r\n2025-11-28 17:00  signed in',
+    }
+    // oxlint-disable-next-line no-control-regex -- these are what may not be there
+    expect(storyOf(strange, plain)).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
+    expect(storyOf(strange, plain).split('\n')).toHaveLength(5)
   })
 
   test('of one that lives, and of one that nobody refreshed', () => {
