@@ -159,7 +159,11 @@ export class AccountModel {
       case 'confirm_email':
         return isBound && this.ownerOf(recipient) === null ? null : 'token_used'
       case 'undo_email':
-        return this.changes.some((one) => one.mail === mail) && this.ownerOf(recipient) === null ? null : 'token_used'
+        return person?.isActive === true &&
+          this.changes.some((one) => one.mail === mail) &&
+          this.ownerOf(recipient) === null
+          ? null
+          : 'token_used'
     }
   }
 
@@ -226,10 +230,11 @@ export class AccountModel {
     this.people.push({ ...newPerson(email, password, this.now), id, isConfirmed: true })
   }
 
-  /** An operator closes an account or opens it again. Only the former ends its sessions, and for good. */
+  /** An operator closes an account or opens it again: its sessions end for good, and links of the former state are void. */
   setActiveByOperator(person: Person, isActive: boolean): void {
-    if (person.isActive && !isActive) this.endAllOf(person, null)
-    person.isActive = isActive
+    if (person.isActive === isActive) return
+    this.endAllOf(person, null)
+    Object.assign(person, { isActive, version: person.version + 1 })
   }
 
   /** An operator gives an account another password: every session ends, and every wait. */
@@ -237,6 +242,7 @@ export class AccountModel {
     this.mail('password_changed', String(person.email), person)
     this.endAllOf(person, null)
     Object.assign(person, { password, version: person.version + 1 })
+    this.forgetFormer(person)
     for (const key of this.tries.keys()) if (key.startsWith(`${person.email} `)) this.tries.delete(key)
   }
 
@@ -246,7 +252,7 @@ export class AccountModel {
     this.mail('email_changed', String(person.email), person)
     this.endAllOf(person, null)
     Object.assign(person, { email, version: person.version + 1 })
-    retain(this.changes, (one) => one.person !== person)
+    this.forgetFormer(person)
   }
 
   endSessionsByOperator(person: Person): void {
@@ -314,6 +320,12 @@ export class AccountModel {
     for (const { seen } of this.people) {
       for (const [place, at] of seen) if (at <= this.now - SEEN_SECONDS) seen.delete(place)
     }
+  }
+
+  /** No earlier change of the address can be taken back, and no place is known. */
+  private forgetFormer(person: Person): void {
+    retain(this.changes, (one) => one.person !== person)
+    person.seen.clear()
   }
 
   private isOpen(session: Session): boolean {
