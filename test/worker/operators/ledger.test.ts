@@ -38,6 +38,7 @@ async function pages(query: string, between: () => Promise<unknown> = async () =
     const page = await list(`?${query}${cursor}`)
     found.push(page)
     if (page.next === null) return found
+    if (found.length > 100) throw new Error('the pages have no end')
     cursor = `&cursor=${page.next}`
     await between()
   }

@@ -50,6 +50,7 @@ async function ids(query: string): Promise<readonly unknown[]> {
     const { mails, next } = await list(`${query}${cursor}`)
     found.push(...mails.map(({ id }) => id))
     if (next === null) return found
+    if (found.length > 1000) throw new Error('the pages have no end')
     cursor = `&cursor=${next}`
   }
 }
