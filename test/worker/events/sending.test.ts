@@ -125,10 +125,12 @@ describe('order', () => {
       calls += 1
       for (let i = (calls * 7) % 5; i > 0; i -= 1) await env.DB.prepare('SELECT 1').run()
     }
-    await Promise.all([
-      ...Array.from({ length: 50 }, (_, i) => openByGuid(guid, {}, senders[i % 2])),
-      ...Array.from({ length: 5 }, (_, i) => senders[i % 2]?.scheduled()),
-    ])
+    // Ten clients, each of which goes on as soon as it has its answer, so that events come while others are sent.
+    const clients = Array.from({ length: 10 }, async (_, i) => {
+      for (let left = 5; left > 0; left -= 1) await openByGuid(guid, {}, senders[i % 2])
+      await senders[i % 2]?.scheduled()
+    })
+    await Promise.all(clients)
     const messages = events.batches.flat()
     expect(messages).toHaveLength(50)
     expect(messages.map((message) => message.id)).toEqual(await idsOf(id))
