@@ -46,6 +46,7 @@ const LOADED_WHEN_MET = [
   'src/domain/operators/create-user.ts',
   'src/domain/operators/change-user.ts',
   'src/domain/operators/end-user.ts',
+  'src/domain/operators/history.ts',
   'src/domain/operators/own-claims.ts',
   'src/domain/operators/import-users.ts',
   'src/domain/operators/send-mails.ts',

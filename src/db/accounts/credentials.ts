@@ -29,16 +29,18 @@ export function credentials(
   const count = prepareCount(d1)
   const statements = prepareStatements(d1, feed)
 
-  /** Runs an update after the mail and the events about it, and says what was written. */
+  /** Runs an update after the mail and the events about it, and says what was written, and which of the events. */
   async function write(
     mail: D1PreparedStatement,
     told: readonly D1PreparedStatement[],
     changed: D1PreparedStatement,
     more: readonly D1PreparedStatement[] = [],
-  ): Promise<Written> {
+  ): Promise<{ readonly written: NonNullable<Written>; readonly isTold: readonly boolean[] } | null> {
     const [stored, ...results] = await runTelling(d1, feed, [mail, ...told, changed, ...more])
     const [account] = statements.reset.rows(results[told.length])
-    return account === undefined ? null : { ...account, mail: statements.resetMail.rows(stored)[0] ?? null }
+    if (account === undefined) return null
+    const isTold = told.map((_event, i) => results[i]?.results.length === 1)
+    return { written: { ...account, mail: statements.resetMail.rows(stored)[0] ?? null }, isTold }
   }
 
   return {
@@ -50,21 +52,23 @@ export function credentials(
 
     async resetPassword(link, { passwordHash, subject, now }, mail) {
       const values = { ...valuesOf(link), passwordHash, subject, now }
-      return write(
+      const reset = await write(
         statements.resetMail.bind(newId(), mail, values),
         [statements.tellConfirmed.bind(values), statements.tellReset.bind(values)],
         statements.reset.bind(values),
         [statements.forgetAttempts.bind(values)],
       )
+      return reset === null ? null : { ...reset.written, isNewlyConfirmed: reset.isTold[0] === true }
     },
 
     async changePassword({ userId, passwordHash }, { newHash, sid, now, sessionMaxSeconds }, mail) {
       const values = { userId, passwordHash, newHash, sid, now, sessionMaxSeconds }
-      return write(
+      const change = await write(
         statements.changeMail.bind(newId(), mail, values),
         [statements.tellChanged.bind(values)],
         statements.change.bind(values),
       )
+      return change?.written ?? null
     },
 
     async language(userId) {
@@ -78,12 +82,13 @@ export function credentials(
 
     async leave({ userId, passwordHash }, { email, subject, now }, mail) {
       const values = { userId, passwordHash, email, subject, now }
-      return write(
+      const end = await write(
         statements.leave.mail.bind(newId(), mail, values),
         [statements.leave.tell.bind(values)],
         statements.leave.leave.bind(values),
         statements.leave.remains.map((remove) => remove.bind(values)),
       )
+      return end?.written ?? null
     },
   }
 }

@@ -70,7 +70,7 @@ export interface AccountChangeStore {
     link: MailLink,
     reset: { readonly passwordHash: string; readonly subject: string; readonly now: number },
     mail: KeyedNotice<'password_changed'>,
-  ) => Promise<Written>
+  ) => Promise<(NonNullable<Written> & { readonly isNewlyConfirmed: boolean }) | null>
   /** Replaces the password, and ends every session but one, which has to live. */
   readonly changePassword: (
     verified: Verified,

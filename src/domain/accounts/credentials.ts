@@ -49,6 +49,7 @@ export const resetPassword: LinkRule<null, { readonly password: string }> = {
       dedupeKey: `password_changed:${link.id}`,
     })
     if (written === null) return false
+    if (written.isNewlyConfirmed) services.log({ event: 'confirmed', guid: written.guid })
     services.log({ event: 'password_changed', guid: written.guid, reason: 'reset' })
     announceAfterwards(services, caller, written.mail)
     return true

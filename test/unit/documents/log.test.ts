@@ -27,6 +27,18 @@ test('has every reason that the code has', () => {
   expect(rows).toEqual(known)
 })
 
+test('and docs/operations.md says what to tell for each end', () => {
+  const told = table(read('docs/operations.md'), '| told | what happened | what to tell its owner |').map(
+    ([first = '']) => first,
+  )
+  const named = (event: string, reason: string) =>
+    told.some((cell) => cell.includes(`\`${event}\``) && cell.includes(`\`${reason}\``))
+  const ends = (['session_ended', 'sessions_ended'] as const).flatMap((event) =>
+    Object.keys(EVENT_REASONS[event]).map((reason) => [event, reason] as const),
+  )
+  expect(ends.filter(([event, reason]) => !named(event, reason))).toEqual([])
+})
+
 test('has one word for one thing: what the log says beside events is called otherwise', () => {
   expect(Object.keys(EVENTS).filter((event) => event in EVENT_TYPES)).toEqual([])
 })

@@ -288,10 +288,25 @@ describe('an account whose owner leaves', () => {
       env.DB.prepare(group).bind(id),
       env.DB.prepare('UPDATE users SET primary_email = ? WHERE id = ?').bind(email.toUpperCase(), id),
     ])
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO past_sessions (sid, user_id, opened_at, last_used_at, expired_at, country, city, network, user_agent, kept_at)
+         VALUES ('past', ?, 1, 1, 1, 'IS', 'Nowhere', 'Some Net', 'Some Browser', ?)`,
+      ).bind(id, T0),
+      env.DB.prepare("INSERT INTO events (user_id, type, at, facts) VALUES (?, 'sessions_ended', ?, '{}')").bind(
+        id,
+        T0,
+      ),
+    ])
     await register(email)
     await forgot(email)
     expect((await leave(access)).status).toBe(204)
 
+    const dump = await dumpTables(env.DB)
+    // The purge takes what is left: the mails, and the sessions that had ended before.
+    const kept = Object.entries(dump).filter(([, rows]) => rows.some((row) => row['user_id'] === id))
+    expect(kept.map(([table]) => table).toSorted()).toEqual(['events', 'notifications'])
+    expect(dump['events']?.filter((row) => row['user_id'] === id)).toMatchObject([{ type: 'left', facts: '{}' }])
     expect(await userRow(id)).toMatchObject({ language: null, time_zone: null, group: 'user' })
     const { attempts, registrations } = await dumpTables(env.DB)
     expect(registrations?.filter((row) => row['email'] === email)).toEqual([])

@@ -21,6 +21,7 @@ import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { block, FAR, FIREFOX, press } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
+import { refuseWrites } from '../../support/mailbox.ts'
 import { addUser, admin, changeUser } from '../../support/operators.ts'
 import { purgeAll } from '../../support/purge.ts'
 import { post, refreshByJson, renew } from '../../support/requests.ts'
@@ -215,6 +216,54 @@ describe('a session that nobody ended', () => {
     at(12 * DAY_SECONDS)
     await purgeAll()
     expect(await toldOf(session)).toMatchObject(expired)
+  })
+})
+
+describe('the purge', () => {
+  test('deletes no row of a session of which it cannot keep the history', async () => {
+    const { session } = await opened()
+    at(12 * DAY_SECONDS)
+    const allow = await refuseWrites('INSERT ON past_sessions')
+    await expect(purgeAll()).rejects.toThrow('Service unavailable')
+    await allow()
+    const rows = async (table: string) =>
+      (await dumpTables(env.DB))[table]?.filter(({ sid }) => sid === session.sid).length
+    expect([await rows('sessions'), await rows('past_sessions')]).toEqual([1, 0])
+    await purgeAll()
+    await purgeAll()
+    expect([await rows('sessions'), await rows('past_sessions')]).toEqual([0, 1])
+  })
+
+  test('keeps nothing of a session whose account is gone, or was left', async () => {
+    const [gone, left] = [await opened(), await opened()]
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM users WHERE id = ?').bind(gone.account.id),
+      env.DB.prepare('UPDATE users SET left_at = 1 WHERE id = ?').bind(left.account.id),
+    ])
+    at(12 * DAY_SECONDS)
+    await purgeAll()
+    const { past_sessions } = await dumpTables(env.DB)
+    const sids = [gone.session.sid, left.session.sid]
+    expect(past_sessions?.filter(({ sid }) => sids.includes(String(sid)))).toEqual([])
+  })
+
+  test('leaves an event that nobody sent to its sender for half a year, and no longer', async () => {
+    await env.DB.prepare('DELETE FROM events').run()
+    await env.DB.prepare(
+      "INSERT INTO events (user_id, type, at, facts, due_at) VALUES (1, 'signed_in', ?1, '{}', 0), (1, 'signed_in', ?1, '{}', NULL)",
+    )
+      .bind(T0)
+      .run()
+    const left = async () => (await dumpTables(env.DB))['events']?.map((row) => row['due_at'])
+    at(90 * DAY_SECONDS - 1)
+    await purgeAll()
+    expect(await left()).toEqual([0, null])
+    at(90 * DAY_SECONDS)
+    await purgeAll()
+    expect(await left()).toEqual([0])
+    at(180 * DAY_SECONDS)
+    await purgeAll()
+    expect(await left()).toEqual([])
   })
 })
 

@@ -269,6 +269,19 @@ describe('an account', () => {
     expect(lines()).toMatchObject([{ event: 'refused', cause: 'link' }])
   })
 
+  test('whose address is confirmed by a new password says that, too, and only the first time', async () => {
+    const account = await createAccount(env.DB, { confirmedAt: null })
+    const email = String(account.email)
+    const { guid } = account
+    const changed = { event: 'password_changed', guid, reason: 'reset' }
+    await forgot(email)
+    await reset(await linkTo(email, 'reset_password', 'reset_password'))
+    expect(lines()).toEqual([{ event: 'confirmed', guid }, changed])
+    await forgot(email)
+    await reset(await linkTo(email, 'reset_password', 'reset_password'), GOOD_PASSWORD)
+    expect(lines()).toEqual([changed])
+  })
+
   test('whose owner left says so, once', async () => {
     const { email, access } = await registered()
     const guid = await guidOf(email)
