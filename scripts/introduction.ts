@@ -23,6 +23,7 @@ Sign in, in another terminal:
 ${curl} -w '\\n' ${origin}${basePath}/auth/token -H 'Content-Type: application/json' -d '${JSON.stringify({ primary_email, password })}'
 
 Sign up, as people do: ${origin}${basePath}/account
+Administer accounts, in another terminal: npm run users
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.

@@ -16,7 +16,9 @@ process.stdout.on('error', () => process.exit(EXIT.well))
 try {
   process.exitCode = await run(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof UsersProblem) && !(error instanceof UsageProblem)) throw error
+  // An error of the system, such as a full disk, is printed as one line, too. Any other one is a bug, and shows its stack.
+  const isOfSystem = error instanceof Error && 'syscall' in error
+  if (!(error instanceof UsersProblem) && !(error instanceof UsageProblem) && !isOfSystem) throw error
   console.error(printable(error.message))
   process.exitCode = error instanceof UsageProblem ? EXIT.usage : EXIT.trouble
 }

@@ -1,7 +1,7 @@
 /** How far an import is: a bar that is drawn anew on a terminal, a line now and then elsewhere. */
 
 import type { Paint } from '../users/paint.ts'
-import { cut } from '../users/printable.ts'
+import { cut, printable } from '../users/printable.ts'
 
 export interface Moment {
   /** Between 0 and 1. */
@@ -53,7 +53,7 @@ export function createProgressBar(
     },
     say(text) {
       clear()
-      stream.write(`${text}\n`)
+      stream.write(`${printable(text)}\n`)
     },
     end: clear,
   }

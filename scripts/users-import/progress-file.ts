@@ -50,8 +50,12 @@ export interface ProgressFile {
 }
 
 /** Opens the file of an import: of one input, into one Tessera, with the same options. Throws `UsersProblem` while another run has it. */
-export function openProgress(input: Input, url: string, options: unknown): ProgressFile {
-  const folder = join(root, FOLDER)
+export function openProgress(
+  input: Pick<Input, 'path' | 'identity'>,
+  url: string,
+  options: unknown,
+  folder = join(root, FOLDER),
+): ProgressFile {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const key = createHash('sha256')
     .update(JSON.stringify([input.path, url, options]))

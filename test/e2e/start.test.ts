@@ -113,6 +113,7 @@ Sign in, in another terminal:
 curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"primary_email":"${primary_email}","password":"${password}"}'
 
 Sign up, as people do: ${origin}/account
+Administer accounts, in another terminal: npm run users
 A page to play on, with the mails that were sent: ${origin}/dev
 More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.

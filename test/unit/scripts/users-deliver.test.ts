@@ -311,13 +311,16 @@ describe('the progress', () => {
         () => now,
       )
       for (; now < 20_050; now += 50) bar.show(moment)
-      bar.say('once more')
+      bar.say('once \u001b[31mmore')
       bar.end()
       return text
     }
-    expect(draw(false)).toBe(`${wordsOf(moment)}\n${wordsOf(moment)}\nonce more\n`)
+    expect(draw(false)).toBe(`${wordsOf(moment)}\n${wordsOf(moment)}\nonce \ufffd[31mmore\n`)
     const drawn = draw(true).split('\r\u001b[K')
     expect(drawn).toHaveLength(202)
-    expect([Math.max(...drawn.slice(0, -1).map((line) => line.length)), drawn.at(-1)]).toEqual([59, 'once more\n'])
+    expect([Math.max(...drawn.slice(0, -1).map((line) => line.length)), drawn.at(-1)]).toEqual([
+      59,
+      'once \ufffd[31mmore\n',
+    ])
   })
 })

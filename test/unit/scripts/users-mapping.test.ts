@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import { afterAll, describe, expect, test } from 'vitest'
 
+import { readForeignHash } from '../../../src/domain/accounts/foreign-hash.ts'
 import { firebaseHash, readFirebaseParameters } from '../../../scripts/users-import/firebase.ts'
 import type { Row } from '../../../scripts/users-import/input.ts'
 import { createMapping, lookUp, override, readFixed, readPair, TARGETS } from '../../../scripts/users-import/mapping.ts'
@@ -267,9 +268,10 @@ describe('an export of', () => {
 describe('an export of Firebase', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-firebase-'))
   afterAll(() => rmSync(folder, { recursive: true }))
+  const signerKey = 'jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=='
   const hash_config = `hash_config {
   algorithm: SCRYPT,
-  base64_signer_key: jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==,
+  base64_signer_key: ${signerKey},
   base64_salt_separator: Bw==,
   rounds: 8,
   mem_cost: 14,
@@ -293,11 +295,17 @@ describe('an export of Firebase', () => {
         external_id: 'u1',
         primary_email: 'a@example.com',
         confirmed: true,
-        password_hash: firebaseHash(firebase, row.salt, row.passwordHash),
+        password_hash: `$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=${signerKey}$${row.salt}$${row.passwordHash}`,
         created_at: 1_700_000_000,
         claims: { plan: 'pro' },
       },
     })
+  })
+
+  test('is a hash that Tessera takes', () => {
+    const parameters = { signerKey, saltSeparator: 'Bw==', rounds: 8, memCost: 14 }
+    const hash = 'lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=='
+    expect(readForeignHash(firebaseHash(parameters, '42xEC+ixf3L2lw==', hash))).toHaveProperty('stored')
   })
 
   test('needs them, and says which are missing without showing any', () => {

@@ -1,0 +1,145 @@
+/** What the command line of an import asks for, what is refused before anything is sent, and where a run that was stopped goes on. */
+
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterAll, describe, expect, test } from 'vitest'
+
+import { readCommandLine } from '../../../scripts/users/command-line.ts'
+import { readPlan } from '../../../scripts/users-import/plan.ts'
+import { openProgress, type Progress } from '../../../scripts/users-import/progress-file.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'tessera-plan-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function plan(content: string, ...args: readonly string[]) {
+  writeFileSync(join(folder, 'users.csv'), content)
+  const line = readCommandLine(['import', 'users.csv', ...args])
+  if ('help' in line) throw new Error('help')
+  return readPlan(line, { INIT_CWD: folder })
+}
+
+describe('a plan', () => {
+  test('has four requests at a time, and patience for five minutes', async () => {
+    const { parallel, patienceMs, isDryRun, restart } = await plan('email\na@example.com\n')
+    expect({ parallel, patienceMs, isDryRun, restart }).toEqual({
+      parallel: 4,
+      patienceMs: 300_000,
+      isDryRun: false,
+      restart: false,
+    })
+    const other = await plan('email\na@example.com\n', '--parallel', '1', '--patience', '7', '--dry-run', '--restart')
+    expect([other.parallel, other.patienceMs, other.isDryRun, other.restart]).toEqual([1, 7000, true, true])
+  })
+
+  test('names the columns that become nothing, and not those that a way leads into, or that are taken out', async () => {
+    const args = ['--map', 'meta.tenant=claims.tenant', '--map', 'phone=']
+    expect((await plan('email,meta,phone,name,age\n', ...args)).unused).toEqual(['name', 'age'])
+    expect((await plan('id,email,is_staff,username\n', '--from', 'simplejwt')).unused).toEqual(['username'])
+  })
+
+  test.each([
+    [['--parallel', '0'], '--parallel 0 is no number from 1 to 32.'],
+    [['--parallel', 'x'], '--parallel x is no number from 1 to 32.'],
+    [['--patience', '100000'], '--patience 100000 is no number from 1 to 86400.'],
+    [['--from', 'nowhere'], '--from nowhere is none of'],
+    [['--firebase-config', 'a'], '--firebase-config is for --from firebase.'],
+    [['--map', 'emial=primary_email'], 'users.csv has no column emial: did you mean email?'],
+    [['--map', 'x.y=primary_email'], 'users.csv has no column x.y, but email, id'],
+    [
+      ['--map', 'email='],
+      'users.csv has no column that names an account, but email, id. Say which one does: --map COLUMN=primary_email',
+    ],
+  ])('with %j is refused in a line', async (args, words) => {
+    await expect(plan('email,id\n', ...args)).rejects.toThrow(words)
+  })
+
+  test('to check only does so by the schema of the Worker', async () => {
+    const row = {
+      email: 'no address',
+      password_hash: 'md5$x',
+      claims: '{"iss":1}',
+      guid: 'x',
+      external_id: 'a',
+      active: 'perhaps',
+    }
+    const content = 'email,password_hash,claims,guid,external_id,active\n'
+    const { map } = await plan(content, '--dry-run')
+    expect(map(row)).toMatchObject({
+      errors: {
+        primary_email: ['Invalid email address'],
+        password_hash: ['is of no form that is known'],
+        claims: ['must not have iss, which is reserved'],
+        guid: [expect.any(String)],
+        active: ['is no time'],
+      },
+    })
+    expect(map({ email: 'a@example.com' })).toEqual({ user: { primary_email: 'a@example.com' } })
+    expect(map({ email: '' })).toMatchObject({ errors: { primary_email: ['Or guid, or external_id: one is needed'] } })
+    // Otherwise the server says so.
+    expect((await plan(content)).map({ email: 'no address' })).toEqual({ user: { primary_email: 'no address' } })
+  })
+})
+
+const INPUT = { path: '/users.csv', identity: { size: 10, mtimeMs: 1, start: 'abc' } }
+const PROGRESS: Progress = {
+  identity: INPUT.identity,
+  position: { offset: 5, line: 3 },
+  counts: { rows: 2, created: 1, exists: 0, refused: 1, leftOut: 0 },
+  first: [{ line: 2, errors: { row: ['bad'] } }],
+  rejectedBytes: 40,
+  seconds: 1,
+}
+const HERE = 'http://localhost:8787'
+
+describe('the place that is kept', () => {
+  const open = (input = INPUT, url = HERE, options: unknown = {}) =>
+    openProgress(input, url, options, join(folder, 'kept'))
+
+  test('is found by the same command, and by no other', () => {
+    const first = open()
+    expect([first.found, first.hasChanged]).toEqual([null, false])
+    first.keep(PROGRESS)
+    first.release()
+    const second = open()
+    expect([second.found, second.hasChanged]).toEqual([PROGRESS, false])
+    second.release()
+    for (const other of [
+      open(INPUT, 'https://auth.example.com'),
+      open(INPUT, HERE, { from: 'auth0' }),
+      open({ ...INPUT, path: '/others.csv' }),
+    ]) {
+      expect([other.found, other.hasChanged]).toEqual([null, false])
+      other.release()
+    }
+  })
+
+  test.each([{ size: 11 }, { mtimeMs: 2 }, { start: 'abd' }])('is none of a file that has changed: %j', (change) => {
+    const file = open({ ...INPUT, identity: { ...INPUT.identity, ...change } })
+    expect([file.found, file.hasChanged]).toEqual([null, true])
+    file.release()
+  })
+
+  test('is for its owner alone, and gone when the import is done', () => {
+    const file = open()
+    const path = join(folder, 'kept')
+    const [name = ''] = readdirSync(path).filter((one) => one.endsWith('.json'))
+    expect(statSync(join(path, name)).mode & 0o077).toBe(0)
+    file.finish()
+    file.release()
+    expect(readdirSync(path)).toEqual([])
+  })
+
+  test('is that of one run at a time; that of a run which was killed is taken over', () => {
+    const path = join(folder, 'kept')
+    const file = open()
+    const [lock = ''] = readdirSync(path)
+    writeFileSync(join(path, lock), String(process.ppid))
+    expect(() => open()).toThrow(`This import runs already, in the process ${process.ppid}.`)
+    // No process has this id.
+    writeFileSync(join(path, lock), '99999999')
+    open().release()
+    file.release()
+  })
+})
