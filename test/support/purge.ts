@@ -4,6 +4,23 @@ import { env } from 'cloudflare:workers'
 
 import { createPurge } from '../../src/db/purge.ts'
 
+/** What is purged, in the order in which a run goes through it. */
+export const PURGED = [
+  'sessions',
+  'allowed_places',
+  'notifications',
+  'used_links',
+  'registrations',
+  'address_changes',
+  'seen_places',
+  'attempts',
+  'audit',
+  'past_sessions',
+  'events',
+] as const
+/** Those whose oldest rows are looked at. */
+export const IN_ORDER = ['past_sessions', 'events'] as const
+
 const purge = createPurge(env.DB, () => {}, 1)
 
 /** A day of the purge in one run, every table being one slice, with the clock where it is. */

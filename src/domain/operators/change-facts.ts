@@ -30,16 +30,9 @@ function shown(state: UserState, fields: readonly UserField[]) {
 }
 
 function isTakenAway(next: UserChange['next'], field: UserField): boolean {
-  switch (field) {
-    case 'primary_email':
-      return next.email === null
-    case 'password':
-      return next.passwordHash === null
-    case 'external_id':
-      return next.externalId === null
-    default:
-      return false
-  }
+  if (field === 'primary_email') return next.email === null
+  if (field === 'password') return next.passwordHash === null
+  return field === 'external_id' && next.externalId === null
 }
 
 /** Which names of claims came, got another value, and went. What they say may be of a person. */

@@ -93,10 +93,11 @@ const PROGRESS: Progress = {
 }
 const HERE = 'http://localhost:8787'
 
-describe('the place that is kept', () => {
-  const open = (input = INPUT, url = HERE, options: unknown = {}) =>
-    openProgress(input, url, options, join(folder, 'kept'))
+function open(input = INPUT, url = HERE, options: unknown = {}) {
+  return openProgress(input, url, options, join(folder, 'kept'))
+}
 
+describe('the place that is kept', () => {
   test('is found by the same command, and by no other', () => {
     const first = open()
     expect([first.found, first.hasChanged]).toEqual([null, false])
@@ -124,7 +125,7 @@ describe('the place that is kept', () => {
   test('is for its owner alone, and gone when the import is done', () => {
     const file = open()
     const path = join(folder, 'kept')
-    const [name = ''] = readdirSync(path).filter((one) => one.endsWith('.json'))
+    const name = readdirSync(path).find((one) => one.endsWith('.json')) ?? ''
     expect(statSync(join(path, name)).mode & 0o077).toBe(0)
     file.finish()
     file.release()

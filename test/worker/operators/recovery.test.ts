@@ -35,6 +35,12 @@ async function rowsOf(table: string, userId: number): Promise<number> {
   return rows.filter((row) => row['user_id'] === userId).length
 }
 
+/** Its owner has moved it to another address, and the former one may take that back. */
+async function moved(mine: Awaited<ReturnType<typeof registered>>) {
+  const next = `${crypto.randomUUID()}@example.com`
+  return { next, undo: await moveAddress(mine.access, mine.email, next) }
+}
+
 describe('the link that takes a change of address back', () => {
   test.each([
     ['a new password', [{ password: OTHER_PASSWORD }]],
@@ -57,11 +63,6 @@ describe('the link that takes a change of address back', () => {
     expect((await pressPage('/links/undo-email', { token: undo })).status).toBe(303)
     expect((await userRow(mine.id))?.['primary_email']).toBe(mine.email)
   })
-
-  async function moved(mine: Awaited<ReturnType<typeof registered>>) {
-    const next = `${crypto.randomUUID()}@example.com`
-    return { next, undo: await moveAddress(mine.access, mine.email, next) }
-  }
 })
 
 describe('the links of a mail about a session', () => {

@@ -11,28 +11,12 @@ import { confirm, linkTo, mailsTo, register } from '../../support/account-life.t
 import { createAccount } from '../../support/accounts.ts'
 import { countRoundTrips, type CountingDatabase, type ObservedStatement } from '../../support/counting-database.ts'
 import { at, T0, DAY_SECONDS } from '../../support/clock.ts'
-import { purgeAll } from '../../support/purge.ts'
+import { IN_ORDER, purgeAll, PURGED } from '../../support/purge.ts'
 import { openMailbox, readOutbox, refuseWrites } from '../../support/mailbox.ts'
 import { ELSEWHERE, ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const CHUNK_ROWS = 1000
 const MAX_CHUNKS = 24
-/** In the order in which a run goes through them. */
-const PURGED = [
-  'sessions',
-  'allowed_places',
-  'notifications',
-  'used_links',
-  'registrations',
-  'address_changes',
-  'seen_places',
-  'attempts',
-  'audit',
-  'past_sessions',
-  'events',
-] as const
-/** Those whose oldest rows are looked at. */
-const IN_ORDER = ['past_sessions', 'events'] as const
 const TABLES = [...PURGED, 'users'] as const
 type Table = (typeof TABLES)[number]
 
