@@ -60,7 +60,14 @@ async function guidOf({ client }: Context, account: string): Promise<string> {
 }
 
 /** What an act was about, in words: `group staff → admin, claims`. */
-export function factsOf({ fields, from, to, ...others }: AuditEntry['facts']): string {
+export function factsOf({
+  fields,
+  from,
+  to,
+  claims: _claims,
+  removed: _removed,
+  ...others
+}: AuditEntry['facts']): string {
   const changes = Array.isArray(fields)
     ? fields.map((field: unknown) => {
         const [before, after] = [valueOf(from, field), valueOf(to, field)]
