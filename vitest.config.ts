@@ -63,6 +63,7 @@ export default defineConfig({
               bindings: {
                 ...TEST_BINDINGS,
                 MIGRATIONS: await readD1Migrations(`${root}migrations`),
+                FOLLOWED_MIGRATIONS: await readD1Migrations(`${root}examples/events-consumer/migrations`),
                 // How many histories the model is shown; more of them by hand.
                 TESSERA_MODEL_RUNS: process.env['TESSERA_MODEL_RUNS'] ?? '',
                 TESSERA_MODEL_SECONDS: process.env['TESSERA_MODEL_SECONDS'] ?? '',
@@ -73,6 +74,8 @@ export default defineConfig({
                 RATE_BY_ACCOUNT: { namespace_id: '2', simple: { limit: 1e9, period: 60 } },
                 ...REAL_LIMITS,
               },
+              // The database of the example that consumes events.
+              d1Databases: { FOLLOWED: { id: 'followed' } },
               // The Worker under test has none, as in wrangler.toml: tests of events bind this one.
               queueProducers: { REAL_EVENTS: { queueName: 'tessera-events' } },
               queueConsumers: {
