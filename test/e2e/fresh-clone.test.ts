@@ -73,6 +73,7 @@ test(
       'Sign in, in another terminal:',
       expect.stringMatching(/^curl /),
       expect.stringContaining(`http://localhost:${port}/account`),
+      'Administer accounts, in another terminal: npm run users',
       expect.stringContaining(`http://localhost:${port}/dev`),
       expect.stringContaining('docs/api.md'),
       'Ctrl-C stops it. Accounts and sessions stay for the next start.',

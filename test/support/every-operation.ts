@@ -157,7 +157,11 @@ async function everyOperationOfMails(
   await env.DB.batch([insert.bind(one), insert.bind(another)])
   await measure('POST /admin/mails/{id}/requeue', ask('POST', `/mails/${one}/requeue`))
   await measure('POST /admin/mails/requeue', ask('POST', '/mails/requeue'))
-  await env.DB.prepare("DELETE FROM notifications WHERE recipient = 'held@example.com'").run()
+  // All mails are sent, so that what a list reads does not depend on how fast the queue was.
+  await env.DB.batch([
+    env.DB.prepare("DELETE FROM notifications WHERE recipient = 'held@example.com'"),
+    env.DB.prepare('UPDATE notifications SET sent_at = created_at, failed_at = NULL'),
+  ])
   for (const query of ['', '?state=waiting', '?state=parked', '?state=sent', `?guid=${first}`]) {
     await measure(`GET /admin/mails${query.replace(first, '{guid}')}`, ask('GET', `/mails${query}`))
   }

@@ -5,7 +5,7 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, expect, test } from 'vitest'
 
 import { signLink } from '../../../src/domain/mails/links.ts'
-import { createAccount } from '../../support/accounts.ts'
+import { createAccount, type TestAccount } from '../../support/accounts.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { DONE_PAGES, press, PURPOSES, read, tokens, USED_PAGE } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
@@ -26,7 +26,12 @@ beforeEach(async () => {
 })
 
 /** A mail as the version before stored it. */
-async function insertMail(userId: number, id: string, sessionsEndedAt: number | null, placeAllowedAt: number | null) {
+async function insertMail(
+  account: TestAccount,
+  id: string,
+  sessionsEndedAt: number | null,
+  placeAllowedAt: number | null,
+) {
   const place = { asn: null, country: null, city: null, network: null }
   const facts = {
     at: T0,
@@ -36,14 +41,14 @@ async function insertMail(userId: number, id: string, sessionsEndedAt: number | 
   }
   await env.DB.prepare(
     `INSERT INTO notifications (id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at, sent_at,
-     sessions_ended_at, place_allowed_at) VALUES (?1, 'location_blocked', ?2, 'a@example.com', ?3, ?1, ?4, ?4, ?4, ?5, ?6)`,
+     sessions_ended_at, place_allowed_at) VALUES (?1, 'location_blocked', ?2, ?7, ?3, ?1, ?4, ?4, ?4, ?5, ?6)`,
   )
-    .bind(id, userId, JSON.stringify(facts), T0, sessionsEndedAt, placeAllowedAt)
+    .bind(id, account.id, JSON.stringify(facts), T0, sessionsEndedAt, placeAllowedAt, account.email)
     .run()
 }
 
 test('a used link stays used, an unused one works, and all that was stored of a mail is there', async () => {
-  const { id: account } = await createAccount(env.DB)
+  const account = await createAccount(env.DB)
   await insertMail(account, 'unused', null, null)
   await insertMail(account, 'ended', T0 + 1, null)
   await insertMail(account, 'allowed', null, T0 + 2)
@@ -66,7 +71,7 @@ test('a used link stays used, an unused one works, and all that was stored of a 
   for (const id of ['ended', 'allowed', 'both', 'unused']) {
     // *That was me* first: *end all my sessions* voids it.
     for (const purpose of PURPOSES.toReversed()) {
-      const notice = { id, account, facts: { at: T0, origin: ORIGIN } } as Parameters<typeof signLink>[2]
+      const notice = { id, account: account.id, facts: { at: T0, origin: ORIGIN } } as Parameters<typeof signLink>[2]
       const url = await signLink({ tokens, settings: { publicUrl: ORIGIN, basePath: '' } }, purpose, notice)
       pages[`${id} ${purpose}`] = await read(await press(purpose, url.split('token=')[1] ?? ''))
     }

@@ -3,13 +3,13 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 
-import storage from '../../../docs/storage.md?raw'
 import { createSessionStore } from '../../../src/db/sessions/store.ts'
 import { createAccount, dumpTables, emptyTables, PASSWORD, type TestAccount } from '../../support/accounts.ts'
 import { okJson, NO_ACCOUNT, NOT_VALID, type problem, USED } from '../../support/answers.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { claimsOf } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
+import { admin, changeUser } from '../../support/operators.ts'
 import { EXCHANGES, introspect, me, refused, renew } from '../../support/requests.ts'
 import { endOf, open, type OpenedByAccount } from '../../support/sessions.ts'
 import { listedSids, statusOrCode } from '../../support/short-answers.ts'
@@ -255,15 +255,7 @@ describe('a session that was opened until ended_before of its account', () => {
   })
 })
 
-/** The statement of docs/storage.md that begins with these words, for one address. */
-function documented(start: string, email: string | null): string {
-  const sql = storage.split('"').find((text) => text.startsWith(start))
-  if (sql === undefined) throw new Error(`no «${start}» in docs/storage.md`)
-  expect(sql).toContain("'somebody@example.com'")
-  return sql.replace('somebody@example.com', email ?? '')
-}
-
-describe('by the SQL of docs/storage.md', () => {
+describe('by an operator', () => {
   beforeEach(() => {
     vi.useRealTimers()
   })
@@ -272,7 +264,7 @@ describe('by the SQL of docs/storage.md', () => {
     const account = await createAccount(env.DB)
     const [one, thief, foreign] = [await open(account), await open(account), await open()]
     expect(await statusOrCode('/auth/sessions', thief, { method: 'DELETE' })).toBe(204)
-    await env.DB.prepare(documented('UPDATE users SET ended_before', account.email)).run()
+    await admin('DELETE', `/users/${account.guid}/sessions`)
 
     for (const session of [one, thief]) expect(await judged(session)).toEqual(OVER)
     for (const session of [await open(account), foreign]) expect(await judged(session)).toEqual(LIVE)
@@ -281,9 +273,9 @@ describe('by the SQL of docs/storage.md', () => {
   test('an account that was deactivated and activated again brings no session back', async () => {
     const account = await createAccount(env.DB)
     const session = await open(account)
-    await env.DB.prepare(documented('UPDATE users SET is_active = 0', account.email)).run()
+    await changeUser(account.guid, { active: false })
     expect(await statusOrCode('/auth/me', session)).toBe('token_used')
-    await env.DB.prepare('UPDATE users SET is_active = 1 WHERE id = ?').bind(account.id).run()
+    await changeUser(account.guid, { active: true })
 
     expect(await judged(session)).toEqual(OVER)
     expect(await judged(await open(account))).toEqual(LIVE)

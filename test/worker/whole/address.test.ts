@@ -183,12 +183,13 @@ describe('the links of a mail', () => {
   })
 
   test('lead nowhere without it: the mail waits until it is set', async () => {
-    const { id, outcome, mails } = await deliver('https://evil.example', {})
+    const { id, guid, outcome, mails } = await deliver('https://evil.example', {})
 
     expect([outcome, mails]).toEqual([['retry'], []])
     expect(logged).toHaveBeenCalledWith({
       event: 'mail_postponed',
       id,
+      guid,
       error: 'Error: PUBLIC_URL is missing, and a link must lead nowhere else',
       delaySeconds: 1,
     })
@@ -226,7 +227,7 @@ async function deliver(origin: string, overrides: Overrides) {
   await startWorker({ ...overrides, EMAIL: { send: async (mail: unknown) => mails.push(mail) } }).queue(
     batch as unknown as MessageBatch,
   )
-  return { id, outcome, mails }
+  return { id, guid, outcome, mails }
 }
 
 /** Where the links of the plain text lead. */
