@@ -219,4 +219,11 @@ describe('a long ledger', () => {
     expect(await ids('action=user_deleted')).toEqual(await stored("action = 'user_deleted'"))
     expect(await ids('actor=panel&action=user_deleted')).toEqual(await stored("action = 'user_deleted'"))
   })
+
+  test('leaves nothing out between a page that looked at as many rows as it may and the next one', async () => {
+    await insertActs(5000, { action: 'user_imported' })
+    await insertActs(1, { action: 'user_deleted' })
+    await insertActs(5000, { action: 'user_imported' })
+    expect(await ids('action=user_deleted')).toEqual(await stored("action = 'user_deleted'"))
+  })
 })

@@ -174,12 +174,9 @@ describe('pages', () => {
 
   test('are as small as what fits, and say where the next one begins, which a reader follows to the end', async () => {
     await emptyTables(env.DB)
-    const accounts = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-      INSERT INTO users (id, guid, primary_email, created_at, updated_at)
-      SELECT i + ?, printf('00000000-0000-0000-0000-%012d', i + ?), printf('user%d@example.com', i + ?), 0, 0 FROM n`
     // 25,000 accounts, and behind a gap another: ids that SQL chose.
-    await env.DB.prepare(accounts).bind(25_000, 0, 0, 0).run()
-    await env.DB.prepare(accounts).bind(1, 9_000_000, 9_000_000, 9_000_000).run()
+    await insertAccounts(25_000, 0)
+    await insertAccounts(1, 9_000_000)
     const { database, statements, roundTrips, reset } = countRoundTrips(env.DB)
     const counted = startWorker({ DB: database })
 
@@ -205,7 +202,22 @@ describe('pages', () => {
     await admin('GET', '/users?email=user777@example.com', undefined, counted)
     expect(statements().reduce((sum, { rowsRead }) => sum + rowsRead, 0)).toBeLessThan(4)
   }, 30_000)
+
+  test('have the one account that stands behind the rows of a page', async () => {
+    await emptyTables(env.DB)
+    await insertAccounts(10_001, 0)
+    const found = (await pages({ search: 'r10001@' })).map(({ users }) => users.map(({ email }) => email))
+    expect(found).toEqual([[], ['user10001@example.com']])
+  })
 })
+
+/** Inserts accounts whose ids begin behind `after`. */
+async function insertAccounts(count: number, after: number): Promise<void> {
+  const sql = `WITH RECURSIVE n(i) AS (SELECT ?1 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + ?2)
+    INSERT INTO users (id, guid, primary_email, created_at, updated_at)
+    SELECT i, printf('00000000-0000-0000-0000-%012d', i), printf('user%d@example.com', i), 0, 0 FROM n`
+  await env.DB.prepare(sql).bind(after, count).run()
+}
 
 test('reading writes nothing', async () => {
   const before = await dumpTables(env.DB)

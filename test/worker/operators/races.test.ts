@@ -8,15 +8,16 @@ import {
   GOOD_PASSWORD,
   kindsTo,
   leave,
+  moveAddress,
   OTHER_PASSWORD,
   register,
   registered,
   userRow,
 } from '../../support/account-life.ts'
-import { dumpTables, emptyTables } from '../../support/accounts.ts'
+import { dumpTables, emptyTables, insertPlace, insertSeenPlace } from '../../support/accounts.ts'
 import { answer, DONE, NOT_FOUND, problem } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
-import { stopClock } from '../../support/clock.ts'
+import { stopClock, T0 } from '../../support/clock.ts'
 import { interruptBefore } from '../../support/interrupted-database.ts'
 import { keepLog } from '../../support/log.ts'
 import { actsOn, addUser, admin, changeUser, eventsOf, type UserAnswer } from '../../support/operators.ts'
@@ -31,6 +32,22 @@ beforeEach(() => emptyTables(env.DB))
 /** A Worker on whose D1 something else happens between the round trip that reads an account and the one that writes. */
 function interrupted(happen: () => Promise<unknown>): TestWorker {
   return startWorker({ DB: interruptBefore(env.DB, 2, happen) })
+}
+
+/** A Worker before whose every batch something else happens. */
+function changingAllTheTime(happen: () => Promise<unknown>): TestWorker {
+  const { database } = countRoundTrips(env.DB)
+  const restless = new Proxy(database, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (name !== 'batch') return member
+      return async (statements: D1PreparedStatement[]) => {
+        await happen()
+        return target.batch(statements)
+      }
+    },
+  })
+  return startWorker({ DB: restless })
 }
 
 describe('a change during another one', () => {
@@ -54,6 +71,25 @@ describe('a change during another one', () => {
       ],
       ['user_changed', { fields: ['group', 'language'], from: { group: 'first' }, to: { group: 'second' } }],
     ])
+  })
+
+  test.each([
+    ['primary_email', { primary_email: 'new@example.com' }, { email: 'new@example.com' }],
+    ['password', { password: OTHER_PASSWORD }, {}],
+    ['group', { group: 'editors' }, { group: 'editors' }],
+    ['active', { active: false }, { active: false }],
+    ['confirmed', { confirmed: false }, { confirmed: false }],
+    ['external_id', { external_id: 'x-1' }, { external_id: 'x-1' }],
+    ['claims', { claims: { a: 1 } }, { claims: { a: 1 } }],
+    ['language', { language: 'ru' }, { language: 'ru' }],
+    ['time_zone', { time_zone: 'Europe/Berlin' }, { time_zone: 'Europe/Berlin' }],
+  ])('of %s takes nothing of that back', async (field, change, shown) => {
+    const user = await addUser({ password: GOOD_PASSWORD })
+    const by = interrupted(() => changeUser(user.guid, change))
+    // Another field, so that both changes have something to do.
+    const other = field === 'group' ? { language: 'ru' } : { group: 'second' }
+    expect(await changeUser(user.guid, other, by)).toMatchObject({ ...shown, ...other })
+    if (field === 'password') expect((await signInByJson(user.email, OTHER_PASSWORD)).status).toBe(200)
   })
 
   test('that did the same leaves nothing to do, and nothing to tell', async () => {
@@ -99,21 +135,33 @@ describe('a change during another one', () => {
   test('gives up after a while where the account changes all the time, and says that it is to be tried again', async () => {
     const user = await addUser()
     let times = 0
-    const { database } = countRoundTrips(env.DB)
-    const restless = new Proxy(database, {
-      get(target, name) {
-        const member: unknown = Reflect.get(target, name)
-        if (name !== 'batch') return member
-        return async (statements: D1PreparedStatement[]) => {
-          times += 1
-          await changeUser(user.guid, { group: `group ${times}` })
-          return target.batch(statements)
-        }
-      },
-    })
-    const response = await admin('PATCH', `/users/${user.guid}`, { language: 'ru' }, startWorker({ DB: restless }))
+    const restless = changingAllTheTime(() => changeUser(user.guid, { group: `group ${(times += 1)}` }))
+    const response = await admin('PATCH', `/users/${user.guid}`, { language: 'ru' }, restless)
     expect([response.status, response.headers.get('Retry-After'), times]).toEqual([503, '1', 4])
     expect(await userRow(user.user_id)).toMatchObject({ language: null, group: 'group 4' })
+  })
+
+  test('that has to come back has forgotten nothing of the account', async () => {
+    const mine = await registered()
+    const guid = String((await userRow(mine.id))?.['guid'])
+    const next = `${crypto.randomUUID()}@example.com`
+    await moveAddress(mine.access, mine.email, next)
+    await signInByJson(next, 'wrong')
+    const account = { id: mine.id, guid, email: next, group: 'user' }
+    await insertPlace(env.DB, account, 'address:192.0.2.1', { createdAt: T0, expiresAt: T0 + 3600 })
+    await insertSeenPlace(env.DB, account, 'address:192.0.2.1', T0)
+    const kept = async () => {
+      const { attempts, address_changes, allowed_places, seen_places } = await dumpTables(env.DB)
+      return { attempts, address_changes, allowed_places, seen_places }
+    }
+    const before = await kept()
+    for (const rows of Object.values(before)) expect(rows).not.toEqual([])
+
+    let times = 0
+    const restless = changingAllTheTime(() => changeUser(guid, { group: `group ${(times += 1)}` }))
+    const response = await admin('PATCH', `/users/${guid}`, { password: OTHER_PASSWORD }, restless)
+    expect(response.status).toBe(503)
+    expect(await kept()).toEqual(before)
   })
 
   test('of many at once is in the ledger as often as it was done, each from where the one before left it', async () => {
