@@ -10,7 +10,7 @@ import { Paging, readQuery, TextOrNull, WholeOrNull } from './query.ts'
 
 const ACTIONS: ReadonlySet<unknown> = new Set(Object.keys(AUDIT_ACTIONS))
 
-const AuditRequest = z.object({
+const AuditRequest = z.strictObject({
   guid: z.prefault(z.nullable(Guid), null),
   actor: TextOrNull,
   action: z.prefault(

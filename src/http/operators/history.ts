@@ -21,7 +21,7 @@ const Position = z.pipe(
   }),
 )
 
-const HistoryRequest = z.object({ limit: Paging.limit, cursor: z.prefault(z.nullable(Position), null) })
+const HistoryRequest = z.strictObject({ limit: Paging.limit, cursor: z.prefault(z.nullable(Position), null) })
 
 /** `GET /admin/users/{guid}/history`: the newest first. */
 export async function showHistory(c: Context<AppEnv>): Promise<Response> {

@@ -21,7 +21,7 @@ const Position = z.pipe(
   }),
 )
 
-const MailsRequest = z.object({
+const MailsRequest = z.strictObject({
   state: z.prefault(z.nullable(z.enum(MAIL_STATES)), null),
   guid: z.prefault(z.nullable(Guid), null),
   limit: Paging.limit,

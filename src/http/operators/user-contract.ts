@@ -86,11 +86,12 @@ const hasAnId = z.refine<{ readonly primary_email?: unknown; readonly guid?: unk
   { path: ['primary_email'], message: 'Or guid, or external_id: one is needed' },
 )
 
-export const CreateUserRequest = z.object({ ...Fields, guid: z.nullish(Guid) }).check(hasOnePassword, hasAnId)
+// A misspelt field that is ignored would leave an account open which its operator takes for closed.
+export const CreateUserRequest = z.strictObject({ ...Fields, guid: z.nullish(Guid) }).check(hasOnePassword, hasAnId)
 
 /** A line of an import. Hashing as many passwords would take more time than a request has. */
 export const ImportedUserLine = z
-  .object({
+  .strictObject({
     ...Fields,
     password: z.nullish(z.custom<never>(() => false, 'is not taken by an import: give password_hash')),
     guid: z.nullish(Guid),
@@ -114,7 +115,7 @@ export function orderOf(asked: Omit<z.output<typeof CreateUserRequest>, 'passwor
   }
 }
 
-export const ChangeUserRequest = z.object(Fields).check(
+export const ChangeUserRequest = z.strictObject(Fields).check(
   hasOnePassword,
   z.refine((fields) => Object.values(fields).some((value) => value !== undefined), 'must have a field to change'),
 )
@@ -131,7 +132,7 @@ const Flag = z.prefault(
   null,
 )
 
-export const UserListRequest = z.object({
+export const UserListRequest = z.strictObject({
   email: TextOrNull,
   external_id: TextOrNull,
   search: TextOrNull,

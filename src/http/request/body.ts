@@ -91,10 +91,14 @@ export function parseBody<Schema extends z.ZodMiniType>(schema: Schema, value: u
 
 /** The issues by field; those of the whole body under `body`. */
 export function fieldErrors(error: z.core.$ZodError): FieldErrors {
-  return Object.fromEntries(
-    Object.entries(Object.groupBy(error.issues, (issue) => String(issue.path[0] ?? 'body'))).map(([field, issues]) => [
-      field,
-      (issues ?? []).map((issue) => issue.message),
-    ]),
-  )
+  const fields = new Map<string, string[]>()
+  for (const issue of error.issues) {
+    // What a strict schema does not know has no path of its own.
+    const isUnknown = issue.code === 'unrecognized_keys' && issue.path.length === 0
+    const named = isUnknown ? issue.keys : [String(issue.path[0] ?? 'body')]
+    for (const field of named) {
+      fields.set(field, [...(fields.get(field) ?? []), isUnknown ? 'is not known' : issue.message])
+    }
+  }
+  return Object.fromEntries(fields)
 }

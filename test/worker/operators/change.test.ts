@@ -281,6 +281,18 @@ describe('another address', () => {
     })
   })
 
+  test('is confirmed since it is there, and not since the former one was', async () => {
+    const user = await addUser()
+    at(60)
+    expect(await changeUser(user.guid, { primary_email: `${user.guid}@example.org` })).toMatchObject({
+      confirmed: true,
+    })
+    expect(await userRow(user.user_id)).toMatchObject({ confirmed_at: T0 + 60 })
+    at(120)
+    await changeUser(user.guid, { group: 'editors' })
+    expect(await userRow(user.user_id)).toMatchObject({ confirmed_at: T0 + 60 })
+  })
+
   test('may be none: the former one is told, and free', async () => {
     const user = await addUser({ password: GOOD_PASSWORD })
     expect(await changeUser(user.guid, { primary_email: null })).toMatchObject({ email: null, confirmed: false })
@@ -333,7 +345,11 @@ describe('is refused, and nothing is written:', () => {
 
   test.each([
     [{}, { body: ['must have a field to change'] }],
-    [{ nonsense: 1, guid: GUID }, { body: ['must have a field to change'] }],
+    [
+      { is_active: false, guid: GUID },
+      { is_active: ['is not known'], guid: ['is not known'], body: ['must have a field to change'] },
+    ],
+    [{ group: 'editors', is_active: false }, { is_active: ['is not known'] }],
     [{ password: 'x', password_hash: HASHES.current }, { password_hash: ['must not come beside a password'] }],
     [{ claims: { exp: 1 } }, { claims: ['must not have exp, which is reserved'] }],
     [{ active: null }, { active: ['Invalid input: expected boolean, received null'] }],

@@ -63,7 +63,6 @@ describe('a new account', () => {
       confirmed: true,
       language: 'ru',
       time_zone: 'Europe/Moscow',
-      nonsense: 'is ignored',
     }
     const { status, headers, body } = await answer(await create(given))
     expect({ status, headers }).toEqual({ status: 201, headers: { ...COMMON, 'content-type': 'application/json' } })
@@ -215,6 +214,11 @@ describe('is refused, and nothing is written:', () => {
       'what is neither true nor false',
       { primary_email: email, active: 'yes' },
       { active: ['Invalid input: expected boolean, received string'] },
+    ],
+    [
+      'a field that is not known',
+      { primary_email: email, isActive: false, ['__proto__']: 1 },
+      { isActive: ['is not known'], ['__proto__']: ['is not known'] },
     ],
     ['claims that are a list', { primary_email: email, claims: ['admin'] }, { claims: ['must be a JSON object'] }],
     ['claims that are a text', { primary_email: email, claims: 'admin' }, { claims: ['must be a JSON object'] }],

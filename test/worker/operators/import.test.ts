@@ -146,6 +146,7 @@ describe('a line', () => {
       { created_at: ['must not be in the future, in seconds since 1970'] },
     ],
     ['a date', { guid: GUID, created_at: '2020' }, { created_at: ['Invalid input: expected number, received string'] }],
+    ['a field that is not known', { guid: GUID, hash: 'x' }, { hash: ['is not known'] }],
     ['no guid', { guid: '7' }, { guid: ['Invalid GUID'] }],
     [
       'two things wrong',

@@ -164,6 +164,7 @@ describe('the ledger', () => {
     ['?action=nothing', { action: ['must be an action of the ledger'] }],
     ['?since=yesterday', { since: ['must be a whole number'] }],
     ['?until=-1', { until: ['must be a whole number'] }],
+    ['?acter=panel', { acter: ['is not known'] }],
     ['?cursor=1.5', { cursor: ['must be a whole number'] }],
     ['?limit=1000', { limit: ['Too big: expected number to be <=100'] }],
     [`?actor=${'a'.repeat(257)}`, { actor: ['Too big: expected string to have <=256 characters'] }],

@@ -136,6 +136,7 @@ describe('of a few accounts', () => {
     [{ limit: 'many' }, { limit: ['must be a whole number'] }],
     [{ cursor: 'AAAA' }, { cursor: ['must be a whole number'] }],
     [{ active: 'yes' }, { active: ['Invalid option: expected one of "true"|"false"'] }],
+    [{ emial: 'a@example.com' }, { emial: ['is not known'] }],
     [{ left: '1' }, { left: ['Invalid option: expected one of "true"|"false"'] }],
     [{ search: 'x'.repeat(257) }, { search: ['Too big: expected string to have <=256 characters'] }],
   ])('%j is refused by its name', async (query, errors) => {
