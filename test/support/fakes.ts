@@ -4,6 +4,7 @@
  * and `end` are those of the statements in D1, which the worker ring tests.
  */
 
+import { GUID } from './accounts.ts'
 import { createDoubts } from '../../src/domain/sessions/doubts.ts'
 import type { PasswordPrimitives } from '../../src/domain/accounts/password-engines.ts'
 import { createPasswords } from '../../src/domain/accounts/passwords.ts'
@@ -35,6 +36,15 @@ export const HOME: Client = {
   city: 'Reykjavík',
   provider: 'Example Net',
   userAgent: 'curl/8.9.1',
+}
+/** An account as tokens show it. */
+export const ACCOUNT = {
+  id: 7,
+  guid: GUID,
+  email: 'somebody@example.com',
+  group: 'user',
+  externalId: null,
+  ownClaims: null,
 }
 export const ELSEWHERE: Client = { ...HOME, address: '198.51.100.23', asn: 64_511, country: 'NZ' }
 

@@ -2,7 +2,6 @@
 
 import { and, desc, eq, exists, notExists, type SQL, sql } from 'drizzle-orm'
 
-import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import type { AccountChangeStore } from '../../domain/accounts/account-change.ts'
 import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import { runBatch } from '../d1.ts'
@@ -13,6 +12,7 @@ import { deleteFrom, insertInto, select } from '../query.ts'
 import { notifications, registrations as table, users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
 import { isWithinLimit, prepareCount, requestValues } from './mail-requests.ts'
+import { newUser } from './new-user.ts'
 
 /** Registrations over a D1 database. Build it once per isolate. */
 export function registrations(
@@ -119,27 +119,15 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       insertInto(users)
         .select((query) =>
           query
-            .select({
-              id: sql<number>`null`.as('id'),
-              guid: parameter('guid').as('guid'),
-              primaryEmail: sql<string | null>`${table.email}`.as('primary_email'),
-              passwordHash: sql<string | null>`${table.passwordHash}`.as('password_hash'),
-              group: sql<string>`${DEFAULT_GROUP}`.as('group'),
-              isActive: sql<number>`1`.as('is_active'),
-              confirmedAt: parameter('now').as('confirmed_at'),
-              failedSignIns: sql<number>`0`.as('failed_sign_ins'),
-              lockedUntil: sql<number | null>`null`.as('locked_until'),
-              endedBefore: sql<number | null>`null`.as('ended_before'),
-              endedExcept: sql<string | null>`null`.as('ended_except'),
-              credentialsVersion: sql<number>`0`.as('credentials_version'),
-              language: table.language,
-              timeZone: table.timeZone,
-              leftAt: sql<number | null>`null`.as('left_at'),
-              createdAt: parameter('now').as('created_at'),
-              updatedAt: parameter('now').as('updated_at'),
-              externalId: sql<string | null>`null`.as('external_id'),
-              ownClaims: sql<string | null>`null`.as('own_claims'),
-            })
+            .select(
+              newUser({
+                email: sql`${table.email}`,
+                passwordHash: sql`${table.passwordHash}`,
+                confirmedAt: parameter('now'),
+                language: sql`${table.language}`,
+                timeZone: sql`${table.timeZone}`,
+              }),
+            )
             .from(table)
             .where(
               and(

@@ -3,11 +3,12 @@
  * parameter, as JSON, so that however many accounts it has, it is the same few statements.
  */
 
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 
 import type { EventFeed } from '../../domain/events/event-outbox.ts'
 import type { IdentifiedUser, ImportedUser, UserStore, WantedIds } from '../../domain/operators/user.ts'
 import { normalizeEmail } from '../../domain/accounts/account.ts'
+import { newUser } from '../accounts/new-user.ts'
 import { runBatch } from '../d1.ts'
 import { prepareEvent, runTelling } from '../events/event.ts'
 import { insertInto, select } from '../query.ts'
@@ -74,7 +75,7 @@ function toColumns({ isActive, ...user }: ImportedUser) {
 }
 
 /** What a line of the list of a statement says. */
-function line(name: string) {
+function line(name: string): SQL<never> {
   return sql`line.value ->> ${sql.raw(`'${name}'`)}`
 }
 
@@ -103,27 +104,21 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       d1,
       insertInto(users).select((query) =>
         query
-          .select({
-            id: sql<number>`null`.as('id'),
-            guid: sql<string>`${line('guid')}`.as('guid'),
-            primaryEmail: sql<string | null>`${line('email')}`.as('primary_email'),
-            passwordHash: sql<string | null>`${line('passwordHash')}`.as('password_hash'),
-            group: sql<string>`${line('group')}`.as('group'),
-            isActive: sql<number>`${line('isActive')}`.as('is_active'),
-            confirmedAt: sql<number | null>`${line('confirmedAt')}`.as('confirmed_at'),
-            failedSignIns: sql<number>`0`.as('failed_sign_ins'),
-            lockedUntil: sql<number | null>`null`.as('locked_until'),
-            endedBefore: sql<number | null>`null`.as('ended_before'),
-            endedExcept: sql<string | null>`null`.as('ended_except'),
-            credentialsVersion: sql<number>`0`.as('credentials_version'),
-            language: sql<string | null>`${line('language')}`.as('language'),
-            timeZone: sql<string | null>`${line('timeZone')}`.as('time_zone'),
-            leftAt: sql<number | null>`null`.as('left_at'),
-            createdAt: sql<number>`${line('createdAt')}`.as('created_at'),
-            updatedAt: parameter('now').as('updated_at'),
-            externalId: sql<string | null>`${line('externalId')}`.as('external_id'),
-            ownClaims: sql<string | null>`${line('ownClaims')}`.as('own_claims'),
-          })
+          .select(
+            newUser({
+              guid: line('guid'),
+              email: line('email'),
+              passwordHash: line('passwordHash'),
+              group: line('group'),
+              isActive: line('isActive'),
+              confirmedAt: line('confirmedAt'),
+              language: line('language'),
+              timeZone: line('timeZone'),
+              createdAt: line('createdAt'),
+              externalId: line('externalId'),
+              ownClaims: line('ownClaims'),
+            }),
+          )
           .from(sql`json_each(${parameter('lines')}) as line`),
       ),
     ),

@@ -2,8 +2,8 @@
 
 import { and, type Column, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm'
 
-import { DEFAULT_GROUP } from '../../domain/accounts/account.ts'
 import { mayTry } from '../accounts/failures.ts'
+import { newUser } from '../accounts/new-user.ts'
 import { clientParameters } from './client-columns.ts'
 import { isNamed, isOpened } from './named.ts'
 import { insertInto, select, update } from '../query.ts'
@@ -50,27 +50,7 @@ export function prepareSignInStatements(d1: D1Database) {
       insertInto(users)
         .select((query) =>
           query
-            .select({
-              id: sql<number>`null`.as('id'),
-              guid: parameter('guid').as('guid'),
-              primaryEmail: sql<string | null>`null`.as('primary_email'),
-              passwordHash: sql<string | null>`null`.as('password_hash'),
-              group: sql<string>`${DEFAULT_GROUP}`.as('group'),
-              isActive: sql<number>`1`.as('is_active'),
-              confirmedAt: sql<number | null>`null`.as('confirmed_at'),
-              failedSignIns: sql<number>`0`.as('failed_sign_ins'),
-              lockedUntil: sql<number | null>`null`.as('locked_until'),
-              endedBefore: sql<number | null>`null`.as('ended_before'),
-              endedExcept: sql<string | null>`null`.as('ended_except'),
-              credentialsVersion: sql<number>`0`.as('credentials_version'),
-              language: sql<string | null>`null`.as('language'),
-              timeZone: sql<string | null>`null`.as('time_zone'),
-              leftAt: sql<number | null>`null`.as('left_at'),
-              createdAt: parameter('now').as('created_at'),
-              updatedAt: parameter('now').as('updated_at'),
-              externalId: sql<string | null>`null`.as('external_id'),
-              ownClaims: sql<string | null>`null`.as('own_claims'),
-            })
+            .select(newUser({}))
             .from(sql`(select 1)`)
             .where(
               notExists(

@@ -3,20 +3,12 @@
 import { describe, expect, test } from 'vitest'
 
 import { signPair } from '../../../src/domain/sessions/pair.ts'
-import { GUID } from '../../support/accounts.ts'
 import { accessClaims, refreshClaims, tokens } from '../../support/claims.ts'
-import { DEFAULT_SETTINGS, ISSUER, NOW } from '../../support/fakes.ts'
+import { ACCOUNT, DEFAULT_SETTINGS, ISSUER, NOW } from '../../support/fakes.ts'
 import { decodeToken, testKeys } from '../../support/forge.ts'
 
 describe('a pair', () => {
-  const account = {
-    id: 7,
-    guid: GUID,
-    email: 'somebody@example.com',
-    group: 'staff',
-    externalId: null,
-    ownClaims: null,
-  }
+  const account = { ...ACCOUNT, group: 'staff' }
   const session = { sid: 'session', jti: 'first', issuedAt: NOW, expiresAt: NOW + 864_000, address: '203.0.113.7' }
 
   test('shows its session and its account, and no more', async () => {

@@ -7,20 +7,21 @@ import type { Settings } from '../../../src/domain/settings.ts'
 import { refreshPair, refreshToken } from '../../../src/domain/sessions/refresh.ts'
 import { signInByGuid } from '../../../src/domain/sessions/sign-in.ts'
 import { type ErrorCode, TesseraError } from '../../../src/errors.ts'
-import { ELSEWHERE, type FakeRow, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
+import {
+  ACCOUNT,
+  ELSEWHERE,
+  type FakeRow,
+  type FakeServices,
+  fakeServices,
+  HOME,
+  ISSUER,
+  NOW,
+} from '../../support/fakes.ts'
 import { forge, testKeys, claimsOf } from '../../support/forge.ts'
 import { refusal, refused } from '../../support/refusals.ts'
 import { GUID } from '../../support/accounts.ts'
 
-const ACCOUNT = {
-  id: 7,
-  guid: GUID,
-  email: 'somebody@example.com',
-  group: 'user',
-  externalId: null,
-  ownClaims: null,
-  isConfirmed: true,
-}
+const FOUND = { ...ACCOUNT, isConfirmed: true }
 
 interface Presented {
   readonly access: string
@@ -62,7 +63,7 @@ describe.each(REFRESHES)('refreshing %s', (_name, refresh) => {
   test('gives the next pair of the session, for the account as it is now', async () => {
     const { services, row, sid, pair } = await signedIn()
     services.clock.now = NOW + 100
-    row.account = { ...ACCOUNT, email: 'new@example.com', group: 'staff' }
+    row.account = { ...FOUND, email: 'new@example.com', group: 'staff' }
     const next = await refresh(services, pair, { ...HOME, city: null })
 
     expect(claimsOf(next.access)).toEqual({

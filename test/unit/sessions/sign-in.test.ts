@@ -6,7 +6,7 @@ import type { SignInAccount } from '../../../src/domain/accounts/account.ts'
 import { createPasswords } from '../../../src/domain/accounts/passwords.ts'
 import { signInByGuid, signInByPassword } from '../../../src/domain/sessions/sign-in.ts'
 import type { Settings } from '../../../src/domain/settings.ts'
-import { type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
+import { ACCOUNT, type FakeServices, fakeServices, HOME, ISSUER, NOW } from '../../support/fakes.ts'
 import { decodeToken } from '../../support/forge.ts'
 import {
   type Argon2id,
@@ -35,12 +35,8 @@ function signIn(services: FakeServices, primary_email = 'somebody@example.com', 
 
 describe('signing in with a password', async () => {
   const STORED: SignInAccount = {
-    id: 7,
-    guid: GUID,
-    email: 'somebody@example.com',
+    ...ACCOUNT,
     group: 'staff',
-    externalId: null,
-    ownClaims: null,
     isActive: true,
     isConfirmed: true,
     passwordHash: await createPasswords(countedPrimitives(cheapArgon2id).primitives).hash(PASSWORD),
@@ -85,14 +81,7 @@ describe('signing in with a password', async () => {
       token_type: 'refresh',
     })
     // Neither the flags nor the hash of the account leave the rules.
-    expect(pair.account).toEqual({
-      id: 7,
-      guid: GUID,
-      email: 'somebody@example.com',
-      group: 'staff',
-      externalId: null,
-      ownClaims: null,
-    })
+    expect(pair.account).toEqual({ ...ACCOUNT, group: 'staff' })
     expect(pair.expiresAt).toBe(NOW + 864_000)
     expect(services.calls).toEqual(['findForSignIn', 'openForPassword'])
     expect(services.rehashes).toEqual([null])

@@ -4,19 +4,11 @@ import { describe, expect, test } from 'vitest'
 
 import type { RotatedSession, Session } from '../../../src/domain/sessions/session.ts'
 import { judge, RACE_SECONDS } from '../../../src/domain/sessions/verdict.ts'
-import { HOME, NOW } from '../../support/fakes.ts'
+import { ACCOUNT, HOME, NOW } from '../../support/fakes.ts'
 import { GUID } from '../../support/accounts.ts'
 
 const OTHER_GUID = '00000000-8b86-d011-b42d-00c04fc964ff'
-const ACCOUNT = {
-  id: 7,
-  guid: GUID,
-  email: 'somebody@example.com',
-  group: 'user',
-  externalId: null,
-  ownClaims: null,
-  isConfirmed: true,
-}
+const FOUND = { ...ACCOUNT, isConfirmed: true }
 
 describe('the verdict', () => {
   const ROTATED_AT = NOW - 30
@@ -38,7 +30,7 @@ describe('the verdict', () => {
     city: HOME.city,
     provider: HOME.provider,
   }
-  const found: RotatedSession = { session, account: ACCOUNT, inPlace: true }
+  const found: RotatedSession = { session, account: FOUND, inPlace: true }
   const strict = { refreshReuseSeconds: 0, sessionMaxSeconds: 6000 }
   const window20 = { ...strict, refreshReuseSeconds: 20 }
   const window60 = { ...strict, refreshReuseSeconds: 60 }
@@ -133,12 +125,12 @@ describe('the verdict', () => {
     ['nobody’s session and a reused token', row({}, { account: null }), 'older', strict, 'inactive'],
     ['nobody’s session, in a window', rotated(0, { account: null }), 'previous', window60, 'inactive'],
   ] as const)('on %s', (_name, after, presented, settings, kind) => {
-    const verdict = judge(after, { ...ACCOUNT, jti: presented }, (jti) => ['other', 'next'].includes(jti), {
+    const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => ['other', 'next'].includes(jti), {
       settings,
       now: NOW,
     })
     if (kind === 'won' || kind === 'replayed') {
-      expect(verdict).toEqual({ kind, session: after?.session, account: ACCOUNT })
+      expect(verdict).toEqual({ kind, session: after?.session, account: FOUND })
     } else {
       expect(verdict).toEqual(kind === 'moved' ? { kind, session: after?.session } : { kind })
     }
