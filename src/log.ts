@@ -36,6 +36,7 @@ export const CAUSES = {
   'rate of an address': 'a client asked too often within a minute',
   'rate of an account': 'an account was asked for too often within a minute',
   waiting: 'so many sign-ins failed that even the right password has to wait',
+  'another check': 'another password of the same account was being verified against the hash of another system',
   'changed during sign-in': 'the account or its password changed while the password was verified',
   link: 'a link that was used, or of a mail that is not there any more',
   purpose: 'a link that is for something else',

@@ -183,6 +183,10 @@ export function fakeServices(
         calls.push('hasToWait')
         return false
       },
+      async beginForeignCheck() {
+        calls.push('beginForeignCheck')
+        return 'begun'
+      },
     },
     sessions: {
       async openForGuid(guid, session) {

@@ -8,13 +8,15 @@ import { and, eq, sql } from 'drizzle-orm'
 import {
   type AttemptStore,
   FIRST_WAIT_SECONDS,
+  FOREIGN_CHECK,
+  FOREIGN_CHECK_SECONDS,
   FREE_FAILURES,
   LONGEST_WAIT_SECONDS,
   STRANGERS,
 } from '../../domain/accounts/attempts.ts'
 import { runBatch } from '../d1.ts'
 import { prepareNotice } from '../mails/notices.ts'
-import { insertInto, select } from '../query.ts'
+import { deleteFrom, insertInto, select } from '../query.ts'
 import { attempts, users } from '../schema.ts'
 import { parameter, prepare } from '../statement.ts'
 import { isInARow, isJudging, mayTry, prepareNoteWaiting, waits } from './failures.ts'
@@ -30,18 +32,32 @@ export function createAttemptStore(d1: D1Database, newId: () => string): Attempt
       .where(mayTry()),
   )
   const noteWaiting = prepareNoteWaiting(d1)
+  const beginCheck = prepare(d1, beginForeignCheck())
+  const endCheck = prepare(
+    d1,
+    deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), eq(attempts.topic, FOREIGN_CHECK))),
+  )
 
   return {
-    async countFailure({ notice: due, ...values }) {
+    async countFailure({ notice: due, endsCheck, ...values }) {
       const store = notice.bind(newId(), due, { ...values, userId: due.userId })
-      const [, stored] = await runBatch(d1, [count.bind(values), store])
+      const ends = endsCheck ? [endCheck.bind(values)] : []
+      const [, stored] = await runBatch(d1, [count.bind(values), store, ...ends])
       return notice.rows(stored)[0]?.id ?? null
     },
 
-    async hasToWait({ subject, topic, now }) {
+    async hasToWait({ subject, topic, now, endsCheck }) {
       const values = { subject, topic, now }
-      const [allowed] = await runBatch(d1, [mayStill.bind(values), noteWaiting.bind(values)])
+      const ends = endsCheck ? [endCheck.bind(values)] : []
+      const [allowed] = await runBatch(d1, [mayStill.bind(values), noteWaiting.bind(values), ...ends])
       return mayStill.rows(allowed).length === 0
+    },
+
+    async beginForeignCheck({ subject, topic, now }) {
+      const values = { subject, topic, now }
+      const [allowed, begun] = await runBatch(d1, [mayStill.bind(values), beginCheck.bind(values)])
+      if (mayStill.rows(allowed).length === 0) return 'waits'
+      return beginCheck.rows(begun).length === 1 ? 'begun' : 'busy'
     },
   }
 }
@@ -62,6 +78,31 @@ function countFailure() {
         waitsUntil: sql`case when ${waits} or not ${isInARow} or ${beyond} < 0 then ${waitsUntil} else ${now} + ${wait} end`,
       },
     })
+}
+
+function beginForeignCheck() {
+  const now = parameter('now')
+  const waitsUntil = sql<number>`${now} + ${FOREIGN_CHECK_SECONDS}`
+  return insertInto(attempts)
+    .select((query) =>
+      query
+        .select({
+          subject: parameter('subject').as('subject'),
+          topic: sql<string>`${FOREIGN_CHECK}`.as('topic'),
+          count: sql<number>`1`.as('count'),
+          since: now.as('since'),
+          at: now.as('at'),
+          waitsUntil: waitsUntil.as('waits_until'),
+        })
+        .from(sql`(select 1)`)
+        .where(mayTry()),
+    )
+    .onConflictDoUpdate({
+      target: [attempts.subject, attempts.topic],
+      set: { at: now, waitsUntil },
+      setWhere: sql`${attempts.waitsUntil} <= ${now}`,
+    })
+    .returning({ topic: attempts.topic })
 }
 
 /** The condition that the failure which was just counted makes strangers wait, whose owner may sign in. */

@@ -80,11 +80,22 @@ export function judge(
   return { topic, failures: row?.count ?? 0, waits: row !== undefined && row.waitsUntil > now }
 }
 
-/** A try that failed. */
-export interface FailedTry {
+/** Counts the one check of a foreign hash that an account has at a time. */
+export const FOREIGN_CHECK = 'foreign_check'
+/** Longer than any foreign hash takes: a check whose Worker died is forgotten after it. */
+export const FOREIGN_CHECK_SECONDS = 30
+
+/** A try whose password was verified. */
+export interface VerifiedTry {
   readonly subject: string
   readonly topic: string
   readonly now: number
+  /** Whether it began the check of a foreign hash, which ends by what is written now. */
+  readonly endsCheck: boolean
+}
+
+/** A try that failed. */
+export interface FailedTry extends VerifiedTry {
   /** For the owner, should this try be the one that makes strangers wait. */
   readonly notice: DueNotice
 }
@@ -99,7 +110,12 @@ export interface AttemptStore {
    * Whether a try whose password was right has to wait by now: tries at once are all judged before the first failure is counted. One
    * that waits is noted, as `countFailure` would.
    */
-  readonly hasToWait: (tried: Pick<FailedTry, 'subject' | 'topic' | 'now'>) => Promise<boolean>
+  readonly hasToWait: (tried: VerifiedTry) => Promise<boolean>
+  /**
+   * Begins the check of a foreign hash, which takes up to some seconds. `busy`: another one of the same account has not ended. Only so are
+   * tries at once as few as tries in a row. `waits`: by now the try is refused anyway.
+   */
+  readonly beginForeignCheck: (tried: Omit<VerifiedTry, 'endsCheck'>) => Promise<'begun' | 'busy' | 'waits'>
 }
 
 /** Of an HMAC-SHA-256: enough that no two addresses share a subject. */

@@ -11,11 +11,14 @@ import { limitByAccount } from '../places/rate-limits.ts'
 import { clientNetwork, isInSeenPlace, seenAddressKey, seenPlaceKey, SEEN_PLACE_SECONDS } from '../places/seen-place.ts'
 import type { Services } from '../services.ts'
 import { type Account, normalizeEmail, type SignInAccount, type Verified } from './account.ts'
-import { FREE_FAILURES, judge, type JudgedTry } from './attempts.ts'
+import { FREE_FAILURES, judge, type Judgement, type JudgedTry, type VerifiedTry } from './attempts.ts'
 import type { PasswordCheck } from './passwords.ts'
 
 /** A place is noted again when it was noted a day ago: most sign-ins write no row for it. */
 const NOTED_AGAIN_SECONDS = 86_400
+
+/** About as long as the check of a foreign hash takes. */
+const FOREIGN_RETRY_SECONDS = 5
 
 export type PasswordTryServices = Pick<
   Services,
@@ -23,7 +26,7 @@ export type PasswordTryServices = Pick<
 >
 
 /** What is known of a try before it is decided. */
-export interface PasswordTry extends JudgedTry {
+export interface PasswordTry extends JudgedTry, Pick<VerifiedTry, 'endsCheck'> {
   readonly account: SignInAccount | null
   readonly check: PasswordCheck
 }
@@ -37,7 +40,7 @@ export async function tryPassword(
   { primary_email, password }: { readonly primary_email: string; readonly password: string },
   { client }: TimedCaller,
 ): Promise<PasswordTry> {
-  const { accounts, passwords, subjectOf } = services
+  const { accounts, subjectOf } = services
   const now = services.now()
   const email = normalizeEmail(primary_email)
   const subject = await subjectOf(email)
@@ -50,17 +53,38 @@ export async function tryPassword(
   const isAtHome = isInSeenPlace(client, seenAt, now)
   const isAtOwnAddress = isInSeenPlace(client, seenHereAt, now)
   const judgement = judge(failures, { address: client.address, isAtHome, isAtOwnAddress, now })
-  // The password is verified against a decoy where there is no account or no hash, and where the try is refused in any case: the hash of
-  // another system takes up to some seconds, which anybody could ask for again and again.
-  const check = await passwords.verify(password, judgement.waits ? null : (account?.passwordHash ?? null))
+  const verified = await verifyJudged(services, password, account, { ...judgement, subject, now })
   return {
     ...judgement,
+    ...verified,
     subject,
     account,
-    check,
     notes: [...(isStale(seenAt, now) ? [place] : []), ...(isStale(seenHereAt, now) ? [placeAndAddress] : [])],
     isNewPlace: !isAtHome && (knowsPlaces || knownSince <= now - SEEN_PLACE_SECONDS),
   }
+}
+
+/**
+ * Verifies a password, against a decoy where there is no account or no hash, and where the try is refused in any case: the hash of another
+ * system takes up to some seconds, which anybody could ask for again and again. So one of an account is verified at a time.
+ */
+async function verifyJudged(
+  { attempts, passwords }: Pick<PasswordTryServices, 'attempts' | 'passwords'>,
+  password: string,
+  account: SignInAccount | null,
+  { subject, topic, waits, now }: Judgement & Pick<VerifiedTry, 'subject' | 'now'>,
+): Promise<Pick<PasswordTry, 'check' | 'waits' | 'endsCheck'>> {
+  const stored = waits ? null : (account?.passwordHash ?? null)
+  if (stored === null || !passwords.isForeign(stored)) {
+    return { check: await passwords.verify(password, stored), waits, endsCheck: false }
+  }
+  const check = await attempts.beginForeignCheck({ subject, topic, now })
+  if (check === 'busy') {
+    const details = { cause: 'another check', guid: account?.guid, retryAfterSeconds: FOREIGN_RETRY_SECONDS } as const
+    throw new TesseraError('too_many_requests', details)
+  }
+  if (check === 'waits') return { check: await passwords.verify(password, null), waits: true, endsCheck: false }
+  return { check: await passwords.verify(password, stored), waits, endsCheck: true }
 }
 
 function isStale(seenAt: number | null, now: number): boolean {
@@ -79,7 +103,7 @@ export function refusalOf({ account, check, waits }: PasswordTry): Cause | undef
 /** Counts a try that was refused, and tells the owner if it makes strangers wait. */
 export async function countRefusal(
   { settings, attempts, announce, now: clock }: PasswordTryServices,
-  { subject, topic, account }: PasswordTry,
+  { subject, topic, endsCheck, account }: PasswordTry,
   caller: TimedCaller,
 ): Promise<void> {
   const now = clock()
@@ -88,6 +112,7 @@ export async function countRefusal(
     subject,
     topic,
     now,
+    endsCheck,
     notice: {
       kind: 'sign_ins_paused',
       userId,

@@ -27,6 +27,8 @@ export interface Passwords {
    * work. Throws `unavailable` when the engine fails: whether the password is right is then not known.
    */
   readonly verify: (password: string, stored: string | null) => Promise<PasswordCheck>
+  /** Whether a stored hash is one of another system, which may take some seconds. */
+  readonly isForeign: (stored: string) => boolean
 }
 
 /**
@@ -78,6 +80,10 @@ export function createPasswords(primitives: PasswordPrimitives): Passwords {
       }
       await compute(DECOY, isTaken(bytes) ? bytes : STAND_IN)
       return { matches: false, outdated: false }
+    },
+    isForeign(stored) {
+      const phc = parsePhc(stored)
+      return phc === null || !isOwn(phc)
     },
   }
 }
