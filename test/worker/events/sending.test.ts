@@ -268,6 +268,16 @@ describe('nothing is lost', () => {
   })
 })
 
+test.each([
+  ['101 messages', Array.from({ length: 101 }, () => 'x')],
+  ['288 kB and more', Array.from({ length: 100 }, () => 'x'.repeat(2900))],
+  ['a message of 128 kB and more', ['x'.repeat(128_001)]],
+])('the queue of these tests refuses %s in one call, as the real one does', async (_what, bodies) => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is the length that counts
+  const batch = bodies.map((body) => ({ body: body as unknown as EventMessage }))
+  await expect(env.REAL_EVENTS.sendBatch(batch)).rejects.toThrow('Error')
+})
+
 test('a hundred of the longest messages are one call that the queue takes', async () => {
   const { id } = await createAccount(env.DB)
   const user_agent = '"'.repeat(256)
@@ -287,6 +297,8 @@ test('a hundred of the longest messages are one call that the queue takes', asyn
   const follower = startFollowed()
   await follower.scheduled()
   expect(follower.events.batches.map((batch) => batch.length)).toEqual([100])
+  // What a call may have as Cloudflare documents it; the local queue takes more.
+  expect(new TextEncoder().encode(JSON.stringify(follower.messages())).length).toBeLessThan(256_000)
 })
 
 test('a row that was damaged by hand keeps no other from being sent', async () => {
