@@ -76,7 +76,7 @@ export const EVENTS = {
   purged: 'so many `rows` that were over are deleted',
   users_imported: 'an import made so many (`count`) accounts; the ledger has each of them',
   events_not_sent:
-    'events could not be handed to the queue of events, or not be marked as sent; the sweep sends them again',
+    'events could not be handed to the queue of events, or not be marked as sent; the sweep sends them again. Of one account, `guid` says whose, and `eventId` which is the first',
   mail_not_queued: 'the queue did not take a mail; the sweep will find it',
   mail_requeued: 'the sweep found so many (`count`) mails that should have been sent',
   mail_postponed: 'a mail service did not take a mail; another try follows in `delaySeconds`',
@@ -105,7 +105,7 @@ interface Fields {
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
   readonly users_imported: { readonly count: number }
-  readonly events_not_sent: { readonly error: string }
+  readonly events_not_sent: { readonly error: string; readonly guid?: string; readonly eventId?: number }
   readonly mail_not_queued: { readonly id: string; readonly error: string }
   readonly mail_requeued: { readonly count: number }
   readonly mail_postponed: OfMail & { readonly error: string; readonly delaySeconds: number }

@@ -177,8 +177,8 @@ describe('nothing is lost', () => {
       const follower = startFollowed()
       follower.events.fail(fault)
       await openByGuid(guid, {}, follower)
-      expect(failures()).toEqual([{ event: 'events_not_sent', error: expect.any(String) as string }])
-      expect(JSON.stringify(failures())).not.toContain(guid)
+      const [eventId] = await idsOf(id)
+      expect(failures()).toEqual([{ event: 'events_not_sent', error: expect.any(String) as string, guid, eventId }])
       // The row is held, so that a queue in trouble is not asked again at once.
       expect(await rowsOf(id)).toMatchObject([{ due_at: T0 + HELD_SECONDS, sent_at: null }])
 
@@ -206,7 +206,8 @@ describe('nothing is lost', () => {
       )
     await openByGuid(guid, {}, follower)
     expect(timers.mock.calls.map(([, milliseconds]) => milliseconds)).toContain(5000)
-    expect(failures()).toEqual([{ event: 'events_not_sent', error: 'NoAnswer: after 5000 ms' }])
+    const [eventId] = await idsOf(id)
+    expect(failures()).toEqual([{ event: 'events_not_sent', error: 'NoAnswer: after 5000 ms', guid, eventId }])
     expect(await rowsOf(id)).toMatchObject([{ sent_at: null }])
   })
 
