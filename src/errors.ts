@@ -142,6 +142,13 @@ interface TesseraErrorOptions<Code extends ErrorCode> {
   readonly retryAfterSeconds?: number
 }
 
+/** What was thrown, with the session that it is about for the log: a token that was verified names it, whatever failed after that. */
+export function aboutSession(thrown: unknown, { sid, guid }: { readonly sid: string; readonly guid: string }): unknown {
+  if (!(thrown instanceof TesseraError) || thrown.code !== 'unavailable') return thrown
+  const { code, cause, retryAfterSeconds } = thrown
+  return new TesseraError(code, { cause, sid, guid, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
+}
+
 /** The one exception of this code base: a row of `ERRORS`, with a cause that stays in the log. */
 export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'TesseraError'

@@ -14,6 +14,7 @@ export const CAUSES = {
   type: 'a token of another type',
   claims: 'a good signature over claims of another shape',
   'out of its time': 'expired, or not yet good',
+  pair: 'an access and a refresh token that were not issued together; `sid` is that of the refresh token',
   race: 'a refresh token that was just rotated away, from the place of its session',
   reused: 'a refresh token that was rotated away before that, or is presented elsewhere: it is in two hands',
   moved: 'the right token, from another place',
@@ -75,14 +76,18 @@ export const EVENTS = {
   not_healthy: 'a `part` of `/healthz` is not well',
   purged: 'so many `rows` that were over are deleted',
   users_imported: 'an import made so many (`count`) accounts; the ledger has each of them',
+  all_sessions_ended:
+    'an operator ended the sessions of everybody, here those of so many (`count`) accounts; the ledger says who, and the history of each account that it was',
   events_not_sent:
     'events could not be handed to the queue of events, or not be marked as sent; the sweep sends them again. Of one account, `guid` says whose, and `eventId` which is the first',
-  mail_not_queued: 'the queue did not take a mail; the sweep will find it',
+  mail_not_queued:
+    'the queue did not take a mail; the sweep will find it. `userId` says whose, as access tokens do by `id`',
   mail_requeued: 'the sweep found so many (`count`) mails that should have been sent',
   mail_postponed: 'a mail service did not take a mail; another try follows in `delaySeconds`',
   mail_parked: 'a mail cannot be sent as it is; its row keeps the `error`',
   mail_given_up: 'a mail was tried for a day',
-  mail_outbox_unreachable: 'D1 failed while a mail was delivered; the queue delivers it again',
+  mail_outbox_unreachable:
+    'D1 failed while a mail was delivered; the queue delivers it again. `userId` says whose, as access tokens do by `id`',
   mail_message_not_valid: 'a message in the mail queue that is none of ours',
 } as const satisfies Record<string, string>
 
@@ -105,13 +110,14 @@ interface Fields {
   readonly not_healthy: { readonly part: string; readonly error: string }
   readonly purged: { readonly rows: number }
   readonly users_imported: { readonly count: number }
+  readonly all_sessions_ended: { readonly count: number }
   readonly events_not_sent: { readonly error: string; readonly guid?: string; readonly eventId?: number }
-  readonly mail_not_queued: { readonly id: string; readonly error: string }
+  readonly mail_not_queued: QueuedMail & { readonly error: string }
   readonly mail_requeued: { readonly count: number }
   readonly mail_postponed: OfMail & { readonly error: string; readonly delaySeconds: number }
   readonly mail_parked: OfMail & { readonly error: string }
   readonly mail_given_up: OfMail
-  readonly mail_outbox_unreachable: { readonly id: string; readonly error: string }
+  readonly mail_outbox_unreachable: QueuedMail & { readonly error: string }
   readonly mail_message_not_valid: { readonly messageId: string }
 }
 
@@ -121,13 +127,20 @@ interface OfMail {
   readonly guid: string | null
 }
 
+/** A mail as its queue message names it, which D1 was not asked about. `null`: it is about no account, or an earlier version queued it. */
+interface QueuedMail {
+  readonly id: string
+  readonly userId: number | null
+}
+
 type SessionEvent = (typeof SESSION_EVENTS)[number]
 
 /** What a line says of what happened to an account: whose it is, and why where there is a choice. */
 type OfAccount<Type extends EventType> = { readonly guid: string } & (Type extends SessionEvent
   ? { readonly sid: string }
   : unknown) &
-  (EventReason<Type> extends null ? unknown : { readonly reason: EventReason<Type> })
+  (EventReason<Type> extends null ? unknown : { readonly reason: EventReason<Type> }) &
+  (Type extends 'account_changed' ? { readonly fields: readonly string[] } : unknown)
 
 /** A line of the log. An event that is not in the tables, or lacks a field, cannot be written. */
 export type LogEvent = (

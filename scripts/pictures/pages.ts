@@ -101,5 +101,6 @@ function ask<Offer>(
       : purpose === 'end_sessions'
         ? ({ purpose: 'allow_place', href: '#' } as const)
         : null
-  return (context) => renderAskPage(page, { purpose, token: 'example', notice, offer, other, errors }, context)
+  return (context) =>
+    renderAskPage(page, { purpose, token: 'example', notice: { ...notice, guid: null }, offer, other, errors }, context)
 }

@@ -58,7 +58,7 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
     else message.ack()
   } catch (error) {
     // D1 does not answer. Where the mail was sent already, only the idempotency key keeps it from being sent twice.
-    deps.log({ event: 'mail_outbox_unreachable', id: mail.id, error: describeError(error) })
+    deps.log({ event: 'mail_outbox_unreachable', id: mail.id, userId: mail.account, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }
@@ -66,13 +66,13 @@ async function deliverOne(deps: DeliveryDeps, message: Message): Promise<void> {
 async function giveUpOne({ outbox, now, log }: DeliveryDeps, message: Message): Promise<void> {
   const queued = QueuedMail.safeParse(message.body)
   if (!queued.success) return message.ack()
-  const { id } = queued.data
+  const { id, account } = queued.data
   try {
     const parked = await outbox.park(queued.data, null, now())
     if (parked !== null) log({ event: 'mail_given_up', id, ...parked })
     message.ack()
   } catch (error) {
-    log({ event: 'mail_outbox_unreachable', id, error: describeError(error) })
+    log({ event: 'mail_outbox_unreachable', id, userId: account, error: describeError(error) })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
 }

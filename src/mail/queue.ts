@@ -33,7 +33,7 @@ export async function announce({ queue, log }: Pick<QueueDeps, 'queue' | 'log'>,
   try {
     await inTime(queue.send(mail), SEND_MILLISECONDS)
   } catch (error) {
-    log({ event: 'mail_not_queued', id: mail.id, error: describeError(error) })
+    log({ event: 'mail_not_queued', id: mail.id, userId: mail.account, error: describeError(error) })
   }
 }
 
@@ -47,7 +47,8 @@ export async function announceAll({ queue, log }: Pick<QueueDeps, 'queue' | 'log
       try {
         await inTime(queue.sendBatch(batch.map((body) => ({ body }))), SEND_BATCH_MILLISECONDS)
       } catch (error) {
-        for (const { id } of batch) log({ event: 'mail_not_queued', id, error: describeError(error) })
+        for (const { id, account } of batch)
+          log({ event: 'mail_not_queued', id, userId: account, error: describeError(error) })
       }
     }),
   )

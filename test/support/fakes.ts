@@ -249,7 +249,7 @@ function missing(): Promise<never> {
   return Promise.reject(new Error('not in this fake'))
 }
 
-const noLinks: LinkStore = { findUnused: missing, endSessions: missing, allowPlaces: missing }
+const noLinks: LinkStore = { findUnused: missing, findOwner: missing, endSessions: missing, allowPlaces: missing }
 
 const noPlaces: AllowedPlaceStore = { list: missing, remove: missing }
 

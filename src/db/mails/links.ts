@@ -31,6 +31,11 @@ export function createLinkStore(d1: D1Database, feed: EventFeed): LinkStore {
       return { ...mail, ...readNotice(kind, facts) }
     },
 
+    async findOwner({ id, account }) {
+      const [owner] = statements.findOwner.rows(await run(statements.findOwner.bind({ id, account })))
+      return owner?.guid ?? null
+    },
+
     async endSessions(link, now) {
       const values = { ...valuesOf(link), now }
       const results = await useUp(link, now, [
@@ -125,7 +130,20 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
   return {
     findUnused: prepare(
       d1,
-      select(aliased({ id, account, recipient, timeZone, kind, facts })).from(notifications).where(isUnused),
+      select({
+        ...aliased({ id, account, recipient, timeZone, kind, facts }),
+        guid: sql<string | null>`(select ${users.guid} from ${users} where ${users.id} = ${account})`.as('guid'),
+      })
+        .from(notifications)
+        .where(isUnused),
+    ),
+    findOwner: prepare(
+      d1,
+      select(aliased({ guid: users.guid }))
+        .from(users)
+        .where(
+          sql`${users.id} = coalesce(${parameter('account')}, (select ${notifications.userId} from ${notifications} where ${notifications.id} = ${parameter('id')}))`,
+        ),
     ),
     // The primary key makes a link work once: of any number of presses one inserts the row.
     use: prepare(

@@ -4,7 +4,7 @@ import { TesseraError } from '../../errors.ts'
 import type { Services } from '../services.ts'
 import type { Settings } from '../settings.ts'
 import { findUnused, type LinkRule } from './follow-link.ts'
-import type { Notice } from './notice.ts'
+import type { LinkedNotice } from './links.ts'
 import { ALLOWED_PLACE_DAYS } from '../places/allowed-place.ts'
 import { offerPlaces, type OfferedPlaces } from './offered-places.ts'
 
@@ -37,10 +37,11 @@ export const allowPlace: LinkRule<PlaceOffer, PlaceChoice> = {
 /** The places that a press allows. A page that was opened under another policy named other ones, and then none is allowed. */
 function requireOffer(
   { locationPolicy: policy }: Pick<Settings, 'locationPolicy'>,
-  { kind, facts }: Notice,
+  { kind, facts, guid }: LinkedNotice,
   seen: string = policy,
 ): PlaceOffer {
   const offered = kind === 'location_blocked' ? offerPlaces(policy, facts) : null
-  if (offered === null || seen !== policy) throw new TesseraError('token_not_valid', { cause: 'place' })
+  if (offered === null || seen !== policy)
+    throw new TesseraError('token_not_valid', { cause: 'place', guid: guid ?? undefined })
   return { policy, ...offered }
 }

@@ -35,7 +35,7 @@ export async function openLink<Offer>(
 
 /** Whether a text is a link for this purpose, used or not. Throws `wrong_data_structure`, `token_not_valid`. */
 export async function checkLink(
-  services: Pick<Services, 'tokens' | 'now'>,
+  services: Pick<Services, 'tokens' | 'links' | 'now'>,
   purpose: LinkPurpose,
   text: string,
 ): Promise<void> {
@@ -62,26 +62,35 @@ export async function followLink<Choice>(
   choice: Choice,
   askCaller: AskCaller,
 ): Promise<void> {
-  if (!(await follow(services, await readLink(services, purpose, text), choice, askCaller))) throw used()
+  const link = await readLink(services, purpose, text)
+  if (!(await follow(services, link, choice, askCaller))) throw await refusal(services, link, 'token_used', 'link')
 }
 
 /** The notice of a link that may still be used. Throws `token_used`. */
-export async function findUnused({ links }: Pick<Services, 'links'>, link: MailLink): Promise<LinkedNotice> {
-  const notice = await links.findUnused(link)
-  if (notice === null) throw used()
+export async function findUnused(services: Pick<Services, 'links'>, link: MailLink): Promise<LinkedNotice> {
+  const notice = await services.links.findUnused(link)
+  if (notice === null) throw await refusal(services, link, 'token_used', 'link')
   return notice
 }
 
 async function readLink(
-  { tokens, now }: Pick<Services, 'tokens' | 'now'>,
+  services: Pick<Services, 'tokens' | 'links' | 'now'>,
   purpose: LinkPurpose,
   text: string,
 ): Promise<MailLink> {
-  const claims = await readToken(tokens, 'link', text, now())
-  if (claims.purpose !== purpose) throw new TesseraError('token_not_valid', { cause: 'purpose' })
-  return { purpose, id: claims.nid, account: claims.account ?? null }
+  const claims = await readToken(services.tokens, 'link', text, services.now())
+  const link = { purpose, id: claims.nid, account: claims.account ?? null }
+  if (claims.purpose !== purpose) throw await refusal(services, link, 'token_not_valid', 'purpose')
+  return link
 }
 
-function used(): TesseraError {
-  return new TesseraError('token_used', { cause: 'link' })
+/** The error that refuses a link of ours. The log names its account, which costs a round trip that a good link does not; it may fail. */
+async function refusal(
+  { links }: Pick<Services, 'links'>,
+  link: MailLink,
+  code: 'token_used' | 'token_not_valid',
+  cause: 'link' | 'purpose',
+): Promise<TesseraError> {
+  const guid = await links.findOwner(link).catch(() => null)
+  return new TesseraError(code, { cause, guid: guid ?? undefined })
 }

@@ -83,12 +83,16 @@ export interface MailLink extends MailRef {
 }
 
 /** The notice of a link, whose mail it is, and the time zone of its reader. */
-export type LinkedNotice = Notice & Pick<StoredNotice, 'id' | 'account' | 'recipient' | 'timeZone'>
+export type LinkedNotice = Notice &
+  Pick<StoredNotice, 'id' | 'account' | 'recipient' | 'timeZone'> &
+  Pick<OutboxRow, 'guid'>
 
 /** What the links of mails read and do. What is done is done once a link: `false` or `null` says that it was used before, or is void. */
 export interface LinkStore {
   /** What a link is about, and whose. `null`: there is no such mail, or the link was used, or is void. */
   readonly findUnused: (link: MailLink) => Promise<LinkedNotice | null>
+  /** The guid of the account that a mail went to, which may be gone by now. `null`: it is about no account. For the log. */
+  readonly findOwner: (link: MailLink) => Promise<string | null>
   /** Ends every session of the account that a mail went to, which it names, and takes back what it allowed. */
   readonly endSessions: (link: MailLink, now: number) => Promise<Pick<OutboxRow, 'guid'> | null>
   /** Allows places for the account that a mail went to. */

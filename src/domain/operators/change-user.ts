@@ -140,12 +140,12 @@ async function describeChange(
 
 /** What the log says of a change: the same as its events, of which the store knows more. */
 function linesOf({ found: { guid, isActive }, next, fields }: Pick<Judged, 'found' | 'next' | 'fields'>) {
-  const hasOther = fields.some((field) => field !== 'password' && field !== 'primary_email')
+  const others = fields.filter((field) => field !== 'password' && field !== 'primary_email')
   const lines: (LogEvent | false)[] = [
     fields.includes('password') && { event: 'password_changed', guid, reason: 'operator' },
     fields.includes('primary_email') && { event: 'email_changed', guid, reason: 'operator' },
     fields.includes('confirmed') && next.confirmedAt !== null && { event: 'confirmed', guid },
-    hasOther && { event: 'account_changed', guid },
+    others.length > 0 && { event: 'account_changed', guid, fields: others },
     next.isActive !== isActive && { event: next.isActive ? 'activated' : 'deactivated', guid },
   ]
   return lines.filter((line) => line !== false)

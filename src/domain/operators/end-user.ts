@@ -69,12 +69,14 @@ export async function endSessionsOf(
  * until there is no `next` has ended all. Throws `unavailable`.
  */
 export async function endSessionsOfAll(
-  { operators, now }: SessionServices,
+  { operators, now, log }: SessionServices,
   after: number,
   by: ActingOperator,
 ): Promise<{ readonly ended: number; readonly next: number | null }> {
   const { users } = await operators()
-  return users.endAllSessions(after, { action: 'all_sessions_ended', facts: { after }, by, now: now() })
+  const part = await users.endAllSessions(after, { action: 'all_sessions_ended', facts: { after }, by, now: now() })
+  if (part.ended > 0) log({ event: 'all_sessions_ended', count: part.ended })
+  return part
 }
 
 /** Ends one session of an account. Throws `not_found` where that is no live session of it, `unavailable`. */

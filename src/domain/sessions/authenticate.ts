@@ -5,7 +5,7 @@
  * see the account's sessions and places, or end them.
  */
 
-import { TesseraError } from '../../errors.ts'
+import { aboutSession, TesseraError } from '../../errors.ts'
 import { type Client, holdingKeys, isOwnPlace } from '../places/place.ts'
 import type { FoundSession, Session } from './session.ts'
 import type { Services } from '../services.ts'
@@ -27,7 +27,7 @@ export interface Authenticated {
  */
 export async function authenticate(services: AuthServices, text: string): Promise<Authenticated> {
   const claims = await readToken(services.tokens, 'access', text, services.now())
-  return requireLive(services, claims, await services.sessions.find(claims.sid))
+  return requireLive(services, claims, await services.sessions.find(claims.sid).catch(failAbout(claims)))
 }
 
 /**
@@ -41,12 +41,21 @@ export async function authenticateInPlace(
 ): Promise<Authenticated> {
   const { locationPolicy } = services.settings
   const claims = await readToken(services.tokens, 'access', text, services.now())
-  const found = await services.sessions.findGoverned(claims.sid, holdingKeys(locationPolicy, client), services.now())
+  const found = await services.sessions
+    .findGoverned(claims.sid, holdingKeys(locationPolicy, client), services.now())
+    .catch(failAbout(claims))
   const authenticated = requireLive(services, claims, found)
   if (found?.isAllowed !== true && !isOwnPlace(locationPolicy, authenticated.session, client)) {
     throw new TesseraError('location_blocked', { cause: 'moved', sid: claims.sid, guid: claims.guid })
   }
   return authenticated
+}
+
+/** Throws what the store threw, in the name of the session. */
+function failAbout(claims: AccessClaims) {
+  return (thrown: unknown): never => {
+    throw aboutSession(thrown, claims)
+  }
 }
 
 function requireLive({ settings, now }: AuthServices, claims: AccessClaims, found: FoundSession | null): Authenticated {

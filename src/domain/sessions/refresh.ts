@@ -6,7 +6,7 @@
  * itself shows that the token is in two hands.
  */
 
-import { TesseraError } from '../../errors.ts'
+import { aboutSession, TesseraError } from '../../errors.ts'
 import type { Caller } from '../caller.ts'
 import { type DueNotice, factsOf } from '../mails/notice.ts'
 import { type Client, placeCondition } from '../places/place.ts'
@@ -28,12 +28,20 @@ type RefreshServices = Pick<
  * `token_pair_not_valid`, `token_used`, `location_blocked`, `no_active_account`, `unavailable`.
  */
 export async function refreshPair(services: RefreshServices, pair: PresentedPair, caller: Caller): Promise<Pair> {
-  return rotate(services, await readPair(services.tokens, pair, services.now()), caller)
+  return exchange(services, await readPair(services.tokens, pair, services.now()), caller)
 }
 
 /** Exchanges a refresh token alone. Throws as `refreshPair` does, but for the pair. */
 export async function refreshToken(services: RefreshServices, text: string, caller: Caller): Promise<Pair> {
-  return rotate(services, await readToken(services.tokens, 'refresh', text, services.now()), caller)
+  return exchange(services, await readToken(services.tokens, 'refresh', text, services.now()), caller)
+}
+
+async function exchange(services: RefreshServices, presented: RefreshClaims, caller: Caller): Promise<Pair> {
+  try {
+    return await rotate(services, presented, caller)
+  } catch (error) {
+    throw aboutSession(error, presented)
+  }
 }
 
 /** One conditional write; the verdict that the row gives; and what follows from the verdict. */

@@ -89,9 +89,10 @@ export async function readPair(
   const beside = readClaims('access', parsed.access)
   const claims = readClaims('refresh', parsed.refresh)
   requireCurrent(claims, now)
-  if (beside.jti !== claims.jti) throw new TesseraError('token_pair_not_valid')
-  if (beside.id !== claims.id || beside.guid !== claims.guid) {
-    throw new TesseraError('token_not_valid', { cause: 'foreign', sid: claims.sid, guid: claims.guid })
+  const { sid, guid } = claims
+  if (beside.jti !== claims.jti) throw new TesseraError('token_pair_not_valid', { cause: 'pair', sid, guid })
+  if (beside.id !== claims.id || beside.guid !== guid) {
+    throw new TesseraError('token_not_valid', { cause: 'foreign', sid, guid })
   }
   return claims
 }

@@ -430,7 +430,7 @@ describe('a caller who fails two checks is told about the first one', () => {
       fault('expiry', (draft) => (draft.refresh['exp'] = NOW), 'token_not_valid', 'out of its time'),
       fault('a time to come', (draft) => (draft.refresh['iat'] = NOW + 61), 'token_not_valid', 'out of its time'),
     ],
-    [fault('pair', (draft) => (draft.access['jti'] = 'another'), 'token_pair_not_valid', undefined, true)],
+    [fault('pair', (draft) => (draft.access['jti'] = 'another'), 'token_pair_not_valid', 'pair', true)],
     [fault('used', use, 'token_used', 'race')],
     [fault('location', (draft) => (draft.client = ELSEWHERE), 'location_blocked', 'moved')],
   ]

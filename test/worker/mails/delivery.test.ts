@@ -358,7 +358,8 @@ describe('a message', () => {
     await allowWrites()
     expect(box.mails).toEqual([await mail(id)])
     expect(await progress()).toMatchObject({ attempts: 1, sent_at: START + 1 })
-    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
+    const userId = (await readOutbox())[0]?.['user_id']
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, userId, error: D1_REFUSED }])
   })
 
   test('comes back when D1 goes down after the mail was taken, with the same idempotency key', async () => {
@@ -372,7 +373,8 @@ describe('a message', () => {
     await allowWrites()
     expect(calls).toEqual([await apiCall(id), await apiCall(id)])
     expect(await progress()).toMatchObject({ attempts: 2, sent_at: START + 61, failed_at: null, last_error: null })
-    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, error: D1_REFUSED }])
+    const userId = (await readOutbox())[0]?.['user_id']
+    expect(box.loggedOfMails()).toEqual([{ event: 'mail_outbox_unreachable', id, userId, error: D1_REFUSED }])
   })
 
   test('whose consumer died is sent by the next delivery, once the lease has ended', async () => {

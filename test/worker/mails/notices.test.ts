@@ -238,9 +238,9 @@ describe('a session that ends because of another place or a used token', () => {
       headers: { ...COMMON, 'content-type': type, 'www-authenticate': 'Bearer' },
       body,
     })
-    const { id } = await onlyRow()
+    const { id, user_id: userId } = await onlyRow()
     const error = 'Error: Queue send failed (Error: Queue is overloaded)'
-    expect(box.logged).toContainEqual({ event: 'mail_not_queued', id, error })
+    expect(box.logged).toContainEqual({ event: 'mail_not_queued', id, userId, error })
     expect(await progress()).toEqual({
       attempts: 0,
       due_at: START + 300,

@@ -89,7 +89,7 @@ describe('the dead letter queue', () => {
     expect(await progress()).toMatchObject({ sent_at: null, failed_at: START + 1, last_error: null })
     expect(box.mails).toEqual([])
     expect(box.loggedOfMails()).toEqual([
-      { event: 'mail_outbox_unreachable', id, error: D1_REFUSED },
+      { event: 'mail_outbox_unreachable', id, userId: null, error: D1_REFUSED },
       { event: 'mail_given_up', id, guid: GUID },
     ])
   })

@@ -39,14 +39,24 @@ test('has a line for each thing that happened to an account, with its guid and n
     { event: 'password_changed', guid, reason: 'operator' },
     { event: 'email_changed', guid, reason: 'operator' },
     { event: 'confirmed', guid },
-    { event: 'account_changed', guid },
+    { event: 'account_changed', guid, fields: ['confirmed'] },
     { event: 'deactivated', guid },
   ])
+  await changeUser(guid, { group: 'editors', language: 'ru' })
+  expect(lines()).toEqual([{ event: 'account_changed', guid, fields: ['group', 'language'] }])
   await changeUser(guid, { active: true })
   await changeUser(guid, { active: true })
   expect(lines()).toEqual([{ event: 'activated', guid }])
   await admin('DELETE', `/users/${guid}`)
   expect(lines()).toEqual([{ event: 'left', guid, reason: 'operator' }])
+})
+
+test('says of how many accounts a call ended the sessions of everybody, and nothing where there were none', async () => {
+  for (let i = 0; i < 3; i += 1) await openByGuid()
+  lines()
+  await admin('DELETE', '/sessions')
+  await admin('DELETE', '/sessions')
+  expect(lines()).toEqual([{ event: 'all_sessions_ended', count: 3 }])
 })
 
 test('has none for what was refused but the refusals that have a cause', async () => {

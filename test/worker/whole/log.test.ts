@@ -20,13 +20,14 @@ import {
 } from '../../support/account-life.ts'
 import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { at, stopClock } from '../../support/clock.ts'
+import { faultyDatabase } from '../../support/faulty-bindings.ts'
 import { claimsOf } from '../../support/forge.ts'
 import { block, press } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
 import { bearer, post, refreshByJson, renew, SERVICE, signInByJson } from '../../support/requests.ts'
 import { remove } from '../../support/short-answers.ts'
 import { open, openByGuid, type OpenedByAccount } from '../../support/sessions.ts'
-import { type CallOptions, ELSEWHERE, pairOf, startWorker, worker } from '../../support/worker.ts'
+import { type CallOptions, ELSEWHERE, pairOf, startWorker, type TestWorker, worker } from '../../support/worker.ts'
 
 const logged = keepLog('warn')
 stopClock()
@@ -205,7 +206,7 @@ describe('the end of a session', () => {
     await press('end_sessions', links.end_sessions)
     expect(lines()).toEqual([{ event: 'sessions_ended', guid: account.guid, reason: 'link' }])
     await press('end_sessions', links.end_sessions)
-    expect(lines()).toMatchObject([{ event: 'refused', cause: 'link' }])
+    expect(lines()).toMatchObject([{ event: 'refused', cause: 'link', guid: account.guid }])
   })
 })
 
@@ -229,6 +230,63 @@ describe('a refusal', () => {
     logged.mockClear()
     await ask(session)
     expect(lines()).toMatchObject([{ event: 'refused', cause, guid: session.guid, sid: session.sid }])
+  })
+
+  test('of a pair that was not issued together says whose the refresh token is', async () => {
+    const [one, other] = [await open(), await open()]
+    logged.mockClear()
+    await worker.call('/refresh', { cookies: { ...one.cookies, access_token: other.access } })
+    const of = { guid: one.guid, sid: one.sid }
+    expect(lines()).toEqual([
+      { event: 'refused', code: 'token_pair_not_valid', status: 401, cause: 'pair', ...of, route: '/refresh' },
+    ])
+    // Nothing is known of whoever brings no token.
+    await worker.call('/refresh', { cookies: { access_token: one.access } })
+    expect(lines()).toEqual([])
+  })
+
+  test.each([
+    ['a refresh', 'before', ({ refresh }: OpenedByAccount, by: TestWorker) => refreshByJson(refresh, {}, by)],
+    [
+      'the end that a refresh brings about',
+      'second',
+      ({ refresh }: OpenedByAccount, by: TestWorker) => refreshByJson(refresh, { ip: ELSEWHERE }, by),
+    ],
+    [
+      'whose token it is',
+      'before',
+      ({ access }: OpenedByAccount, by: TestWorker) => by.call('/auth/me', { headers: bearer(access) }),
+    ],
+    [
+      'the sessions of a token',
+      'before',
+      ({ access }: OpenedByAccount, by: TestWorker) => by.call('/auth/sessions', { headers: bearer(access) }),
+    ],
+  ] as const)('since D1 failed at %s says whose the token is', async (_name, when, ask) => {
+    const session = await open()
+    const d1 = faultyDatabase(env.DB)
+    const by = startWorker({ DB: d1.database })
+    d1.fail(...(when === 'second' ? [null] : []), ...Array.from({ length: 9 }, () => 'before' as const))
+    logged.mockClear()
+    expect((await ask(session, by)).status).toBe(503)
+    expect(lines()).toMatchObject([{ event: 'refused', status: 503, guid: session.guid, sid: session.sid }])
+  })
+
+  test('of a link says whose mail it was in: used, for something else, or for another place', async () => {
+    const account = await createAccount(env.DB)
+    const links = await block(account)
+    logged.mockClear()
+    await pressPage('/links/allow-place', { token: links.allow_place, policy: 'country' })
+    expect(lines()).toMatchObject([{ event: 'refused', cause: 'place', guid: account.guid }])
+    await pressPage('/links/end-sessions', { token: links.allow_place })
+    expect(lines()).toMatchObject([{ event: 'refused', cause: 'purpose', guid: account.guid }])
+    await press('end_sessions', links.end_sessions)
+    lines()
+    for (const path of ['end-sessions', 'allow-place'] as const) {
+      const token = path === 'end-sessions' ? links.end_sessions : links.allow_place
+      await worker.call(`/links/${path}?${new URLSearchParams({ token }).toString()}`)
+      expect(lines()).toMatchObject([{ event: 'refused', cause: 'link', guid: account.guid }])
+    }
   })
 
   test('of a token that is not ours believes nothing of it', async () => {

@@ -161,7 +161,8 @@ describe('round trips to D1', () => {
     expect(await askOnce('/auth/confirm/resend', { primary_email: email })).toEqual(accepted)
     const token = await linkTo(email, 'confirm_address', 'confirm')
     expect(await askOnce('/auth/confirm', { token })).toEqual({ status: 204, roundTrips: 1 })
-    expect(await askOnce('/auth/confirm', { token })).toEqual({ status: 401, roundTrips: 1 })
+    // The log names the account of a link that was used, which is read for that.
+    expect(await askOnce('/auth/confirm', { token })).toEqual({ status: 401, roundTrips: 2 })
     expect(await askOnce('/auth/register', { primary_email: email, password: GOOD_PASSWORD })).toEqual(accepted)
     for (const primary_email of [email, 'nobody@example.com']) {
       expect(await askOnce('/auth/password/forgot', { primary_email })).toEqual(accepted)
@@ -175,12 +176,12 @@ describe('round trips to D1', () => {
     expect(await pressOnce('/links/undo-email', undo)).toEqual({ status: 303, roundTrips: 1 })
   })
 
-  test('2 for a new password by a link, and 1 where the link was used', async () => {
+  test('2 for a new password by a link, also where the link was used', async () => {
     const { email } = await createAccount(env.DB)
     await forgot(String(email))
     const token = await linkTo(String(email), 'reset_password', 'reset_password')
     expect(await cost(() => reset(token, OTHER_PASSWORD, counted))).toEqual({ status: 204, roundTrips: 2 })
-    expect(await cost(() => reset(token, OTHER_PASSWORD, counted))).toEqual({ status: 401, roundTrips: 1 })
+    expect(await cost(() => reset(token, OTHER_PASSWORD, counted))).toEqual({ status: 401, roundTrips: 2 })
   })
 
   test('4 for what needs a session and the password: the session, the try, whether it waits, and the change; 3 for a failure', async () => {

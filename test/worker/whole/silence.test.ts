@@ -323,13 +323,16 @@ describe('a queue that does not answer', () => {
 
     expect([result.status, await result.text()]).toEqual([401, "You're location is blocked"])
     expect(milliseconds).toBeLessThan(2000)
-    const id = await env.DB.prepare('SELECT id FROM notifications ORDER BY rowid DESC LIMIT 1').first<string>('id')
-    expect(logged).toHaveBeenCalledWith({ event: 'mail_not_queued', id, error: 'NoAnswer: after 750 ms' })
+    const mail = await env.DB.prepare(
+      'SELECT id, user_id AS userId FROM notifications ORDER BY rowid DESC LIMIT 1',
+    ).first()
+    expect(mail).not.toBeNull()
+    expect(logged).toHaveBeenCalledWith({ event: 'mail_not_queued', ...mail, error: 'NoAnswer: after 750 ms' })
 
     silent.fail(null)
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 301_000 })
     await worker.scheduled()
-    expect(silent.messages.map(({ body }) => body)).toContainEqual({ id, account: expect.any(Number) })
+    expect(silent.messages.map(({ body }) => body)).toContainEqual({ id: mail?.['id'], account: mail?.['userId'] })
   })
 
   test(
