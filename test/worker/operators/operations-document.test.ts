@@ -1,4 +1,4 @@
-/** docs/operations.md: its example of a history is what the Worker answers, and its queries of D1 run. */
+/** docs/operations.md: its example of a history is what the Worker answers, and its queries of D1 find what they say. */
 
 import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import operations from '../../../docs/operations.md?raw'
 import { forgot, linkTo, reset } from '../../support/account-life.ts'
 import { createAccount } from '../../support/accounts.ts'
-import { at, stopClock, T0 } from '../../support/clock.ts'
+import { at, DAY_SECONDS, stopClock, T0 } from '../../support/clock.ts'
 import { FAR, FIREFOX } from '../../support/links.ts'
 import { keepLog } from '../../support/log.ts'
 import { admin } from '../../support/operators.ts'
@@ -61,8 +61,57 @@ test('the example of "why was I signed out?" is what is answered', async () => {
   expect(JSON.parse(text)).toEqual(example)
 })
 
-test('every query runs on the tables that there are', async () => {
-  const queries = fenced('sql')
-  expect(queries.length).toBeGreaterThan(2)
-  for (const query of queries) await env.DB.prepare(query).all()
+/** Rows that the queries are about, and rows that they are not: an hour and two months ago. */
+async function prepareRows(): Promise<readonly [string, string]> {
+  const [one, other] = [await createAccount(env.DB), await createAccount(env.DB)]
+  // The queries ask the clock of the database.
+  const now = Number(await env.DB.prepare('SELECT unixepoch() AS now').first('now'))
+  const [recently, before] = [now - 3600, now - 60 * DAY_SECONDS]
+  const current = env.DB.prepare(
+    `INSERT INTO sessions (sid, user_id, jti, issued_at, expires_at, created_at, ip, revoked_at, revoked_reason)
+     SELECT 'now-' || ?1 || ?2 || ?3, ?1, 'j', ?2, ?2, ?2, '', ?2, ?3`,
+  )
+  const past = env.DB.prepare(
+    `INSERT INTO past_sessions (sid, user_id, opened_at, last_used_at, expired_at, ended_at, end_reason, kept_at)
+     SELECT 'past-' || ?1 || ?2 || ?3, ?1, ?2, ?2, ?2, ?2, ?3, ?2`,
+  )
+  const event = env.DB.prepare(
+    `INSERT INTO events (user_id, type, reason, at, facts, ended_before) VALUES (?1, ?2, ?3, ?4, '{}', ?5)`,
+  )
+  await env.DB.batch([
+    ...['sessions', 'past_sessions', 'events'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+    current.bind(one.id, recently, 'reuse'),
+    current.bind(one.id, recently, 'location'),
+    current.bind(one.id, before, 'reuse'),
+    past.bind(one.id, recently, 'reuse'),
+    past.bind(one.id, before, 'reuse'),
+    past.bind(one.id, recently, 'signed_out'),
+    past.bind(other.id, recently, 'reuse'),
+    event.bind(one.id, 'sessions_ended', 'owner', recently, recently),
+    event.bind(other.id, 'sessions_ended', 'owner', recently, recently),
+    event.bind(other.id, 'password_changed', 'reset', recently, recently),
+    event.bind(other.id, 'sessions_ended', 'owner', before, before),
+    event.bind(other.id, 'email_changed', 'confirmed', recently, null),
+  ])
+  return [one.guid, other.guid]
+}
+
+test('every query answers what stands above it', async () => {
+  const [one, other] = await prepareRows()
+  const answers: unknown[] = []
+  for (const query of fenced('sql')) answers.push((await env.DB.prepare(query).all()).results)
+  expect(answers).toEqual([
+    [
+      { revoked_reason: 'location', sessions: 1 },
+      { revoked_reason: 'reuse', sessions: 1 },
+    ],
+    [
+      { guid: one, times: 2 },
+      { guid: other, times: 1 },
+    ],
+    [
+      { type: 'password_changed', reason: 'reset', times: 1 },
+      { type: 'sessions_ended', reason: 'owner', times: 2 },
+    ],
+  ])
 })
