@@ -109,7 +109,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     now,
     log,
   }
-  const purge = once(async () => (await import('./db/purge.ts')).createPurge(env.DB, log))
+  const purge = once(async () => (await import('./db/purge.ts')).createPurge(env.DB, log, feed))
   const services: Services = {
     settings,
     tokens,

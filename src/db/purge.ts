@@ -6,7 +6,7 @@
  * first run of a day reads the newest rows. During the day a table grows at its new end and shrinks at its old one, and both move
  * the borders of its slices towards newer rows: a row that was not read yet moves into a slice whose run is still to come.
  *
- * What is kept of sessions that leave, and events, are written in the order of their times, and looked at from the oldest on.
+ * What is kept of sessions that leave is written in the order in which it is over, and looked at from the oldest on.
  */
 
 import { and, exists, eq, isNull, lte, type SQL, sql } from 'drizzle-orm'
@@ -70,8 +70,18 @@ const CHUNK_MILLISECONDS = 5000
  */
 export type Purge = (now: number, scheduledAt: number) => Promise<void>
 
+interface PurgeOptions {
+  readonly slices?: number
+  /** A queue of events is bound: what waits for it may still be sent, also of an account whose owner left. */
+  readonly isFollowed?: boolean
+}
+
 /** The purge of a D1 database, as so many slices as there are runs a day. Build it once per isolate. */
-export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purge {
+export function createPurge(
+  d1: D1Database,
+  log: Log,
+  { slices = RUNS_A_DAY, isFollowed = false }: PurgeOptions = {},
+): Purge {
   const tables = [
     // Those that had not ended went with the account.
     prepareTable(
@@ -104,10 +114,13 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
     ),
     prepareTable(d1, slices, audit, lte(audit.at, ago(AUDIT_DAYS * 86_400))),
     prepareOldest(d1, pastSessions, lte(pastSessions.keptAt, ago(KEEP_HISTORY_SECONDS))),
-    prepareOldest(
+    prepareTable(
       d1,
+      slices,
       events,
-      sql`(${events.at} <= ${ago(KEEP_HISTORY_SECONDS)} and ${isNull(events.dueAt)} or ${events.at} <= ${ago(KEEP_UNSENT_EVENTS_SECONDS)})`,
+      sql`((${events.at} <= ${ago(KEEP_HISTORY_SECONDS)} and ${isNull(events.dueAt)} or ${events.at} <= ${ago(KEEP_UNSENT_EVENTS_SECONDS)})
+          and not (${events.endedBefore} is not null and ${saysWhatEnded()})
+        or ${isFollowed ? 0 : 1} and ${events.dueAt} is not null and ${events.type} <> 'left' and ${hasLeft(events.userId)})`,
     ),
   ]
 
@@ -131,6 +144,20 @@ export function createPurge(d1: D1Database, log: Log, slices = RUNS_A_DAY): Purg
 /** Whether a mail is that of a registration which nobody has confirmed. */
 function isRegistered(id: SQLiteColumn): SQL {
   return sql`exists (select 1 from ${registrations} where ${registrations.id} = ${id})`
+}
+
+/** Whether a session is still told of that an event ended: without the event, its history would name a later end. */
+function saysWhatEnded(): SQL {
+  const of = (table: SQLiteTable, openedAt: string, which: string) => sql`exists (
+    select 1 from ${table} as told
+    where told.user_id = ${events.userId} and told.sid is not ${events.endedExcept}
+      and told.${sql.raw(openedAt)} <= ${events.endedBefore} and ${sql.raw(which)})`
+  // Each half of the sessions is in an index of its own.
+  const halves = ['told.revoked_at is null', 'told.revoked_at is not null']
+  return sql`(${of(pastSessions, 'opened_at', 'true')} or ${sql.join(
+    halves.map((half) => of(sessions, 'created_at', half)),
+    sql` or `,
+  )})`
 }
 
 function ago(seconds: number): SQL {

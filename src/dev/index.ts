@@ -39,7 +39,7 @@ export default {
       async runCron() {
         await worker.scheduled({ cron: '', scheduledTime: Date.now(), noRetry() {} }, env)
         // `scheduled` purges one slice of a day; a clock that moved by a day or more needs all of them.
-        await createPurge(env.DB, surroundings.log, 1)(surroundings.now(), 0)
+        await createPurge(env.DB, surroundings.log, { slices: 1 })(surroundings.now(), 0)
       },
     })
 

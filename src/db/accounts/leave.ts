@@ -70,14 +70,15 @@ export function prepareLeave(
         .where(isWhose)
         .returning(aliased({ guid: users.guid })),
     ),
-    // The rows of sessions that ended before, and of mails, are left to the purge; those of events that are still to be sent, to their sender.
+    // The rows of sessions that ended before, and of mails, are left to the purge; those of events that are still to be sent, to their sender,
+    // where there is one.
     remains: [
       remove(sessions, sessions.userId, sql`${sessions.endedAt} is null`),
       remove(allowedPlaces, allowedPlaces.userId),
       remove(seenPlaces, seenPlaces.userId),
       remove(addressChanges, addressChanges.userId),
       remove(pastSessions, pastSessions.userId),
-      remove(events, events.userId, and(isNull(events.dueAt), ne(events.type, 'left'))),
+      remove(events, events.userId, and(isFollowed ? isNull(events.dueAt) : undefined, ne(events.type, 'left'))),
       prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), hasLeft))),
       prepare(d1, deleteFrom(registrations).where(and(eq(registrations.email, parameter('email')), hasLeft))),
     ],

@@ -111,7 +111,7 @@ function prepareStatements(d1: D1Database, { isFollowed }: EventFeed) {
       emailChanged: prepareEvent(d1, isFollowed, 'email_changed', 'operator', ending),
       confirmed: prepareEvent(d1, isFollowed, 'confirmed', null, { where }),
       changed: prepareEvent(d1, isFollowed, 'account_changed', null, { where, facts: parameter('changedFields') }),
-      activated: prepareEvent(d1, isFollowed, 'activated', null, { where }),
+      activated: prepareEvent(d1, isFollowed, 'activated', null, ending),
       deactivated: prepareEvent(d1, isFollowed, 'deactivated', null, ending),
     },
     forgetAttempts: prepare(d1, deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), ofFound))),

@@ -52,7 +52,7 @@ export const MESSAGES = {
     ended_except: z.optional(ended_except),
   }),
   account_changed: message('account_changed', { fields: z.array(Text) }),
-  activated: message('activated', {}),
+  activated: message('activated', { ended_except }),
   deactivated: message('deactivated', { ended_except }),
   left: message('left', { reason: reasonOf('left'), ended_except }),
 } as const satisfies { readonly [Type in EventType]: z.ZodMiniObject<{ type: z.ZodMiniLiteral<Type> }> }

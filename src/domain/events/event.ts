@@ -15,7 +15,7 @@ export const EVENT_TYPES = {
   password_changed: 'an account has another password: `reason` says how',
   email_changed: 'an account has another address: `reason` says how',
   account_changed: 'an operator changed an account: `fields` says what',
-  activated: 'an operator let an account sign in again',
+  activated: 'an operator let an account sign in again: sessions of before have ended',
   deactivated: 'an operator closed an account: its sessions have ended',
   left: 'an account ended, and what was known of its owner is gone',
 } as const satisfies Readonly<Record<string, string>>

@@ -325,7 +325,7 @@ describe('an account', () => {
       { type: 'password_changed', reason: 'operator', ended_except: null, ...common },
       { type: 'email_changed', reason: 'operator', ended_except: null, ...common },
       { type: 'deactivated', ended_except: null, ...common },
-      { type: 'activated', ...common },
+      { type: 'activated', ended_except: null, ...common },
       { type: 'sessions_ended', reason: 'operator', ended_except: null, ...common },
     ])
     expect((await admin('DELETE', `/users/${guid}`, undefined, follower)).status).toBe(204)

@@ -53,7 +53,7 @@ describe('what it takes in', () => {
     { ...account, id: 11, previous: 9, type: 'sessions_ended', reason: 'owner', ended_except: 'c' },
     { ...account, id: 12, previous: 11, ...signedIn, sid: 'd' },
     { ...account, id: 13, previous: 12, type: 'deactivated', ended_except: null },
-    { ...account, id: 14, previous: 13, type: 'activated' },
+    { ...account, id: 14, previous: 13, type: 'activated', ended_except: null },
     { ...account, id: 15, previous: 14, ...signedIn, sid: 'e' },
   ] as const satisfies readonly EventMessage[]
   const END = { account: { state: 'open', last_id: 15 }, sids: ['e'] }

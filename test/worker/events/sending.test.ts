@@ -333,6 +333,19 @@ describe('an account that left', () => {
   })
 })
 
+describe('an account that leaves when nobody follows any more', () => {
+  test('leaves no event behind but that: what still waited was of its owner', async () => {
+    const follower = startFollowed()
+    const { id, access } = await registered(undefined, follower)
+    follower.events.fail('throws')
+    const guid = String(await env.DB.prepare('SELECT guid FROM users WHERE id = ?').bind(id).first('guid'))
+    await openByGuid(guid, {}, follower)
+    const leaving = { method: 'DELETE', json: { password: GOOD_PASSWORD }, headers: bearer(access) }
+    expect((await unfollowed.call('/auth/me', leaving)).status).toBe(204)
+    expect((await rowsOf(id)).map(({ type, due_at }) => [type, due_at])).toEqual([['left', null]])
+  })
+})
+
 describe('without a queue of events', () => {
   test('what happens to a session is no row, and what ends several is one, which nobody sends', async () => {
     const { id, guid } = await createAccount(env.DB)

@@ -320,7 +320,7 @@ describe('closing an account', () => {
         ['user_deactivated', {}],
         ['user_activated', {}],
       ],
-      events: [event('deactivated', { ended: T0 + 3 }), event('activated')],
+      events: [event('deactivated', { ended: T0 + 3 }), event('activated', { ended: T0 + 3 })],
     })
   })
 

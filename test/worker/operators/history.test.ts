@@ -4,6 +4,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test } from 'vitest'
 
 import { READ_ROWS } from '../../../src/db/operators/history.ts'
+import { createPurge } from '../../../src/db/purge.ts'
 import { EVENT_REASONS } from '../../../src/domain/events/event.ts'
 import {
   changePassword,
@@ -94,6 +95,10 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   },
   'email_changed operator': ({ guid }) => changeUser(guid, { primary_email: `${crypto.randomUUID()}@example.com` }),
   'deactivated deactivated': ({ guid }) => changeUser(guid, { active: false }),
+  async 'activated activated'({ guid, account }) {
+    await env.DB.prepare('UPDATE users SET is_active = 0 WHERE id = ?').bind(account.id).run()
+    await changeUser(guid, { active: true })
+  },
 }
 
 async function opened() {
@@ -114,6 +119,7 @@ describe('a session that ended', () => {
       'email_changed undone',
       'email_changed operator',
       'deactivated deactivated',
+      'activated activated',
     ])
   })
 
@@ -137,7 +143,8 @@ describe('a session that ended', () => {
 
       at(102 * DAY_SECONDS - 1)
       await purgeAll()
-      expect(await toldOf(session)).toBeDefined()
+      // The mails about it are told for 30 days.
+      expect(await toldOf(session)).toEqual({ ...before, mails: [] })
       at(102 * DAY_SECONDS)
       await purgeAll()
       expect(await history(account.guid)).toMatchObject({ events: [], next: null })
@@ -195,6 +202,42 @@ describe('a session that ended', () => {
     expect(await toldOf(session)).toMatchObject({ ended_at: T0 + 100, ended_by: 'sessions_ended', ended: 'operator' })
   })
 
+  test('twice is told by the first end as long as it is told, and what it ended with is gone with it', async () => {
+    const { account, session } = await opened()
+    at(DAY_SECONDS)
+    await admin('DELETE', `/users/${account.guid}/sessions`)
+    at(5 * DAY_SECONDS)
+    await changeUser(account.guid, { password: GOOD_PASSWORD })
+    // A sign-out changes the row of a session that had ended with the others.
+    await worker.call('/auth/session', { method: 'DELETE', cookies: session.cookies })
+    const ended = { ended_at: T0 + DAY_SECONDS, ended_by: 'sessions_ended', ended: 'operator' }
+    for (const day of [12, 92, 101]) {
+      at(day * DAY_SECONDS)
+      await purgeAll()
+      expect(await toldOf(session), `day ${day}`).toMatchObject(ended)
+    }
+    at(102 * DAY_SECONDS)
+    await purgeAll()
+    expect(await history(account.guid)).toMatchObject({ sessions: [], events: [] })
+  })
+
+  test('keeps what ended it, and one that lived on, or was opened later, does not', async () => {
+    const { account } = await opened()
+    const kept = await open(account)
+    await remove('/auth/sessions', kept.access)
+    at(100)
+    const later = await open(account)
+    // They expire later than the one that ended, as after a refresh.
+    await env.DB.prepare('UPDATE sessions SET expires_at = ? WHERE sid IN (?, ?)')
+      .bind(T0 + 60 * DAY_SECONDS, kept.sid, later.sid)
+      .run()
+    for (const day of [12, 103]) {
+      at(day * DAY_SECONDS)
+      await purgeAll()
+    }
+    expect(await history(account.guid)).toMatchObject({ sessions: [{ sid: later.sid }, { sid: kept.sid }], events: [] })
+  })
+
   test('by hand, in SQL, is told as an end of which no more is known', async () => {
     const { account, session } = await opened()
     await env.DB.prepare('UPDATE users SET ended_before = ? WHERE id = ?')
@@ -250,6 +293,43 @@ describe('the purge', () => {
     const { past_sessions } = await dumpTables(env.DB)
     const sids = new Set<unknown>([gone.session.sid, left.session.sid])
     expect(past_sessions?.filter(({ sid }) => sids.has(sid))).toEqual([])
+  })
+
+  test('finds an event that is over behind any number of those that still wait', async () => {
+    await env.DB.prepare('DELETE FROM events').run()
+    const insert = (dueAt: number | null, rows: number) =>
+      env.DB.prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+         INSERT INTO events (user_id, type, at, facts, due_at) SELECT 1000000 + i, 'signed_in', ?1, '{}', ?2 FROM n`,
+      ).bind(T0, dueAt, rows)
+    await env.DB.batch([insert(0, 1001), insert(null, 2)])
+    at(90 * DAY_SECONDS)
+    await purgeAll()
+    const due = await dueTimes()
+    expect([due?.length, new Set(due)]).toEqual([1001, new Set([0])])
+  })
+
+  test('deletes what waits of an owner who left, once nobody follows any more', async () => {
+    await env.DB.prepare('DELETE FROM events').run()
+    const [left, stayed] = [await createAccount(env.DB), await createAccount(env.DB)]
+    const insert = env.DB.prepare(
+      'INSERT INTO events (user_id, type, at, facts, due_at) SELECT ?, value, ?, \'{}\', 0 FROM json_each(\'["signed_in", "left"]\')',
+    )
+    await env.DB.batch([
+      ...[left, stayed].map(({ id }) => insert.bind(id, T0)),
+      env.DB.prepare('UPDATE users SET left_at = 1 WHERE id = ?').bind(left.id),
+    ])
+    const purge = (isFollowed: boolean) => createPurge(env.DB, () => {}, { slices: 1, isFollowed })(T0, T0)
+    const kept = async () => (await dumpTables(env.DB))['events']?.map((row) => [row['user_id'], row['type']])
+    const others = [
+      [left.id, 'left'],
+      [stayed.id, 'signed_in'],
+      [stayed.id, 'left'],
+    ]
+    await purge(true)
+    expect(await kept()).toEqual([[left.id, 'signed_in'], ...others])
+    await purge(false)
+    expect(await kept()).toEqual(others)
   })
 
   test('leaves an event that nobody sent to its sender for half a year, and no longer', async () => {

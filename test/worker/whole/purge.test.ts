@@ -136,8 +136,15 @@ function planOf(table: Table): readonly string[] {
       `SCAN ${table}`,
     ]
   }
-  const asksForUsers = table === 'sessions' || table === 'notifications'
+  const asksForUsers = table === 'sessions' || table === 'notifications' || table === 'events'
   const asked = [
+    ...(table === 'events'
+      ? [
+          'SEARCH told USING INDEX past_sessions_user_id (user_id=?)',
+          'SEARCH told USING INDEX sessions_user_id_created_at (user_id=? AND created_at<?)',
+          'SEARCH told USING INDEX sessions_ended_user_id (user_id=?)',
+        ]
+      : []),
     ...(asksForUsers ? ['SEARCH users USING INTEGER PRIMARY KEY (rowid=?)'] : []),
     ...(table === 'notifications'
       ? ['SEARCH registrations USING COVERING INDEX sqlite_autoindex_registrations_1 (id=?)']
@@ -207,7 +214,7 @@ describe('a day of runs', () => {
   })
 
   test.each([1, 2, 3, 4, 5, 9])('finds each of %i rows, also where a day has four runs', async (rows) => {
-    const purge = createPurge(env.DB, () => {}, 4)
+    const purge = createPurge(env.DB, () => {}, { slices: 4 })
     await insert('sessions', rows, T0 - DAY_SECONDS)
     await insert('allowed_places', rows, T0)
     await insert('notifications', rows, T0 - 30 * DAY_SECONDS)
@@ -226,7 +233,7 @@ describe('a day of runs', () => {
   })
 
   test('with a run that failed leaves its slice to the next day', async () => {
-    const purge = createPurge(env.DB, () => {}, 2)
+    const purge = createPurge(env.DB, () => {}, { slices: 2 })
     await insert('sessions', 1, T0 + 1, 'first')
     await insert('sessions', 8, T0 - DAY_SECONDS)
     await insert('sessions', 1, T0 + 1, 'last')
