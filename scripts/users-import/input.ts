@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import { UsersProblem } from '../users/problem.ts'
 import { csvFormat, delimiterOf, parseCsv } from './csv.ts'
 import { JSON_ARRAY, JSON_LINES } from './json.ts'
+import { parseJson } from './parse-json.ts'
 import { type Format, type Position, type RawRecord, readRecords } from './records.ts'
 
 const START_BYTES = 65_536
@@ -103,7 +104,7 @@ async function firstRecord(path: string, format: Format, from: Position): Promis
 function parseObject({ text }: RawRecord): Row | string {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseJson(text)
   } catch {
     // The message of the parser is left out, since it quotes the row, which may have a hash.
     return 'is no JSON'
