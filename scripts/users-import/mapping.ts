@@ -4,6 +4,7 @@ import { isLanguage } from '../../src/domain/language.ts'
 import { nearestWord } from '../nearest-word.ts'
 import { UsageProblem } from '../users/problem.ts'
 import type { Row } from './input.ts'
+import { parseJson } from './parse-json.ts'
 import { BadValue, isEmpty, readObject, readText, readTime, readTruth, readTruthUntil } from './values.ts'
 
 /** An account as `POST /admin/users/import` takes it. */
@@ -55,15 +56,33 @@ export function readFixed(text: string): Pair {
   if (sign < 1) throw new UsageProblem(`--set ${text} is no OURS=VALUE, such as --set group=staff`)
   const ours = text.slice(0, sign).trim()
   checkTarget(ours)
-  return { theirs: text.slice(sign + 1), ours }
+  const value = text.slice(sign + 1)
+  try {
+    if (!isEmpty(value)) READERS[ours]?.(value, 0)
+  } catch (error) {
+    if (!(error instanceof BadValue)) throw error
+    throw new UsageProblem(`--set ${text}: the value ${error.message}`)
+  }
+  return { theirs: value, ours }
 }
 
 function checkTarget(ours: string): void {
-  if (Object.hasOwn(TARGETS, ours) || /^claims\.[^.]+$/.test(ours)) return
+  if (Object.hasOwn(TARGETS, ours) || isClaim(ours)) return
   const near = nearestWord(ours, Object.keys(TARGETS))
   const hint =
     near === undefined ? `, but ${Object.keys(TARGETS).join(', ')} or claims.NAME` : `: did you mean ${near}?`
   throw new UsageProblem(`${ours} is nothing of an account${hint}`)
+}
+
+/** Whether a name is that of one claim: `claims.NAME`. */
+export function isClaim(name: string): boolean {
+  return /^claims\.[^.]+$/.test(name)
+}
+
+/** The claims that fields are named after, but for those that an operator gave another name, or took out. */
+export function namedClaims(fields: readonly string[], given: readonly Pair[]): readonly Pair[] {
+  const names = fields.filter((name) => isClaim(name) && !given.some(({ theirs }) => theirs === name))
+  return names.map((name) => ({ theirs: name, ours: name }))
 }
 
 /** The pairs of a preset, with those that an operator gave in their place: for the same column, or for the same field. */
@@ -74,8 +93,12 @@ export function override(preset: readonly Pair[], given: readonly Pair[]): reado
   return [...given.filter(({ ours }) => ours !== ''), ...kept]
 }
 
-/** Makes an account of each row. `fixed` stands in for what a row does not say. */
-export function createMapping(pairs: readonly Pair[], fixed: readonly Pair[], now: number): (row: Row) => Mapped {
+/** Makes an account of each row. `pairs` may differ between rows; `fixed` stands in for what a row does not say. */
+export function createMapping(
+  pairs: readonly Pair[] | ((row: Row) => readonly Pair[]),
+  fixed: readonly Pair[],
+  now: number,
+): (row: Row) => Mapped {
   return (row) => {
     const user: Record<string, unknown> = {}
     const claims: Record<string, unknown> = {}
@@ -85,11 +108,11 @@ export function createMapping(pairs: readonly Pair[], fixed: readonly Pair[], no
     function put(ours: string, value: unknown): void {
       if (value === undefined) return
       if (ours.startsWith('claims.')) {
-        if (!isEmpty(value)) claims[ours.slice('claims.'.length)] ??= value
+        if (!isEmpty(value)) putClaims({ [ours.slice('claims.'.length)]: value })
       } else if (ours === 'deleted') {
         isLeftOut ||= !isEmpty(value) && readTruth(value)
       } else if (ours === 'claims') {
-        if (!isEmpty(value)) Object.assign(claims, readObject(value))
+        if (!isEmpty(value)) putClaims(readObject(value))
       } else if (ours === 'active' || ours === 'disabled') {
         // Of several columns that close an account, one is enough.
         if (!isEmpty(value)) user['active'] = user['active'] !== false && READERS[ours]?.(value, now)
@@ -99,7 +122,12 @@ export function createMapping(pairs: readonly Pair[], fixed: readonly Pair[], no
       }
     }
 
-    for (const pair of pairs) {
+    /** Of several values for one claim, the first counts: what an operator set comes behind what a row says. */
+    function putClaims(more: Readonly<Record<string, unknown>>): void {
+      for (const [name, value] of Object.entries(more)) if (!Object.hasOwn(claims, name)) claims[name] = value
+    }
+
+    for (const pair of typeof pairs === 'function' ? pairs(row) : pairs) {
       try {
         put(pair.ours, lookUp(row, pair.theirs))
       } catch (error) {
@@ -108,10 +136,9 @@ export function createMapping(pairs: readonly Pair[], fixed: readonly Pair[], no
         ;(errors[field] ??= []).push(error.message)
       }
     }
+    const said = { ...user }
     for (const { ours, theirs: value } of fixed) {
-      const field = ours === 'disabled' ? 'active' : ours
-      const isSaid = ours.startsWith('claims.') ? ours.slice('claims.'.length) in claims : user[field] !== undefined
-      if (!isSaid) put(ours, value)
+      if (said[ours === 'disabled' ? 'active' : ours] === undefined) put(ours, value)
     }
     if (Object.keys(claims).length > 0) user['claims'] = claims
     if (isLeftOut) return { leftOut: true }
@@ -129,6 +156,8 @@ const READERS: Readonly<Record<string, (value: unknown, now: number) => unknown>
   guid: (value) => readText(value).toLowerCase(),
   external_id: readText,
   group: readText,
+  claims: readObject,
+  deleted: readTruth,
   active: readTruth,
   disabled: (value, now) => !readTruthUntil(value, now),
   confirmed: readTruth,
@@ -159,7 +188,7 @@ export function lookUp(row: Row, name: string): unknown {
 function parseObject(text: string): unknown {
   if (!text.trimStart().startsWith('{')) return undefined
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     return undefined
   }

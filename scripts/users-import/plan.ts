@@ -6,8 +6,9 @@ import { UsageProblem, UsersProblem } from '../users/problem.ts'
 import { loadCheck } from './check-user.ts'
 import { readFirebaseParameters } from './firebase.ts'
 import { type Input, openInput, type Row } from './input.ts'
-import { createMapping, type Mapped, override, type Pair, readFixed, readPair } from './mapping.ts'
+import { createMapping, type Mapped, namedClaims, override, type Pair, readFixed, readPair } from './mapping.ts'
 import { presetOf } from './presets.ts'
+import { columnOf, createUnused, type Unused } from './unused.ts'
 
 /** For how long nothing may succeed before a run stops, and keeps its place. */
 const PATIENCE_SECONDS = 300
@@ -21,8 +22,8 @@ export interface Plan {
   readonly map: (row: Row) => Mapped
   /** What decides what a row becomes: a run with other options is another import. */
   readonly identity: unknown
-  /** Columns of the file that become nothing. */
-  readonly unused: readonly string[]
+  /** What of the file becomes nothing. */
+  readonly unused: Unused
   readonly isDryRun: boolean
   readonly restart: boolean
   readonly parallel: number
@@ -41,13 +42,19 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
   if (config !== undefined && from !== 'firebase') throw new UsageProblem('--firebase-config is for --from firebase.')
   const project = { firebase: config === undefined ? null : readFirebaseParameters(config, env) }
   const input = await openInput(name, env)
-  const pairs = override(preset.pairs, given)
+  const claimsOf = (fields: readonly string[]) => (preset.namesClaims ? namedClaims(fields, given) : [])
+  const known = override(preset.pairs, given)
+  const pairs = [...known, ...claimsOf(input.columns ?? [])]
   if (input.columns !== null) checkColumns(input.columns, pairs, given, name, fixed)
 
   const check = isDryRun ? await loadCheck() : null
-  const mapping = createMapping(pairs, fixed, Math.floor(Date.now() / 1000))
+  const pairsOf = input.columns === null ? (row: Row) => [...known, ...claimsOf(Object.keys(row))] : pairs
+  const mapping = createMapping(pairsOf, fixed, Math.floor(Date.now() / 1000))
+  const unused = createUnused([...pairs, ...given], preset, input.columns)
   const map = (row: Row): Mapped => {
-    const mapped = mapping(preset.prepare === undefined ? row : preset.prepare(row, project))
+    const prepared = preset.prepare === undefined ? row : preset.prepare(row, project)
+    unused.see(Object.keys(prepared))
+    const mapped = mapping(prepared)
     if (check === null || !('user' in mapped)) return mapped
     const errors = { ...check(mapped.user), ...('errors' in mapped && mapped.errors) }
     return Object.keys(errors).length > 0 ? { user: mapped.user, errors } : mapped
@@ -57,7 +64,7 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
     input,
     map,
     identity: { from, map: line.values('map'), set: line.values('set'), isDryRun },
-    unused: unusedOf(input.columns ?? [], pairs, given, preset.reads ?? []),
+    unused,
     isDryRun,
     restart: line.has('restart'),
     parallel,
@@ -71,11 +78,6 @@ function wholeOf(line: CommandLine, option: 'parallel' | 'patience', otherwise: 
   const value = /^\d{1,6}$/.test(text) ? Number(text) : 0
   if (value < 1 || value > max) throw new UsageProblem(`--${option} ${text} is no number from 1 to ${max}.`)
   return value
-}
-
-/** The first part of a way into a column, such as `raw_app_meta_data` of `raw_app_meta_data.role`. */
-function columnOf(columns: readonly string[], theirs: string): string | undefined {
-  return columns.find((column) => theirs === column || theirs.startsWith(`${column}.`))
 }
 
 /** A misspelled column would import every account without what it has. */
@@ -101,14 +103,4 @@ function checkColumns(
   throw new UsersProblem(
     `${name} has no column that names an account, but ${columns.join(', ')}. Say which one does: --map COLUMN=primary_email`,
   )
-}
-
-function unusedOf(
-  columns: readonly string[],
-  pairs: readonly Pair[],
-  given: readonly Pair[],
-  read: readonly string[],
-): readonly string[] {
-  const used = new Set([...pairs, ...given].map(({ theirs }) => columnOf(columns, theirs)))
-  return columns.filter((column) => !used.has(column) && !read.includes(column))
 }

@@ -4,7 +4,7 @@ import { nearestWord } from '../nearest-word.ts'
 import { UsageProblem } from '../users/problem.ts'
 import { type FirebaseParameters, firebaseHash } from './firebase.ts'
 import type { Row } from './input.ts'
-import { lookUp, type Pair } from './mapping.ts'
+import { lookUp, type Pair, TARGETS } from './mapping.ts'
 import { isEmpty } from './values.ts'
 
 export interface Preset {
@@ -13,6 +13,8 @@ export interface Preset {
   readonly prepare?: (row: Row, project: Project) => Row
   /** The columns that this reads. */
   readonly reads?: readonly string[]
+  /** Whether a field that is called `claims.NAME` is that claim. */
+  readonly namesClaims?: true
 }
 
 export interface Project {
@@ -78,6 +80,7 @@ export const PRESETS = {
       // The subject of Auth0's tokens.
       return isEmpty(oid) ? row : { ...row, $oid: `auth0|${String(oid)}` }
     },
+    reads: ['_id'],
   },
   firebase: {
     pairs: pairs({
@@ -114,24 +117,15 @@ export const PRESETS = {
   },
 } as const satisfies Readonly<Record<string, Preset>>
 
-/** An export without a system: columns that have our names, and a few that mean the same. */
+/** An export without a system: columns that have our names, all of them, and a few that mean the same. */
 export const OWN_NAMES: Preset = {
   pairs: pairs({
-    primary_email: 'primary_email',
-    password_hash: 'password_hash',
-    guid: 'guid',
-    external_id: 'external_id',
-    group: 'group',
-    claims: 'claims',
-    active: 'active',
-    confirmed: 'confirmed',
-    language: 'language',
-    time_zone: 'time_zone',
-    created_at: 'created_at',
+    ...Object.fromEntries(Object.keys(TARGETS).map((name) => [name, name])),
     email: 'primary_email',
     is_active: 'active',
     email_verified: 'confirmed',
   }),
+  namesClaims: true,
 }
 
 /** Throws `UsageProblem` for a system that is not known. */

@@ -19,6 +19,7 @@ import { openProgress, type Progress, type ProgressFile } from './progress-file.
 import { openRejected } from './rejected-file.ts'
 import { summaryOf } from './summary.ts'
 import { refusalsOf, tally } from './tally.ts'
+import type { Unused } from './unused.ts'
 
 /** For how long an import waits for an address that has never answered. */
 const FIRST_PATIENCE_MS = 5000
@@ -94,6 +95,7 @@ async function run(plan: Plan, target: Target, file: ProgressFile, bar: Progress
     const seconds = (performance.now() - startedAt) / 1000
     progress = { ...tally(progress, batch, results, refusals), rejectedBytes, seconds: began.seconds + seconds }
     if (!isDryRun) file.keep(progress)
+    sayUnused(plan.unused, bar)
     const { size } = input.identity
     bar.show({
       part: progress.position.offset / size,
@@ -126,9 +128,14 @@ function announce(
   former: Progress | null,
   bar: ProgressBar,
 ): void {
-  if (former !== null) return bar.say(`Goes on behind line ${former.position.line - 1}, which a former run reached.`)
-  if (file.hasChanged && !isDryRun) bar.say(`${name} has changed since a former run: begins with its first row.`)
-  if (unused.length > 0) bar.say(`Not brought along: ${unused.join(', ')}. --map COLUMN=claims.NAME would.`)
+  if (former !== null) bar.say(`Goes on behind line ${former.position.line - 1}, which a former run reached.`)
+  else if (file.hasChanged && !isDryRun) bar.say(`${name} has changed since a former run: begins with its first row.`)
+  sayUnused(unused, bar)
+}
+
+function sayUnused(unused: Unused, bar: ProgressBar): void {
+  const names = unused.tell()
+  if (names.length > 0) bar.say(`Not brought along: ${names.join(', ')}. --map COLUMN=claims.NAME would.`)
 }
 
 function wireTo(target: Target, bar: ProgressBar): Wire {

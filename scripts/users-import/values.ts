@@ -1,5 +1,7 @@
 /** What other systems write for a truth, a time and a text, read into what an account of Tessera has. */
 
+import { parseJson } from './parse-json.ts'
+
 /** A value that cannot be read. The message follows the name of its field, and does not repeat the value. */
 export class BadValue extends Error {}
 
@@ -19,16 +21,22 @@ const FALSE = new Set(['false', 'f', '0', 'no', 'n', 'off'])
 
 /** `true`, `t`, `1`, `yes` and their opposites; a time, such as that of a confirmation, is true. */
 export function readTruth(value: unknown): boolean {
-  const known = knownTruth(value)
-  if (known !== null) return known
-  readTime(value)
-  return true
+  return knownTruth(value) ?? Number.isFinite(timeOf(value))
 }
 
 /** A truth, or a time until which something holds. */
 export function readTruthUntil(value: unknown, now: number): boolean {
   const known = knownTruth(value)
-  return known ?? (isForEver(value) || readTime(value) > now)
+  return known ?? (isForEver(value) || timeOf(value) > now)
+}
+
+/** The time that stands for a truth. */
+function timeOf(value: unknown): number {
+  try {
+    return readTime(value)
+  } catch {
+    throw new BadValue('is neither true nor false, nor a time')
+  }
 }
 
 function isForEver(value: unknown): boolean {
@@ -37,6 +45,7 @@ function isForEver(value: unknown): boolean {
 
 function knownTruth(value: unknown): boolean | null {
   if (typeof value === 'boolean') return value
+  if (typeof value === 'object') return null
   const text = readText(value).toLowerCase()
   return TRUE.has(text) ? true : FALSE.has(text) ? false : null
 }
@@ -73,14 +82,14 @@ function wholeZone(zone: string): string {
 
 /** An object, or a text that is the JSON of one. */
 export function readObject(value: unknown): Readonly<Record<string, unknown>> {
-  const parsed = typeof value === 'string' ? parseJson(value) : value
+  const parsed = typeof value === 'string' ? objectOf(value) : value
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new BadValue('is no JSON object')
   return parsed as Readonly<Record<string, unknown>>
 }
 
-function parseJson(text: string): unknown {
+function objectOf(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     return undefined
   }

@@ -9,7 +9,16 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { readForeignHash } from '../../../src/domain/accounts/foreign-hash.ts'
 import { firebaseHash, readFirebaseParameters } from '../../../scripts/users-import/firebase.ts'
 import type { Row } from '../../../scripts/users-import/input.ts'
-import { createMapping, lookUp, override, readFixed, readPair, TARGETS } from '../../../scripts/users-import/mapping.ts'
+import {
+  createMapping,
+  lookUp,
+  override,
+  readFixed,
+  readPair,
+  type TargetName,
+  TARGETS,
+} from '../../../scripts/users-import/mapping.ts'
+import { parseJson } from '../../../scripts/users-import/parse-json.ts'
 import { OWN_NAMES, PRESETS, presetOf, type Preset } from '../../../scripts/users-import/presets.ts'
 
 const NOW = 1_764_000_000
@@ -27,6 +36,43 @@ function user(row: Row, how: Parameters<typeof map>[1] = {}) {
   if (!('user' in mapped) || 'errors' in mapped) throw new Error(JSON.stringify(mapped))
   return mapped.user
 }
+
+/** What each name of docs/import.md brings along, in a column or field of that name. */
+const EXAMPLES = {
+  primary_email: ['a@example.com', { primary_email: 'a@example.com' }],
+  password_hash: ['$2b$10$x', { password_hash: '$2b$10$x' }],
+  guid: ['3B0E7A5E-0000-4000-8000-000000000001', { guid: '3b0e7a5e-0000-4000-8000-000000000001' }],
+  external_id: ['7', { external_id: '7' }],
+  group: ['staff', { group: 'staff' }],
+  claims: ['{"plan":"pro"}', { claims: { plan: 'pro' } }],
+  active: ['false', { active: false }],
+  disabled: ['true', { active: false }],
+  confirmed: ['', { confirmed: false }],
+  language: ['ru', { language: 'ru' }],
+  time_zone: ['Europe/Berlin', { time_zone: 'Europe/Berlin' }],
+  created_at: ['2023-11-14', { created_at: 1_699_920_000 }],
+  deleted: ['2023-11-14', { leftOut: true }],
+} as const satisfies Record<TargetName, readonly [string, object]>
+
+describe('a file of your own', () => {
+  test.each(Object.entries(EXAMPLES))('has %s in a column of that name', (name, [value, account]) => {
+    expect(map({ [name]: value })).toEqual('leftOut' in account ? account : { user: account })
+  })
+
+  test('says in several columns that somebody is out: one is enough, whatever the others say and wherever they stand', () => {
+    const closing: readonly Row[] = [
+      { active: 'false', is_active: 'true' },
+      { active: 'true', is_active: 'false' },
+      { active: 'true', disabled: 'true' },
+      { active: '', disabled: 'true', is_active: 'true' },
+    ]
+    expect(closing.map((row) => user(row))).toEqual(closing.map(() => ({ active: false })))
+    expect(user({ active: 'true', disabled: 'false', is_active: '1' })).toEqual({ active: true })
+    const maps = ['deleted=deleted', 'gone=deleted']
+    expect(map({ deleted: 'true', gone: 'false' }, { maps })).toEqual({ leftOut: true })
+    expect(map({ deleted: 'false', gone: 'true' }, { maps })).toEqual({ leftOut: true })
+  })
+})
 
 describe('a field', () => {
   test.each([
@@ -49,6 +95,8 @@ describe('a field', () => {
     ['2023-11-14T22:13:20.000Z', 1_700_000_000],
     ['2023-11-14 22:13:20.123456+00', 1_700_000_000],
     ['2023-11-15 03:43:20+05:30', 1_700_000_000],
+    ['2023-11-15 00:13:20+02', 1_700_000_000],
+    ['2023-11-14 17:43:20-0430', 1_700_000_000],
     ['2023-11-14 22:13:20', 1_700_000_000],
     ['2023-11-14 22:13:20 UTC', 1_700_000_000],
     ['2023-11-15', 1_700_006_400],
@@ -63,12 +111,22 @@ describe('a field', () => {
     ).toEqual({
       user: { primary_email: 'a@example.com' },
       errors: {
-        active: ['is no time'],
+        active: ['is neither true nor false, nor a time'],
         created_at: ['is no time'],
         claims: ['is no JSON object'],
         group: ['is no text'],
       },
     })
+  })
+
+  test('of an integer that no double holds keeps every digit, as text, also in the JSON of a cell', () => {
+    const [id, other] = ['9007199254740993', '-12345678901234567890']
+    const row = parseJson(`{"external_id":${id},"claims":{"of":[${other},9007199254740991,1e300]}}`) as Row
+    const account = { external_id: id, claims: { of: [other, 9007199254740991, 1e300] } }
+    expect(user(row)).toEqual(account)
+    expect(user({ external_id: id, claims: `{"of":[${other},9007199254740991,1e300]}` })).toEqual(account)
+    expect(lookUp({ meta: `{"id":${id}}` }, 'meta.id')).toBe(id)
+    expect(parseJson(`{"text":"${id}"}`)).toEqual({ text: id })
   })
 
   test('that is empty is nothing, but for a confirmation, which then did not happen', () => {
@@ -115,6 +173,27 @@ describe('--map and --set', () => {
       { group: 'b' },
     ])
     expect(user({ active: 'f' }, { sets: ['disabled=false'] })).toEqual({ active: false })
+  })
+
+  test('--set claims=JSON comes behind the claims that a row has', () => {
+    const how = { maps: ['plan=claims.plan'], sets: ['claims={"plan":"free","tier":1,"seats":2}', 'claims.seats=9'] }
+    expect(user({ plan: 'pro', claims: '{"tier":0,"role":"x"}' }, how)).toEqual({
+      claims: { plan: 'pro', tier: 0, role: 'x', seats: 2 },
+    })
+    expect(user({ claims: { tier: null } }, how)).toEqual({ claims: { tier: null, plan: 'free', seats: 2 } })
+  })
+
+  test('of two that contradict each other, the first --set counts or both close the account', () => {
+    expect(user({}, { sets: ['active=true', 'disabled=true'] })).toEqual({ active: false })
+    expect(user({}, { sets: ['group=a', 'group=b'] })).toEqual({ group: 'a' })
+  })
+
+  test.each([
+    ['claims=[1]', '--set claims=[1]: the value is no JSON object'],
+    ['active=maybe', '--set active=maybe: the value is neither true nor false, nor a time'],
+    ['created_at=soon', '--set created_at=soon: the value is no time'],
+  ])('--set %s is refused before the first row', (text, words) => {
+    expect(() => readFixed(text)).toThrow(words)
   })
 
   test.each([

@@ -20,6 +20,10 @@ function plan(content: string, ...args: readonly string[]) {
   return readPlan(line, { INIT_CWD: folder })
 }
 
+async function unusedOf(...of: Parameters<typeof plan>): Promise<readonly string[]> {
+  return (await plan(...of)).unused.tell()
+}
+
 describe('a plan', () => {
   test('has four requests at a time, and patience for five minutes', async () => {
     const { parallel, patienceMs, isDryRun, restart } = await plan('email\na@example.com\n')
@@ -35,8 +39,34 @@ describe('a plan', () => {
 
   test('names the columns that become nothing, and not those that a way leads into, or that are taken out', async () => {
     const args = ['--map', 'meta.tenant=claims.tenant', '--map', 'phone=']
-    expect((await plan('email,meta,phone,name,age\n', ...args)).unused).toEqual(['name', 'age'])
-    expect((await plan('id,email,is_staff,username\n', '--from', 'simplejwt')).unused).toEqual(['username'])
+    expect(await unusedOf('email,meta,phone,name,age\n', ...args)).toEqual(['name', 'age'])
+    expect(await unusedOf('id,email,is_staff,username\n', '--from', 'simplejwt')).toEqual(['username'])
+    expect(await unusedOf('email,disabled,deleted,claims.plan,claims.a.b\n')).toEqual(['claims.a.b'])
+    expect(await unusedOf('id,email,claims.plan\n', '--from', 'simplejwt')).toEqual(['claims.plan'])
+  })
+
+  test('names the fields of JSON as rows have them, each once, and so many at most', async () => {
+    const { map, unused } = await plan('{"email":"a@example.com"}\n', '--map', 'phone=')
+    map({ email: 'a@example.com', phone: '1', 'claims.plan': 'pro', disabled: false, blocked: true })
+    expect(unused.tell()).toEqual(['blocked'])
+    map({ email: 'b@example.com', blocked: true, age: 7 })
+    expect(unused.tell()).toEqual(['age'])
+    map(Object.fromEntries(Array.from({ length: 99 }, (_, i) => [`id ${i}`, 1])))
+    const [last, ...others] = unused.tell().toReversed()
+    expect([last, others.length]).toEqual(['…', 48])
+    map({ another: 1 })
+    expect(unused.tell()).toEqual([])
+    const django = await plan('{"model":"auth.user"}\n', '--from', 'simplejwt')
+    django.map({ model: 'auth.user', pk: 7, fields: { email: 'a@example.com', is_staff: true, last_login: null } })
+    expect(django.unused.tell()).toEqual(['last_login'])
+  })
+
+  test('has a claim of each column that is called after one, in CSV and in JSON', async () => {
+    const row = { email: 'a@example.com', 'claims.plan': 'pro', 'claims.old': 'x', claims: '{"seats":2}' }
+    const account = { primary_email: 'a@example.com', claims: { seats: 2, plan: 'pro' } }
+    for (const content of ['email,claims.plan,claims.old,claims\n', '{"email":"a@example.com"}\n']) {
+      expect((await plan(content, '--map', 'claims.old=')).map(row)).toEqual({ user: account })
+    }
   })
 
   test.each([
@@ -72,7 +102,7 @@ describe('a plan', () => {
         password_hash: ['is of no form that is known'],
         claims: ['must not have iss, which is reserved'],
         guid: [expect.any(String)],
-        active: ['is no time'],
+        active: ['is neither true nor false, nor a time'],
       },
     })
     expect(map({ email: 'a@example.com' })).toEqual({ user: { primary_email: 'a@example.com' } })
