@@ -11,16 +11,19 @@ const MAX_ACCOUNT_BYTES = 64 * 1024
 /** So many rows without an account to send make a batch of their own, so that what is known of them is kept. */
 const MAX_ROWS = 5000
 
-export interface Refusal {
+/** Where a row stands: by its line and, in an array, whose objects may all stand in one line, by its number. */
+export interface Place {
   readonly line: number
+  readonly row?: number
+}
+
+export interface Refusal extends Place {
   readonly primary_email?: unknown
   readonly external_id?: unknown
   readonly errors: Readonly<Record<string, readonly string[]>>
 }
 
-export interface Outgoing {
-  /** The line of the file. */
-  readonly line: number
+export interface Outgoing extends Place {
   readonly user: Readonly<Record<string, unknown>>
   /** What is sent. */
   readonly json: string
@@ -58,18 +61,19 @@ export async function* readBatches(
 
   for await (const record of readRecords(input.path, input.format, from)) {
     const row = record.fault ?? input.parse(record)
+    const place: Place = { line: record.line, ...(input.kind === 'a JSON array' && { row: record.row }) }
     const mapped = typeof row === 'string' ? { errors: { row: [row] }, user: {} } : map(row)
     const json = 'user' in mapped && !('errors' in mapped) ? JSON.stringify(mapped.user) : ''
     const size = Buffer.byteLength(json) + 1
     if ('leftOut' in mapped) {
       leftOut++
     } else if ('errors' in mapped) {
-      refused.push(refusalOf(record.line, mapped.user, mapped.errors))
+      refused.push(refusalOf(place, mapped.user, mapped.errors))
     } else if (size > MAX_ACCOUNT_BYTES) {
-      refused.push(refusalOf(record.line, mapped.user, { row: ['is longer than any account may be'] }))
+      refused.push(refusalOf(place, mapped.user, { row: ['is longer than any account may be'] }))
     } else {
       if (bytes + size > MAX_BYTES && outgoing.length > 0) yield close()
-      outgoing.push({ line: record.line, user: mapped.user, json })
+      outgoing.push({ ...place, user: mapped.user, json })
       bytes += size
     }
     next = record.next
@@ -79,14 +83,15 @@ export async function* readBatches(
   if (outgoing.length + refused.length + leftOut > 0) yield close()
 }
 
-/** A bad row as it is told: its line, by what it is known, and why. Never its hash. */
+/** A bad row as it is told: where it stands, by what it is known, and why. Never its hash. */
 export function refusalOf(
-  line: number,
+  { line, row }: Place,
   { primary_email, external_id }: Readonly<Record<string, unknown>>,
   errors: Refusal['errors'],
 ): Refusal {
   return {
     line,
+    ...(row !== undefined && { row }),
     ...(primary_email !== undefined && { primary_email }),
     ...(external_id !== undefined && { external_id }),
     errors,

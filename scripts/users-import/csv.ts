@@ -3,7 +3,7 @@
  * the file is known; only its own bytes are decoded.
  */
 
-import type { Format, Scan } from './records.ts'
+import { type Format, type Scan, skipLine } from './records.ts'
 
 const QUOTE = 0x22
 const LF = 0x0a
@@ -14,7 +14,7 @@ export const DELIMITERS = [',', ';', '\t'] as const
 /** How records of so many fields follow each other. Without `fields`, the first one says how many there are. */
 export function csvFormat(delimiter: string, fields?: number): Format {
   const separator = delimiter.charCodeAt(0)
-  return { scan: (bytes, start, isEnd) => scanCsv(bytes, start, isEnd, separator, fields) }
+  return { scan: (bytes, start, isEnd) => scanCsv(bytes, start, isEnd, separator, fields), skipLong: () => skipLine }
 }
 
 /**
@@ -45,7 +45,7 @@ function scanCsv(bytes: Buffer, start: number, isEnd: boolean, separator: number
       state = 'plain'
     }
   }
-  if (!isEnd) return 'more'
+  if (!isEnd) return { more: start }
   if (state === 'quoted') return firstLine(bytes, start, OPEN_QUOTE)
   if (isMultiline && fields !== undefined && count !== fields) return firstLine(bytes, start, OPEN_QUOTE)
   return { end: bytes.length, from: start, to: bytes.length }

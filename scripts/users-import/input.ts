@@ -42,11 +42,11 @@ export async function openInput(name: string, env: Readonly<NodeJS.Dict<string>>
 
   const array = /^\s*(\{\s*"[\w ]{1,64}"\s*:\s*)?\[(?=\s*[{\]])/.exec(start)?.[0]
   if (array !== undefined && !isRowByItself(start)) {
-    const begin = { offset: bom + Buffer.byteLength(array), line: array.split('\n').length }
+    const begin = { offset: bom + Buffer.byteLength(array), line: array.split('\n').length, rows: 0 }
     return { path, identity, kind: 'a JSON array', columns: null, format: JSON_ARRAY, begin, parse: parseObject }
   }
   if (start.trimStart().startsWith('{')) {
-    const begin = { offset: bom, line: 1 }
+    const begin = { offset: bom, line: 1, rows: 0 }
     return { path, identity, kind: 'JSON lines', columns: null, format: JSON_LINES, begin, parse: parseObject }
   }
   return { path, identity, ...(await openCsv(path, name, start, bom)) }
@@ -80,7 +80,7 @@ async function readStart(path: string, name: string): Promise<{ bytes: Buffer; s
 
 async function openCsv(path: string, name: string, start: string, bom: number) {
   const delimiter = delimiterOf(start.split(/\r?\n/, 1)[0] ?? '')
-  const header = await firstRecord(path, csvFormat(delimiter), { offset: bom, line: 1 })
+  const header = await firstRecord(path, csvFormat(delimiter), { offset: bom, line: 1, rows: 0 })
   if (header === null || header.fault !== undefined) {
     throw new UsersProblem(`${name}: the header, line ${header?.line ?? 1}, ${header?.fault ?? 'is missing'}.`)
   }
@@ -93,7 +93,7 @@ async function openCsv(path: string, name: string, start: string, bom: number) {
     return Object.fromEntries(columns.map((column, i) => [column, fields[i]]))
   }
   const format = csvFormat(delimiter, columns.length)
-  return { kind: 'CSV', columns, format, begin: header.next, parse } as const
+  return { kind: 'CSV', columns, format, begin: { ...header.next, rows: 0 }, parse } as const
 }
 
 async function firstRecord(path: string, format: Format, from: Position): Promise<RawRecord | null> {

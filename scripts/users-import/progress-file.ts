@@ -27,7 +27,7 @@ export type Counts = z.infer<typeof Counts>
 
 const Progress = z.object({
   identity: z.object({ size: z.number(), mtimeMs: z.number(), start: z.string() }),
-  position: z.object({ offset: z.number(), line: z.number() }),
+  position: z.object({ offset: z.number(), line: z.number(), rows: z.number() }),
   counts: Counts,
   /** The first bad rows, for the summary. */
   first: z.array(z.custom<Refusal>()),
@@ -39,6 +39,8 @@ const Progress = z.object({
 export type Progress = z.infer<typeof Progress>
 
 export interface ProgressFile {
+  /** Stands for the import: the input, the Tessera and the options. */
+  readonly key: string
   /** What a former run of the same command left; `null` for none, and for one of a file that has changed since. */
   readonly found: Progress | null
   readonly hasChanged: boolean
@@ -72,6 +74,7 @@ export function openProgress(
     found.identity.mtimeMs === identity.mtimeMs &&
     found.identity.start === identity.start
   return {
+    key,
     found: isSame ? found : null,
     hasChanged: found !== null && !isSame,
     keep(progress) {

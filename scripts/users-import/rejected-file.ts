@@ -1,6 +1,6 @@
 /** The bad rows of an import, FILE.rejected.jsonl: a line each, with the line of the file, by what the row is known, and why it was refused. */
 
-import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
 
 import { jsonLine } from '../users/printable.ts'
 import { UsersProblem } from '../users/problem.ts'
@@ -13,9 +13,19 @@ export interface RejectedFile {
   readonly close: () => void
 }
 
-/** Opens the file beside an input, with `keptBytes` of what a former run wrote. Without any bad row there is no file. */
-export function openRejected(input: string, keptBytes: number): RejectedFile {
-  const path = `${input}.rejected.jsonl`
+/**
+ * Where the list of an import is: beside its input. Its name has a part of the import's key, since with other options, or in another Tessera,
+ * the same file has other bad rows; and a check has a list of its own.
+ */
+export function rejectedPath(input: string, key: string, isDryRun: boolean): string {
+  return `${input}.${isDryRun ? 'checked' : 'rejected'}-${key.slice(0, 8)}.jsonl`
+}
+
+/**
+ * Opens a list, with `keptBytes` of what a former run wrote. Without any bad row there is no file. Throws `UsersProblem`, also where those bytes
+ * are not there any more: the rows that they name would be in no list.
+ */
+export function openRejected(path: string, keptBytes: number): RejectedFile {
   let length = keptBytes
   let file: number | null = null
   try {
@@ -23,10 +33,13 @@ export function openRejected(input: string, keptBytes: number): RejectedFile {
       rmSync(path, { force: true })
     } else {
       file = openSync(path, 'r+', 0o600)
+      if (fstatSync(file).size < keptBytes) throw gone(path)
       // A run that was killed may have written rows whose batch is sent again.
       ftruncateSync(file, keptBytes)
     }
   } catch (error) {
+    if (error instanceof UsersProblem) throw error
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw gone(path)
     throw new UsersProblem(`${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`)
   }
   return {
@@ -45,4 +58,10 @@ export function openRejected(input: string, keptBytes: number): RejectedFile {
       if (file !== null) closeSync(file)
     },
   }
+}
+
+function gone(path: string): UsersProblem {
+  return new UsersProblem(
+    `${path} is not there as a former run left it: put it back, or say --restart to begin with the first row.`,
+  )
 }

@@ -16,7 +16,7 @@ import { inOrder } from './in-order.ts'
 import { type Plan, readPlan } from './plan.ts'
 import { createProgressBar, type ProgressBar } from './progress-bar.ts'
 import { openProgress, type Progress, type ProgressFile } from './progress-file.ts'
-import { openRejected } from './rejected-file.ts'
+import { openRejected, rejectedPath } from './rejected-file.ts'
 import { summaryOf } from './summary.ts'
 import { refusalsOf, tally } from './tally.ts'
 import type { Unused } from './unused.ts'
@@ -39,19 +39,15 @@ export async function importUsers({ client, line, out }: Context): Promise<numbe
   }
   process.once('SIGINT', leave).once('SIGTERM', leave)
   try {
-    const progress = await run(plan, client.target, file, bar)
-    const { counts, first, seconds } = progress
-    const rejected = counts.refused > 0 ? `${plan.input.path}.rejected.jsonl` : null
-    const { leftOut: left_out, ...others } = counts
-    out.one({ file: plan.input.path, ...others, left_out, rejected, seconds }, () =>
-      summaryOf({
-        file: plan.name,
-        counts,
-        first,
-        rejected: `${plan.name}.rejected.jsonl`,
-        seconds,
-        isDryRun: plan.isDryRun,
-      }),
+    const { counts, first, seconds } = await run(plan, client.target, file, bar)
+    // The summary takes the place of the bar.
+    bar.end()
+    const { input, name, isDryRun } = plan
+    const rejected = counts.refused > 0 ? rejectedPath(input.path, file.key, isDryRun) : null
+    const { leftOut: left_out, created, exists, ...others } = counts
+    const became = isDryRun ? { good: created } : { created, exists }
+    out.one({ file: input.path, dry_run: isDryRun, ...became, ...others, left_out, rejected, seconds }, () =>
+      summaryOf({ file: name, counts, first, rejected: rejectedPath(name, file.key, isDryRun), seconds, isDryRun }),
     )
     return counts.refused > 0 ? EXIT.refusedRows : EXIT.well
   } finally {
@@ -74,7 +70,7 @@ async function run(plan: Plan, target: Target, file: ProgressFile, bar: Progress
     seconds: 0,
   }
   announce(plan, file, former, bar)
-  const rejected = openRejected(input.path, began.rejectedBytes)
+  const rejected = openRejected(rejectedPath(input.path, file.key, isDryRun), began.rejectedBytes)
   const startedAt = performance.now()
   const wire = wireTo(target, bar)
   const patience: Patience = { limitMs: plan.patienceMs, firstLimitMs: FIRST_PATIENCE_MS, troubleSince: null }
@@ -112,7 +108,7 @@ async function run(plan: Plan, target: Target, file: ProgressFile, bar: Progress
   } catch (error) {
     if (!(error instanceof UsersProblem)) throw error
     throw new UsersProblem(
-      `${error.message} Stopped behind line ${progress.position.line - 1}: the same command goes on from there.`,
+      `${error.message} Stopped behind row ${progress.position.rows}: the same command goes on from there.`,
     )
   } finally {
     rejected.close()
@@ -128,7 +124,7 @@ function announce(
   former: Progress | null,
   bar: ProgressBar,
 ): void {
-  if (former !== null) bar.say(`Goes on behind line ${former.position.line - 1}, which a former run reached.`)
+  if (former !== null) bar.say(`Goes on behind row ${former.position.rows}, which a former run reached.`)
   else if (file.hasChanged && !isDryRun) bar.say(`${name} has changed since a former run: begins with its first row.`)
   sayUnused(unused, bar)
 }

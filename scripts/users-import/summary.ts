@@ -33,10 +33,10 @@ export function summaryOf({ file, counts, first, rejected, seconds, isDryRun }: 
   ].join('\n')
 }
 
-/** `line 17: primary_email Invalid email address`. */
-export function lineOf({ line, errors }: Refusal): string {
+/** `line 17: primary_email Invalid email address`; of an array `line 1, row 17: …`. */
+export function lineOf({ line, row, errors }: Refusal): string {
   const reasons = Object.entries(errors).map(
     ([field, texts]) => `${field === 'row' ? '' : `${field} `}${texts.join(', ')}`,
   )
-  return printable(`line ${line}: ${reasons.join('; ')}`)
+  return printable(`line ${line}${row === undefined ? '' : `, row ${row}`}: ${reasons.join('; ')}`)
 }

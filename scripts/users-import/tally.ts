@@ -9,11 +9,11 @@ export const NAMED = 5
 
 /** The bad rows of a batch in the order of the file: those that could not be sent, and those that the server refused. */
 export function refusalsOf({ outgoing, refused }: Batch, results: readonly Result[]): readonly Refusal[] {
-  const byServer = outgoing.flatMap(({ line, user }, i) => {
+  const byServer = outgoing.flatMap(({ user, ...place }, i) => {
     const result = results[i]
-    return result?.status === 'refused' ? [refusalOf(line, user, result.errors ?? { row: ['was refused'] })] : []
+    return result?.status === 'refused' ? [refusalOf(place, user, result.errors ?? { row: ['was refused'] })] : []
   })
-  return [...refused, ...byServer].toSorted((a, b) => a.line - b.line)
+  return [...refused, ...byServer].toSorted((a, b) => a.line - b.line || (a.row ?? 0) - (b.row ?? 0))
 }
 
 /** The progress after a batch, apart from what its files and clocks say. */

@@ -93,12 +93,12 @@ describe.concurrent('npm run users', () => {
       const state = states().find((name) => !before.has(name)) ?? ''
       const kept = JSON.parse(readFileSync(join(here.folder, '.users-import', state), 'utf8')) as {
         counts: Record<string, number>
-        position: { line: number }
+        position: { rows: number }
       }
       expect(kept.counts['rows']).toBeLessThan(count)
 
       const { code, stdout, stderr } = await here.shell('npm run users -- import bulk.jsonl --json --parallel 2')
-      expect(stderr).toContain(`Goes on behind line ${kept.position.line - 1}, which a former run reached.`)
+      expect(stderr).toContain(`Goes on behind row ${kept.position.rows}, which a former run reached.`)
       const result = JSON.parse(stdout) as Record<string, number>
       expect([code, result['rows'], result['refused'], Number(result['created']) + Number(result['exists'])]).toEqual([
         EXIT.refusedRows,

@@ -14,8 +14,8 @@ import { openInput } from '../../../scripts/users-import/input.ts'
 import type { Mapped } from '../../../scripts/users-import/mapping.ts'
 import { barOf, createProgressBar, durationOf, wordsOf } from '../../../scripts/users-import/progress-bar.ts'
 import type { Progress } from '../../../scripts/users-import/progress-file.ts'
-import { openRejected } from '../../../scripts/users-import/rejected-file.ts'
-import { summaryOf } from '../../../scripts/users-import/summary.ts'
+import { openRejected, rejectedPath } from '../../../scripts/users-import/rejected-file.ts'
+import { lineOf, summaryOf } from '../../../scripts/users-import/summary.ts'
 import { refusalsOf, tally } from '../../../scripts/users-import/tally.ts'
 import { Unreachable } from '../../../scripts/users/client.ts'
 import { plain } from '../../../scripts/users/paint.ts'
@@ -214,9 +214,51 @@ describe('batches', () => {
   })
 })
 
+describe('a batch of bad rows', () => {
+  test.each<[string, Mapped]>([
+    ['refused', { errors: { row: ['bad'] }, user: {} }],
+    ['left out', { leftOut: true }],
+  ])('ends after 5,000 rows that are %s, so that a run that is stopped there goes on there', async (_what, mapped) => {
+    const path = join(folder, 'many.jsonl')
+    writeFileSync(path, '{}\n'.repeat(12_000))
+    const input = await openInput(path, {})
+    const batches = await Array.fromAsync(readBatches(input, input.begin, () => mapped))
+    expect(batches.map(({ next }) => next.rows)).toEqual([5000, 10_000, 12_000])
+  })
+
+  test('has an account that is longer than any may be, and the one of 64 KiB is sent', async () => {
+    const path = join(folder, 'long.jsonl')
+    const sizes = [65_535, 65_537]
+    writeFileSync(path, `${sizes.map((bytes) => `{"a":"x${'é'.repeat((bytes - 9) / 2)}"}`).join('\n')}\n{"a":1}`)
+    const input = await openInput(path, {})
+    const [batch] = await Array.fromAsync(readBatches(input, input.begin, refuseBad))
+    expect([batch?.outgoing.map(({ line }) => line), batch?.refused]).toEqual([
+      [1, 3],
+      [{ line: 2, errors: { row: ['is longer than any account may be'] } }],
+    ])
+  })
+
+  test('of an array names them by their number, too: all of them may stand in one line', async () => {
+    const path = join(folder, 'array.json')
+    writeFileSync(path, '[{"a":1},null,{"bad":true},{"a":2}]')
+    const input = await openInput(path, {})
+    const [batch] = await Array.fromAsync(readBatches(input, input.begin, refuseBad))
+    if (batch === undefined) throw new Error('no batch')
+    const refusals = refusalsOf(batch, [
+      { line: 1, status: 'created' },
+      { line: 2, status: 'refused', errors: { primary_email: ['is taken'] } },
+    ])
+    expect(refusals.map(lineOf)).toEqual([
+      'line 1, row 2: is no object of the array',
+      'line 1, row 3: bad',
+      'line 1, row 4: primary_email is taken',
+    ])
+  })
+})
+
 const PROGRESS: Progress = {
   identity: { size: 1, mtimeMs: 1, start: '' },
-  position: { offset: 0, line: 1 },
+  position: { offset: 0, line: 1, rows: 0 },
   counts: { rows: 0, created: 0, exists: 0, refused: 0, leftOut: 0 },
   first: [],
   rejectedBytes: 0,
@@ -231,7 +273,7 @@ const BATCH: Batch = {
   })),
   refused: [{ line: 4, errors: { row: ['is no JSON'] } }],
   leftOut: 2,
-  next: { offset: 100, line: 8 },
+  next: { offset: 100, line: 8, rows: 6 },
 }
 const RESULTS: readonly Result[] = [
   { line: 1, status: 'created' },
@@ -275,10 +317,16 @@ describe('the count', () => {
   })
 })
 
+test('a bad row cannot move the cursor of the terminal that it is told on', () => {
+  expect(lineOf({ line: 2, errors: { 'group\u001b[2J': ['is \u202eno text'] } })).toBe(
+    'line 2: group\ufffd[2J is \ufffdno text',
+  )
+})
+
 describe('the file of bad rows', () => {
   test('is cut to what was counted when a run goes on, is for its owner alone, and is not there without bad rows', () => {
-    const path = join(folder, 'a.csv')
-    const read = () => readFileSync(`${path}.rejected.jsonl`, 'utf8')
+    const path = join(folder, 'a.jsonl')
+    const read = () => readFileSync(path, 'utf8')
     const first = openRejected(path, 0)
     const length = first.append([{ line: 1, errors: { row: ['bad'] } }])
     first.append([{ line: 2, errors: { row: ['not counted before the kill'] } }])
@@ -289,6 +337,28 @@ describe('the file of bad rows', () => {
     expect(read()).toBe('{"line":1,"errors":{"row":["bad"]}}\n{"line":2,"errors":{"row":["bad, too"]}}\n')
     openRejected(path, 0).close()
     expect(read).toThrow('ENOENT')
+  })
+
+  test('that is not there as it was left ends the run, before a row is in no list, and says how to go on', () => {
+    const path = join(folder, 'moved.jsonl')
+    const words = /moved\.jsonl is not there as a former run left it: put it back, or say --restart/
+    expect(() => openRejected(path, 7)).toThrow(words)
+    writeFileSync(path, '{"li')
+    expect(() => openRejected(path, 7)).toThrow(words)
+    expect(readFileSync(path, 'utf8')).toBe('{"li')
+  })
+
+  test('is another one for each import of a file, and for a check', () => {
+    const paths = [
+      rejectedPath('a.csv', '0123456789abcdef', false),
+      rejectedPath('a.csv', '1123456789abcdef', false),
+      rejectedPath('a.csv', '0123456789abcdef', true),
+    ]
+    expect(paths).toEqual([
+      'a.csv.rejected-01234567.jsonl',
+      'a.csv.rejected-11234567.jsonl',
+      'a.csv.checked-01234567.jsonl',
+    ])
   })
 })
 

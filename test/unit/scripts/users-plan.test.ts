@@ -115,7 +115,7 @@ describe('a plan', () => {
 const INPUT = { path: '/users.csv', identity: { size: 10, mtimeMs: 1, start: 'abc' } }
 const PROGRESS: Progress = {
   identity: INPUT.identity,
-  position: { offset: 5, line: 3 },
+  position: { offset: 5, line: 3, rows: 2 },
   counts: { rows: 2, created: 1, exists: 0, refused: 1, leftOut: 0 },
   first: [{ line: 2, errors: { row: ['bad'] } }],
   rejectedBytes: 40,

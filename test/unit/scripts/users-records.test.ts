@@ -21,7 +21,7 @@ import {
 const folder = mkdtempSync(join(tmpdir(), 'tessera-records-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const BEGIN: Position = { offset: 0, line: 1 }
+const BEGIN: Position = { offset: 0, line: 1, rows: 0 }
 let files = 0
 
 function write(content: string | Buffer): string {
@@ -116,7 +116,8 @@ describe('CSV', () => {
 
   test('a row that is longer than any account is a bad one, and the next one is read', async () => {
     const long = 'x'.repeat(MAX_ROW_BYTES + 10)
-    const found = await rows(`email,id\n${long},1\nb,2\n"${long}\n${long},3\nc,4\n`)
+    const content = `email,id\n${long},1\nb,2\n"${long}\n${long},3\nc,4\n`
+    const found = await rows(content)
     const fault = 'is part of a row that is longer than 256 KiB, or has a quote that is not closed'
     expect(found).toEqual([
       [2, fault],
@@ -125,6 +126,15 @@ describe('CSV', () => {
       [5, fault],
       [6, { email: 'c', id: '4' }],
     ])
+    // Also where a run goes on behind one of them, whose line is read in parts.
+    const { path, format, begin } = await openInput(write(content), {})
+    for (const chunkBytes of [1000, MAX_ROW_BYTES + 100, content.length]) {
+      const records = await all(path, format, begin, chunkBytes)
+      expect(records.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6])
+      for (const [i, { next }] of records.entries()) {
+        expect(await all(path, format, next, chunkBytes)).toEqual(records.slice(i + 1))
+      }
+    }
   })
 
   test('a byte order mark, empty lines and lines of spaces are no rows; bytes that are no UTF-8 are a bad one', async () => {
@@ -176,11 +186,111 @@ describe('JSON', () => {
     ])
   })
 
-  test('an object that does not end is a bad row', async () => {
-    expect(await rows('[{"a":1},\n{"a":2,\n"b":')).toEqual([
+  test('what is no object of an array in one line is a bad row, and no row behind it is lost', async () => {
+    const values = ['{"a":1}', 'null', '-1.5e3', '"},{"', '[{"a":[]},2]', '{"a":2}', 'nonsense', '7']
+    const texts = [`[${values.join(',')}]`, `{"users": [${values.join(' , ')} ] }\n`, `[${values.join(',\n')}\n]`]
+    for (const text of texts) {
+      expect((await rows(text)).map(([, row]) => row)).toEqual(
+        values.map((value) => (value.startsWith('{') ? JSON.parse(value) : 'is no object of the array')),
+      )
+    }
+    const input = await openInput(write(texts[0] ?? ''), {})
+    expect((await all(input.path, input.format, input.begin)).map(({ line, row }) => [line, row])).toEqual(
+      values.map((_value, i) => [1, i + 1]),
+    )
+  })
+
+  test('one that is too long costs itself alone, wherever it ends and a run goes on', async () => {
+    const long = `{"a":"${'\\"]}x'.repeat(MAX_ROW_BYTES / 4)}","b":[{"c":[1]}]}`
+    const fault = 'is part of a row that is longer than 256 KiB, or has a quote that is not closed'
+    for (const [first, second] of [
+      [',', ','],
+      [',\n  ', ',\n  '],
+      [',\n  ', ','],
+    ]) {
+      const objects = `{"a":1}${first}${long}${second}{"a":2}${first}{"a":3}`
+      const path = write(`[${objects}${first}${JSON.stringify(long)}${second}{"a":4}]`)
+      const { format, begin, parse } = await openInput(path, {})
+      for (const chunkBytes of [undefined, 4096, MAX_ROW_BYTES * 9]) {
+        const records = await all(path, format, begin, chunkBytes)
+        expect(records.map((one) => one.fault ?? parse(one))).toEqual([
+          { a: 1 },
+          fault,
+          { a: 2 },
+          { a: 3 },
+          fault,
+          { a: 4 },
+        ])
+        for (const [i, { next }] of records.entries()) {
+          expect(await all(path, format, next, chunkBytes)).toEqual(records.slice(i + 1))
+        }
+      }
+    }
+  })
+
+  test.each([
+    ['a quote that nobody closed', '{"a":"1},'],
+    ['brackets that do not fit', '{"a":[1},'],
+    ['a bracket that nobody closed', '{"a":{"b":1},'],
+    ['each of two quotes that nobody closed', '{"a":"1},\n  {"a":"1},'],
+  ])('%s costs no object that begins another line', async (_name, broken) => {
+    const content = `[\n  {"a":1},\n  ${broken}\n    {"b":0},\n  {"a":2},\n\n  ${broken}\n  {"a":3}\n]`
+    const lines = content.split('\n')
+    const found = lines.flatMap((line, i) =>
+      line.startsWith('  {')
+        ? [[i + 1, /^ {2}\{"a":[23]/.test(line) || i === 1 ? JSON.parse(line.replace(/,$/, '')) : 'is a broken object']]
+        : [],
+    )
+    expect(await rows(content)).toEqual(found)
+    const { path, format, begin } = await openInput(write(content), {})
+    for (let chunkBytes = 1; chunkBytes < 40; chunkBytes++) {
+      const records = await all(path, format, begin, chunkBytes)
+      expect(records.map(({ line }) => line)).toEqual(found.map(([line]) => line))
+      for (const [i, { next }] of records.entries()) {
+        expect(await all(path, format, next, chunkBytes)).toEqual(records.slice(i + 1))
+      }
+    }
+  })
+
+  test('where nobody can say what follows a broken object, that is said: one within it is no row', async () => {
+    const fault = 'is a broken object: nothing behind it is read'
+    expect(await rows('[{"a":1},{"of":[{"b":[1},{"email":"x"}]},{"a":2}]')).toEqual([
       [1, { a: 1 }],
-      [2, 'begins an object that does not end'],
-      [3, 'is no object of the array'],
+      [1, fault],
+    ])
+    const content = '[{"a":1},\n{"a":2,\n"b":'
+    expect(await rows(content)).toEqual([
+      [1, { a: 1 }],
+      [2, fault],
+    ])
+    const { path, format, begin } = await openInput(write(content), {})
+    const [, last] = await all(path, format, begin)
+    expect(await all(path, format, last?.next)).toEqual([])
+  })
+
+  test('an array whose end is missing was cut off', async () => {
+    const cutOff = 'is where the file ends, before the end of the array'
+    expect(await rows('[{"a":1},\n{"a":2},\n')).toEqual([
+      [1, { a: 1 }],
+      [2, { a: 2 }],
+      [3, cutOff],
+    ])
+  })
+
+  test.each([
+    ['in the same part of the file', ''],
+    ['in another one', ' '.repeat(MAX_ROW_BYTES * 2)],
+  ])('what stands behind the end of an array is named, and is no row: %s', async (_where, blanks) => {
+    const fault = 'stands behind the end of the array: nothing behind it is read'
+    const more = Array.from({ length: 20_000 }, (_, i) => `{"b":${i}}`).join(',')
+    expect(await rows(`{"users":[{"a":1}]${blanks},\n"meta":[${more}]}`)).toEqual([
+      [1, { a: 1 }],
+      [1, fault],
+    ])
+    expect(await rows(`{"users":[{"a":1}]${blanks}\n}\n  `)).toEqual([[1, { a: 1 }]])
+    expect(await rows(`[{"a":1}]${blanks}\n\n[{"a":2}]`)).toEqual([
+      [1, { a: 1 }],
+      [3, fault],
     ])
   })
 
