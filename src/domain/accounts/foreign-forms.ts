@@ -29,7 +29,7 @@ const FORMS: readonly ForeignForm[] = [
   { begins: /^pbkdf2:sha(1|256|512):/, read: readWerkzeugPbkdf2 },
   { begins: /^scrypt:/, read: readWerkzeugScrypt },
   { begins: /^[0-9a-f]{32}:/, read: readBetterAuth },
-  { begins: /^AQAAAA[AEI]A/, read: readAspNetV3 },
+  { begins: /^AQAAAA[A-L]/, read: readAspNetV3 },
   { begins: /^A[A-P][A-Za-z0-9+/]{64}==$/, read: readAspNetV2 },
 ]
 
@@ -83,7 +83,7 @@ function readDjangoPbkdf2(text: string): Phc | null {
 
 function readDjangoScrypt(text: string): Phc | null {
   const [, N, salt, r, p, hash] =
-    /^scrypt\$(\d{1,9})\$([^$]+)\$(\d{1,9})\$(\d{1,9})\$([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
+    /^scrypt\$(\d{1,19})\$([^$]+)\$(\d{1,9})\$(\d{1,9})\$([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
   if (salt === undefined || hash === undefined) return null
   return phcOf('scrypt', scryptCost(N, r, p), utf8(salt), fromBase64(hash))
 }
@@ -96,7 +96,8 @@ function readWerkzeugPbkdf2(text: string): Phc | null {
 }
 
 function readWerkzeugScrypt(text: string): Phc | null {
-  const [, N, r, p, salt, hash] = /^scrypt:(\d{1,9}):(\d{1,9}):(\d{1,9})\$([^$]+)\$((?:[0-9a-f]{2})+)$/.exec(text) ?? []
+  const [, N, r, p, salt, hash] =
+    /^scrypt:(\d{1,19}):(\d{1,9}):(\d{1,9})\$([^$]+)\$((?:[0-9a-f]{2})+)$/.exec(text) ?? []
   if (salt === undefined || hash === undefined) return null
   return phcOf('scrypt', scryptCost(N, r, p), utf8(salt), fromHex(hash))
 }
@@ -124,6 +125,9 @@ function readFirebase(text: string): Phc | null {
   return phcOf('scrypt-firebase', { ln: Number(n), r: Number(r), p: Number(p) }, salted, added)
 }
 
+/** The largest parameter that a PHC string may have here: more iterations than any check may cost. */
+const MOST_OF_PHC = 999_999_999
+
 /** ASP.NET Core Identity: a one, then the digest, the iterations and the length of the salt as 32 bits each, then salt and hash. */
 function readAspNetV3(text: string): Phc | null {
   const bytes = fromBase64(text)
@@ -131,7 +135,12 @@ function readAspNetV3(text: string): Phc | null {
   const digest = ['sha1', 'sha256', 'sha512'][header.getUint32(1)]
   const [iterations, saltEnd] = [header.getUint32(5), 13 + header.getUint32(9)]
   if (digest === undefined) return null
-  return phcOf(`pbkdf2-${digest}`, { i: iterations }, bytes.slice(13, saltEnd), bytes.slice(saltEnd))
+  return phcOf(
+    `pbkdf2-${digest}`,
+    { i: Math.min(iterations, MOST_OF_PHC) },
+    bytes.slice(13, saltEnd),
+    bytes.slice(saltEnd),
+  )
 }
 
 /** ASP.NET Identity before Core: a zero, 16 bytes of salt, 32 of hash; always 1,000 iterations of SHA-1. */

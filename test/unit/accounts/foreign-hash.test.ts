@@ -43,6 +43,13 @@ function storedOf(hash: string): string {
   return read.stored
 }
 
+/** A hash of ASP.NET Core Identity that says it had so many iterations. */
+function withIterations(hash: string, iterations: number): string {
+  const bytes = Buffer.from(hash, 'base64')
+  bytes.writeUInt32BE(iterations, 5)
+  return bytes.toString('base64')
+}
+
 /** Whether a fixture takes a tenth of a second: the cost of these is given. */
 function isSlow(name: string): boolean {
   return /better-auth|own page/.test(name)
@@ -198,6 +205,10 @@ describe('a hash is refused', () => {
     ['PBKDF2-SHA-256 of two blocks', `$pbkdf2-sha256$i=1000001$${SALT}$${'A'.repeat(86)}`],
     ['PBKDF2-SHA-512', pbkdf2Hash('i=1000001', 'sha512')],
     ['PBKDF2 of ASP.NET', `AQAAAAEA////${aspNet.slice(12)}`],
+    ['PBKDF2 of ASP.NET, of 4,000,000,000 iterations', withIterations(aspNet, 4_000_000_000)],
+    ['PBKDF2 of ASP.NET, of all that 32 bits have', withIterations(aspNet, 2 ** 32 - 1)],
+    ['scrypt of Django whose N has ten digits', `scrypt$${2 ** 30}$seasalted$8$1$${'A'.repeat(86)}==`],
+    ['scrypt of Werkzeug whose N has as many', `scrypt:${2 ** 40}:8:1$seasalted$${'a'.repeat(128)}`],
     ['bcrypt', bcryptHash('17')],
     ['bcrypt of SHA-256', `bcrypt_sha256$${bcryptHash('17')}`],
   ])('that costs too much, and is computed by no sign-in: %s', async (_name, hash = '') => {
