@@ -122,6 +122,10 @@ describe('a line', () => {
     ])
   })
 
+  test('may have been made at a time that the clock here has not reached, as far as clocks differ', async () => {
+    expect(fates(await importAll([{ guid: GUID, created_at: T0 + 300 }]))).toEqual(['created'])
+  })
+
   test('makes an account whose owner signs in as before, and gets no mail about it', async () => {
     const email = 'somebody@example.com'
     await importAll([{ primary_email: email, password_hash: HASHES.scrypt, created_at: 1_500_000_000 }])
@@ -143,6 +147,11 @@ describe('a line', () => {
     [
       'a time in milliseconds',
       { primary_email: 'a@example.com', created_at: T0 * 1000 },
+      { created_at: ['must not be in the future, in seconds since 1970'] },
+    ],
+    [
+      'a time that is later than clocks differ',
+      { primary_email: 'a@example.com', created_at: T0 + 301 },
       { created_at: ['must not be in the future, in seconds since 1970'] },
     ],
     ['a date', { guid: GUID, created_at: '2020' }, { created_at: ['Invalid input: expected number, received string'] }],
