@@ -5,14 +5,15 @@
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { EXIT } from '../../scripts/users/problem.ts'
+import type { Progress } from '../../scripts/users-import/progress-file.ts'
 import { read, table } from '../support/markdown.ts'
 import { type Operating, startOperating } from '../support/operating.ts'
 import { beforeCommand, post } from '../support/operating-steps.ts'
@@ -30,8 +31,9 @@ afterAll(() => here?.[Symbol.asyncDispose]())
 async function runShown(path: string): Promise<void> {
   for (const { line, output } of shownCommands(read(path))) {
     await beforeCommand(here, line)
-    const { stdout, stderr } = await here.shell(line, { LOCAL: here.origin })
-    expect((stdout + stderr).trimEnd(), `${path}: ${line}`).toMatch(patternOf(output))
+    // Both streams in one, in the order in which a terminal has them.
+    const { stdout } = await here.shell(`{ ${line}\n} 2>&1`, { LOCAL: here.origin })
+    expect(stdout.trimEnd(), `${path}: ${line}`).toMatch(patternOf(output))
   }
 }
 
@@ -49,6 +51,8 @@ describe.concurrent('npm run users', () => {
         ['ada@example.net', 'a better passphrase of ada', 'sBE3u09LmTOFe7jplimPlfQTdwnxI6nm', 'admin'],
         ['bo@example.net', 'a better passphrase of bo — ﬁne', 'DkvHW6hkBWBLeLWf5bX6Yfao8wtkK3ao', 'user'],
         ['ada@team.example', 'a better passphrase of ada', undefined, 'staff'],
+        ['ada@auth0.example', 'a better passphrase of ada', 'auth0|66321a0c8f1b2c3d4e5f6a01', 'user'],
+        ['cy@auth0.example', 'a better passphrase of bo', 'google-oauth2|1020304050', 'user'],
       ] as const
       for (const [primary_email, password, externalId, group] of people) {
         const { access = '' } = await post(here, '/auth/token', { primary_email, password })
@@ -58,7 +62,14 @@ describe.concurrent('npm run users', () => {
         >
         expect([primary_email, claims['external_id'], claims['group']]).toEqual([primary_email, externalId, group])
       }
-      const closed = ['cy@example.org', 'cy@example.net', 'di@example.net', 'bo@team.example', 'cy@team.example']
+      const closed = [
+        'cy@example.org',
+        'cy@example.net',
+        'di@example.net',
+        'bo@team.example',
+        'cy@team.example',
+        'bo@auth0.example',
+      ]
       for (const primary_email of closed) {
         const password = `a better passphrase of ${primary_email.slice(0, 2)}`
         await expect(post(here, '/auth/token', { primary_email, password })).rejects.toThrow('no_active_account')
@@ -81,25 +92,20 @@ describe.concurrent('npm run users', () => {
           : JSON.stringify({ primary_email: `u${i + 1}@bulk.example`, group: 'bulk' }),
       )
       here.write('bulk.jsonl', rows.join('\n'))
-      const states = () => folderOf(here).filter((name) => name.endsWith('.json'))
-      const before = new Set(states())
+      const { size } = statSync(join(here.folder, 'bulk.jsonl'))
       const command = here.start(['import', 'bulk.jsonl', '--parallel', '2'])
-      while (states().every((name) => before.has(name))) {
+      while (keptOf(here, size) === undefined) {
         expect(command.exitCode, 'it ended before it was killed').toBeNull()
         await sleep(5)
       }
       command.kill('SIGKILL')
       await once(command, 'exit')
-      const state = states().find((name) => !before.has(name)) ?? ''
-      const kept = JSON.parse(readFileSync(join(here.folder, '.users-import', state), 'utf8')) as {
-        counts: Record<string, number>
-        position: { rows: number }
-      }
-      expect(kept.counts['rows']).toBeLessThan(count)
+      const reached = keptOf(here, size)?.position.rows
+      expect(reached).toBeLessThan(count)
 
       const { code, stdout, stderr } = await here.shell('npm run users -- import bulk.jsonl --json --parallel 2')
-      expect(stderr).toContain(`Goes on behind row ${kept.position.rows}, which a former run reached.`)
-      const result = JSON.parse(stdout) as Record<string, number>
+      expect(stderr).toContain(`Goes on behind row ${reached}, which a former run reached.`)
+      const result = JSON.parse(stdout) as Record<string, number | string>
       expect([code, result['rows'], result['refused'], Number(result['created']) + Number(result['exists'])]).toEqual([
         EXIT.refusedRows,
         count,
@@ -108,9 +114,12 @@ describe.concurrent('npm run users', () => {
       ])
       // What was on its way when the kill came was sent again: two requests at most.
       expect(result['exists']).toBeLessThanOrEqual(1000)
-      expect(here.read('bulk.jsonl.rejected.jsonl').trimEnd().split('\n')).toEqual(
-        bad.map((line) => `{"line":${line},"errors":{"row":["is no JSON"]}}`),
-      )
+      expect(
+        here
+          .read(basename(String(result['rejected'])))
+          .trimEnd()
+          .split('\n'),
+      ).toEqual(bad.map((line) => `{"line":${line},"errors":{"row":["is no JSON"]}}`))
 
       const listed = await here.shell('npm run users -- list --group bulk --all --json')
       const addresses = listed.stdout
@@ -120,7 +129,22 @@ describe.concurrent('npm run users', () => {
       const wanted = rows.flatMap((_row, i) => (bad.includes(i + 1) ? [] : [`u${i + 1}@bulk.example`]))
       expect(addresses.toSorted()).toEqual(wanted.toSorted())
       // Nothing is left of an import that came to its end.
-      expect(folderOf(here).filter((name) => !before.has(name))).toEqual([])
+      expect(keptOf(here, size)).toBeUndefined()
+    },
+  )
+
+  // util-linux has `script`, which gives a command a terminal; that of other systems takes other options.
+  test.runIf(existsSync('/usr/bin/script') && process.platform === 'linux')(
+    'on a terminal the summary stands where the bar was, in a line of its own',
+    { timeout: PATIENCE_MS },
+    async () => {
+      here.write('drawn.csv', 'email\na@drawn.example\nb@drawn.example\n')
+      const { stdout } = await here.shell('script -qec "stty cols 80; npm run users -- import drawn.csv" /dev/null')
+      const [bar = '', summary = ''] = stdout.split('\r\u001b[K')
+      expect([bar, summary]).toEqual([
+        expect.stringMatching(/█.* 100 % {2}2 rows/),
+        expect.stringMatching(/^drawn\.csv: 2 rows in \d+ s\r\n {2}2 created\r\n$/),
+      ])
     },
   )
 
@@ -158,7 +182,17 @@ describe.concurrent('npm run users', () => {
   })
 })
 
-function folderOf({ folder }: Operating): readonly string[] {
+/** What is kept of the import of a file of that size: other tests import files at the same time. */
+function keptOf({ folder }: Operating, size: number): Progress | undefined {
   const path = join(folder, '.users-import')
-  return existsSync(path) ? readdirSync(path) : []
+  const names = existsSync(path) ? readdirSync(path).filter((name) => name.endsWith('.json')) : []
+  return names
+    .map((name) => {
+      try {
+        return JSON.parse(readFileSync(join(path, name), 'utf8')) as Progress
+      } catch {
+        return undefined // an import that came to its end in this moment
+      }
+    })
+    .find((kept) => kept?.identity.size === size)
 }
