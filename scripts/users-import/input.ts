@@ -34,7 +34,8 @@ export async function openInput(name: string, env: Readonly<NodeJS.Dict<string>>
   const { bytes, size, mtimeMs } = await readStart(path, name)
   const identity = { size, mtimeMs, start: createHash('sha256').update(bytes).digest('hex') }
   const signature = bytes.toString('hex', 0, 2)
-  if (signature === 'fffe' || signature === 'feff') throw new UsersProblem(`${name} is UTF-16: save it as UTF-8.`)
+  const isUtf16 = signature === 'fffe' || signature === 'feff' || (signature !== '1f8b' && bytes.includes(0))
+  if (isUtf16) throw new UsersProblem(`${name} is UTF-16, or no text: save it as UTF-8.`)
   if (signature === '1f8b') throw new UsersProblem(`${name} is compressed: unpack it with gunzip.`)
   const bom = bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])) ? 3 : 0
   const start = bytes.toString('utf8', bom)
@@ -65,11 +66,16 @@ function isRowByItself(start: string): boolean {
 async function readStart(path: string, name: string): Promise<{ bytes: Buffer; size: number; mtimeMs: number }> {
   try {
     await using file = await open(path)
-    const { size, mtimeMs } = await file.stat()
+    const stats = await file.stat()
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new UsersProblem(`${name} is no file, but a pipe or a device, in which a run cannot go on: save it first.`)
+    }
+    const { size, mtimeMs } = stats
     const bytes = Buffer.alloc(Math.min(START_BYTES, size))
     await file.read(bytes, 0, bytes.length, 0)
     return { bytes, size, mtimeMs }
   } catch (error) {
+    if (error instanceof UsersProblem) throw error
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT') throw new UsersProblem(`There is no file ${name}.`)
     if (code === 'EISDIR') throw new UsersProblem(`${name} is a folder.`)
@@ -79,6 +85,9 @@ async function readStart(path: string, name: string): Promise<{ bytes: Buffer; s
 }
 
 async function openCsv(path: string, name: string, start: string, bom: number) {
+  if (!start.includes('\n') && /\r./.test(start)) {
+    throw new UsersProblem(`${name} ends its lines with CR alone, as old Macs did: save it with LF or CR LF.`)
+  }
   const delimiter = delimiterOf(start.split(/\r?\n/, 1)[0] ?? '')
   const header = await firstRecord(path, csvFormat(delimiter), { offset: bom, line: 1, rows: 0 })
   if (header === null || header.fault !== undefined) {

@@ -7,7 +7,7 @@ import { loadCheck } from './check-user.ts'
 import { readFirebaseParameters } from './firebase.ts'
 import { type Input, openInput, type Row } from './input.ts'
 import { createMapping, type Mapped, namedClaims, override, type Pair, readFixed, readPair } from './mapping.ts'
-import { presetOf } from './presets.ts'
+import { HASH_OF_FIREBASE, presetOf } from './presets.ts'
 import { columnOf, createUnused, type Unused } from './unused.ts'
 
 /** For how long nothing may succeed before a run stops, and keeps its place. */
@@ -40,7 +40,13 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
   const fixed = line.values('set').map(readFixed)
   const preset = presetOf(from)
   if (config !== undefined && from !== 'firebase') throw new UsageProblem('--firebase-config is for --from firebase.')
-  const project = { firebase: config === undefined ? null : readFirebaseParameters(config, env) }
+  const hasPasswords = !given.some(({ theirs, ours }) => theirs === HASH_OF_FIREBASE && ours === '')
+  if (from === 'firebase' && config === undefined && hasPasswords) {
+    throw new UsageProblem(
+      `--from firebase needs --firebase-config FILE: docs/import.md says where it is from. --map ${HASH_OF_FIREBASE}= brings nobody's password along.`,
+    )
+  }
+  const project = { firebase: config === undefined || !hasPasswords ? null : readFirebaseParameters(config, env) }
   const input = await openInput(name, env)
   const claimsOf = (fields: readonly string[]) => (preset.namesClaims ? namedClaims(fields, given) : [])
   const known = override(preset.pairs, given)
@@ -63,7 +69,7 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
     name,
     input,
     map,
-    identity: { from, map: line.values('map'), set: line.values('set'), isDryRun },
+    identity: { from, config, map: line.values('map'), set: line.values('set'), isDryRun },
     unused,
     isDryRun,
     restart: line.has('restart'),

@@ -21,6 +21,9 @@ export interface Project {
   readonly firebase: FirebaseParameters | null
 }
 
+/** The column of a Firebase export that is a hash only with the parameters of the project. */
+export const HASH_OF_FIREBASE = 'passwordHash'
+
 function pairs(of: Readonly<Record<string, string>>): readonly Pair[] {
   return Object.entries(of).map(([theirs, ours]) => ({ theirs, ours }))
 }
@@ -93,7 +96,7 @@ export const PRESETS = {
       createdAt: 'created_at',
     }),
     prepare: ofFirebase,
-    reads: ['passwordHash', 'salt'],
+    reads: [HASH_OF_FIREBASE, 'salt'],
   },
   devise: {
     pairs: pairs({
@@ -128,12 +131,19 @@ export const OWN_NAMES: Preset = {
   namesClaims: true,
 }
 
+/** What a system is called that has an export of another name. */
+const ALSO: Readonly<Record<string, keyof typeof PRESETS>> = {
+  django: 'simplejwt',
+  rails: 'devise',
+  betterauth: 'better-auth',
+}
+
 /** Throws `UsageProblem` for a system that is not known. */
 export function presetOf(name: string | undefined): Preset {
   if (name === undefined) return OWN_NAMES
   const known = Object.keys(PRESETS)
   if (Object.hasOwn(PRESETS, name)) return PRESETS[name as keyof typeof PRESETS]
-  const near = nearestWord(name, known)
+  const near = nearestWord(name, known) ?? ALSO[name]
   throw new UsageProblem(
     `--from ${name} is none of ${known.join(', ')}${near === undefined ? '' : `: did you mean ${near}?`}`,
   )
@@ -159,9 +169,7 @@ function isTrue(value: unknown): boolean {
 }
 
 function ofFirebase(row: Row, { firebase }: Project): Row {
-  const { passwordHash: hash, salt } = row
-  if (isEmpty(hash)) return row
-  if (firebase === null)
-    throw new UsageProblem('The passwords need --firebase-config FILE: docs/import.md says where it is from.')
+  const { [HASH_OF_FIREBASE]: hash, salt } = row
+  if (isEmpty(hash) || firebase === null) return row
   return { ...row, $hash: firebaseHash(firebase, typeof salt === 'string' ? salt : '', String(hash)) }
 }

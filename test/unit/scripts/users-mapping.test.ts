@@ -337,7 +337,9 @@ describe('an export of', () => {
     ).toEqual(account)
   })
 
-  test('a system that is not known is named with the nearest one', () => {
+  test('a system that is not known is named with the nearest one, and a framework with the export of its users', () => {
+    expect(() => presetOf('django')).toThrow(/: did you mean simplejwt\?$/)
+    expect(() => presetOf('rails')).toThrow(/: did you mean devise\?$/)
     expect(() => presetOf('supabse')).toThrow(
       '--from supabse is none of simplejwt, better-auth, supabase, auth0, firebase, devise, laravel: did you mean supabase?',
     )
@@ -392,9 +394,6 @@ describe('an export of Firebase', () => {
     expect(() => readFirebaseParameters('part.txt', { INIT_CWD: folder })).toThrow(/^part.txt lacks rounds: paste/)
     expect(() => readFirebaseParameters('none.txt', { INIT_CWD: folder })).toThrow(
       'There is no file none.txt, or it may not be read by you.',
-    )
-    expect(() => map({ localId: 'u1', passwordHash: 'x' }, { preset: PRESETS.firebase })).toThrow(
-      '--firebase-config FILE',
     )
   })
 })

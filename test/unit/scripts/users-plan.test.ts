@@ -75,6 +75,7 @@ describe('a plan', () => {
     [['--patience', '100000'], '--patience 100000 is no number from 1 to 86400.'],
     [['--from', 'nowhere'], '--from nowhere is none of'],
     [['--firebase-config', 'a'], '--firebase-config is for --from firebase.'],
+    [['--from', 'firebase'], '--from firebase needs --firebase-config FILE: docs/import.md says where it is from.'],
     [['--map', 'emial=primary_email'], 'users.csv has no column emial: did you mean email?'],
     [['--map', 'x.y=primary_email'], 'users.csv has no column x.y, but email, id'],
     [
@@ -83,6 +84,13 @@ describe('a plan', () => {
     ],
   ])('with %j is refused in a line', async (args, words) => {
     await expect(plan('email,id\n', ...args)).rejects.toThrow(words)
+  })
+
+  test('of Firebase brings no password along where it is told so', async () => {
+    const { map } = await plan('localId,email,passwordHash\n', '--from', 'firebase', '--map', 'passwordHash=')
+    expect(map({ localId: 'u1', email: 'a@example.com', passwordHash: 'x' })).toEqual({
+      user: { external_id: 'u1', primary_email: 'a@example.com' },
+    })
   })
 
   test('to check only does so by the schema of the Worker', async () => {

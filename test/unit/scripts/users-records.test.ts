@@ -324,7 +324,14 @@ describe('JSON', () => {
 describe('a file that is none', () => {
   test.each([
     ['nothing', '', 'has no rows.'],
-    ['UTF-16', Buffer.from('\ufeffemail\n', 'utf16le'), 'is UTF-16: save it as UTF-8.'],
+    ['UTF-16', Buffer.from('\ufeffemail\n', 'utf16le'), 'is UTF-16, or no text: save it as UTF-8.'],
+    ['UTF-16 of the other order', Buffer.from('\ufeff漢漢', 'utf16le').swap16(), 'is UTF-16, or no text'],
+    ['UTF-16 without a mark', Buffer.from('email\na@example.com\n', 'utf16le'), 'is UTF-16, or no text'],
+    [
+      'CSV whose lines end with CR alone',
+      'email,id\ra@example.com,1\r',
+      'ends its lines with CR alone, as old Macs did',
+    ],
     ['a compressed one', Buffer.from([0x1f, 0x8b, 8, 0]), 'is compressed: unpack it with gunzip.'],
     ['a column that stands twice', 'email,id,email\n', 'the header has the column email twice.'],
     ['a header that is broken', '"email,id\na,b\n', 'the header, line 1, has a quote that is not closed.'],
@@ -337,5 +344,9 @@ describe('a file that is none', () => {
     expect((await openInput(path.slice(folder.length + 1), { INIT_CWD: folder })).path).toBe(path)
     await expect(openInput('none.csv', { INIT_CWD: folder })).rejects.toThrow('There is no file none.csv.')
     await expect(openInput('.', { INIT_CWD: folder })).rejects.toThrow('. is a folder.')
+  })
+
+  test('is no pipe, which ends with the run that reads it', async () => {
+    await expect(openInput('/dev/null', {})).rejects.toThrow('/dev/null is no file, but a pipe or a device')
   })
 })
