@@ -87,10 +87,14 @@ describe('a plan', () => {
   })
 
   test('of Firebase brings no password along where it is told so', async () => {
-    const { map } = await plan('localId,email,passwordHash\n', '--from', 'firebase', '--map', 'passwordHash=')
-    expect(map({ localId: 'u1', email: 'a@example.com', passwordHash: 'x' })).toEqual({
-      user: { external_id: 'u1', primary_email: 'a@example.com' },
-    })
+    writeFileSync(join(folder, 'hash.txt'), 'base64_signer_key: AAAA, rounds: 8, mem_cost: 14')
+    const args = ['--from', 'firebase', '--map', 'passwordHash=']
+    for (const more of [[], ['--firebase-config', 'hash.txt']]) {
+      const { map } = await plan('localId,email,passwordHash\n', ...args, ...more)
+      expect(map({ localId: 'u1', email: 'a@example.com', passwordHash: 'x' })).toEqual({
+        user: { external_id: 'u1', primary_email: 'a@example.com' },
+      })
+    }
   })
 
   test('to check only does so by the schema of the Worker', async () => {
