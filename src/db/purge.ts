@@ -148,16 +148,20 @@ function isRegistered(id: SQLiteColumn): SQL {
 
 /** Whether a session is still told of that an event ended: without the event, its history would name a later end. */
 function saysWhatEnded(): SQL {
-  const of = (table: SQLiteTable, openedAt: string, which: string) => sql`exists (
+  // Each half of the sessions is in an index of its own.
+  const halves = ['told.revoked_at is null', 'told.revoked_at is not null']
+  const told = [
+    hasEnded(pastSessions, 'opened_at', 'true'),
+    ...halves.map((half) => hasEnded(sessions, 'created_at', half)),
+  ]
+  return sql`(${sql.join(told, sql` or `)})`
+}
+
+function hasEnded(table: SQLiteTable, openedAt: string, which: string): SQL {
+  return sql`exists (
     select 1 from ${table} as told
     where told.user_id = ${events.userId} and told.sid is not ${events.endedExcept}
       and told.${sql.raw(openedAt)} <= ${events.endedBefore} and ${sql.raw(which)})`
-  // Each half of the sessions is in an index of its own.
-  const halves = ['told.revoked_at is null', 'told.revoked_at is not null']
-  return sql`(${of(pastSessions, 'opened_at', 'true')} or ${sql.join(
-    halves.map((half) => of(sessions, 'created_at', half)),
-    sql` or `,
-  )})`
 }
 
 function ago(seconds: number): SQL {
