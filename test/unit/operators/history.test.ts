@@ -78,6 +78,13 @@ describe('what became of a session', () => {
       400,
       ended(300, 'session_ended', 'signed_out'),
     ],
+    [
+      'all ended in the second in which it was signed out',
+      signedOut,
+      { ends: [end(300)] },
+      400,
+      ended(300, 'session_ended', 'signed_out'),
+    ],
     ['all ended after it had expired', {}, { ends: [end(1000)] }, 2000, { state: 'expired' }],
     [
       'an end was dated ahead, for a session of a clock ahead',

@@ -332,6 +332,17 @@ describe('an account', () => {
     expect(takeTold(guid)).toEqual([{ type: 'left', reason: 'operator', ended_except: null, ...common }])
   })
 
+  test('is told when an operator ends the sessions of everybody, after the answer, where it had one', async () => {
+    const [one, other] = [await createAccount(env.DB), await createAccount(env.DB)]
+    await openByGuid(one.guid, {}, follower)
+    takeTold(one.guid)
+    expect((await admin('DELETE', '/sessions', undefined, follower)).status).toBe(200)
+    expect(follower.messages().filter(({ guid }) => guid === other.guid)).toEqual([])
+    expect(takeTold(one.guid)).toEqual([
+      { type: 'sessions_ended', reason: 'operator', ended_except: null, at: T0, guid: one.guid, user_id: one.id },
+    ])
+  })
+
   test('is told when an operator brings it along, with as many others as one request may', async () => {
     const lines = Array.from({ length: 150 }, (_, i) => JSON.stringify({ external_id: `${crypto.randomUUID()}-${i}` }))
     const response = await follower.call('/admin/users/import', {

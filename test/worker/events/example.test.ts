@@ -4,7 +4,7 @@ import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { takeIn } from '../../../examples/events-consumer/index.ts'
+import follower, { takeIn } from '../../../examples/events-consumer/index.ts'
 import type { EventMessage } from '../../../src/domain/events/event-message.ts'
 
 const followed = env.FOLLOWED
@@ -80,6 +80,25 @@ describe('what it takes in', () => {
     expect((await known(account.guid)).sids).toEqual([])
     expect(await takeIn(followed, third, new Date(Date.now() - 1_801_000))).toBe('done')
     expect(await known(account.guid)).toEqual({ account: { state: 'open', last_id: 7 }, sids: ['b'] })
+  })
+
+  test('is acknowledged, message by message, and what is early comes again', async () => {
+    const [first, , third] = STORY
+    const settled: unknown[] = []
+    const messages = [third, first].map((body) => ({
+      id: String(body.id),
+      timestamp: new Date(),
+      attempts: 1,
+      body,
+      ack: () => void settled.push([body.id, 'ack']),
+      retry: (options?: QueueRetryOptions) => void settled.push([body.id, 'retry', options]),
+    }))
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the example reads the messages alone
+    await follower.queue({ messages } as unknown as MessageBatch<EventMessage>, { FOLLOWED: followed })
+    expect(settled).toEqual([
+      [first.id, 'ack'],
+      [third.id, 'retry', { delaySeconds: 30 }],
+    ])
   })
 
   test('is of an account that it had not heard of before: from the first event on, or the first that comes in time', async () => {

@@ -152,6 +152,26 @@ describe('a session that ended', () => {
     },
   )
 
+  test('is told with every kind of mail that is about it', async () => {
+    const { session } = await opened()
+    await renew(session)
+    at(120)
+    await refreshByJson(session.refresh)
+    await env.DB.prepare(
+      `INSERT INTO notifications (id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at)
+       SELECT 'other-' || id, 'new_sign_in', user_id, recipient, facts, 'new_sign_in:' || ?1, ${T0}, due_at
+       FROM notifications WHERE dedupe_key = 'token_reused:' || ?1`,
+    )
+      .bind(session.sid)
+      .run()
+    expect(await toldOf(session)).toMatchObject({
+      mails: [
+        { kind: 'new_sign_in', at: T0 },
+        { kind: 'token_reused', at: T0 + 120 },
+      ],
+    })
+  })
+
   test('is told in whole: where it was, until when it was refreshed, and the mails about it', async () => {
     const account = await createAccount(env.DB)
     const from = { headers: { 'User-Agent': FIREFOX }, cf: FAR }
@@ -236,6 +256,25 @@ describe('a session that ended', () => {
       await purgeAll()
     }
     expect(await history(account.guid)).toMatchObject({ sessions: [{ sid: later.sid }, { sid: kept.sid }], events: [] })
+  })
+
+  test.each([
+    ['rows', READ_ROWS, 'NULL'],
+    ['ends', 1000, T0 + 20],
+  ])('before more %s than are read is told as an end of which no more is known', async (_what, rows, endedBefore) => {
+    const { account, session } = await opened()
+    at(10)
+    await admin('DELETE', `/users/${account.guid}/sessions`)
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+       INSERT INTO events (user_id, type, reason, at, facts, ended_before)
+       SELECT ?1, 'sessions_ended', 'owner', ${T0 - 1}, '{}', ${endedBefore} FROM n`,
+    )
+      .bind(account.id, rows)
+      .run()
+    at(30)
+    if (endedBefore === 'NULL') await changeUser(account.guid, { password: GOOD_PASSWORD })
+    expect(await toldOf(session)).toMatchObject({ state: 'ended', ended_at: null, ended_by: null, ended: null })
   })
 
   test('by hand, in SQL, is told as an end of which no more is known', async () => {
