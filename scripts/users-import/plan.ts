@@ -61,6 +61,8 @@ export async function readPlan(line: CommandLine, env: Readonly<NodeJS.Dict<stri
     const prepared = preset.prepare === undefined ? row : preset.prepare(row, project)
     unused.see(Object.keys(prepared))
     const mapped = mapping(prepared)
+    const refused = preset.refuse?.(row) ?? null
+    if (refused !== null) return { errors: { row: [refused] }, user: 'user' in mapped ? mapped.user : {} }
     if (check === null || !('user' in mapped)) return mapped
     const errors = { ...check(mapped.user), ...('errors' in mapped && mapped.errors) }
     return Object.keys(errors).length > 0 ? { user: mapped.user, errors } : mapped

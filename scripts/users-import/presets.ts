@@ -11,6 +11,8 @@ export interface Preset {
   readonly pairs: readonly Pair[]
   /** What has to be known of the whole system before a row can be read. */
   readonly prepare?: (row: Row, project: Project) => Row
+  /** Why a row cannot be taken by itself; `null` where it can. */
+  readonly refuse?: (row: Row) => string | null
   /** The columns that this reads. */
   readonly reads?: readonly string[]
   /** Whether a field that is called `claims.NAME` is that claim. */
@@ -83,6 +85,9 @@ export const PRESETS = {
       // The subject of Auth0's tokens.
       return isEmpty(oid) ? row : { ...row, $oid: `auth0|${String(oid)}` }
     },
+    // By itself, the export of hashes would let in whoever is blocked.
+    refuse: ({ _id: id, user_id: user }) =>
+      isEmpty(id) || !isEmpty(user) ? null : 'has no user_id: docs/import.md joins the hashes with the users first',
     reads: ['_id'],
   },
   firebase: {

@@ -1,4 +1,4 @@
-/** The bad rows of an import, FILE.rejected.jsonl: a line each, with the line of the file, by what the row is known, and why it was refused. */
+/** The bad rows of an import, in a list beside its file: a line each, with the line of the file, by what the row is known, and why it was refused. */
 
 import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs'
 

@@ -86,6 +86,16 @@ describe('a plan', () => {
     await expect(plan('email,id\n', ...args)).rejects.toThrow(words)
   })
 
+  test('of Auth0 takes no hash without its user, who may be blocked', async () => {
+    const { map } = await plan('{"email":"a@example.com"}\n', '--from', 'auth0')
+    const row = { _id: { $oid: '5f' }, email: 'a@example.com', passwordHash: '$2b$10$x' }
+    expect(map(row)).toMatchObject({
+      user: { primary_email: 'a@example.com' },
+      errors: { row: [expect.stringMatching(/^has no user_id: docs\/import\.md/)] },
+    })
+    expect(map({ ...row, user_id: 'auth0|5f', blocked: true })).toMatchObject({ user: { active: false } })
+  })
+
   test('of Firebase brings no password along where it is told so', async () => {
     writeFileSync(join(folder, 'hash.txt'), 'base64_signer_key: AAAA, rounds: 8, mem_cost: 14')
     const args = ['--from', 'firebase', '--map', 'passwordHash=']
