@@ -58,7 +58,7 @@ describe('what it takes in', () => {
   ] as const satisfies readonly EventMessage[]
   const END = { account: { state: 'open', last_id: 15 }, sids: ['e'] }
 
-  test('is the same in whatever order it comes, and however often', async () => {
+  test('is the same in whatever order it comes, and however often', { timeout: 120_000 }, async () => {
     expect(await deliver(STORY)).toBe(0)
     expect(await known(account.guid)).toEqual(END)
     for (let seed = 1; seed <= 50; seed += 1) {

@@ -108,7 +108,7 @@ test('an operation reads and writes this many rows, index entries included', asy
     'GET /admin/audit?action=mail_asked': { read: 23, written: 0 },
     'GET /admin/audit?guid={guid}': { read: 10, written: 0 },
     // Nothing to purge or to send.
-    // Of events and of what is kept of sessions it reads the oldest rows: three events here.
+    // Of what is kept of sessions it reads the oldest rows, and of every other table a slice.
     cron: { read: 42, written: 0 },
   })
 }, 60_000)
