@@ -53,6 +53,7 @@ const session: NewSession = {
   now: 901,
   expiresAt: 902,
   client,
+  binding: null,
   replaced: [],
   sessionsMax: 100,
 }
@@ -104,6 +105,7 @@ export async function recordStatements(): Promise<Recorded> {
           country: null,
           keys: [],
         },
+        provenKey: null,
         client,
       }),
     ),

@@ -64,6 +64,11 @@ export const ERRORS = {
     details: ["You're location is blocked"],
     when: 'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
   },
+  dpop_proof_not_valid: {
+    status: 401,
+    details: ['Not valid DPoP proof'],
+    when: 'the session is bound to a key, and the DPoP proof is missing, of another key or for another request; at a sign-in, a proof that is not good',
+  },
   no_active_account: {
     status: 401,
     details: ['No active account found with the given credentials'],

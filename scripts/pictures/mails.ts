@@ -29,6 +29,7 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
     { ...FACTS, client: { ...CLIENT, address: '2a06:98c0:3600::103' }, usual: null },
   ],
   token_reused: [FACTS],
+  other_key: [FACTS],
   sign_ins_paused: [{ ...FACTS, failures: 10 }],
   new_sign_in: [
     { ...FACTS, isNewPlace: true, failures: 0 },

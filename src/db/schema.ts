@@ -8,6 +8,8 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
+import type { Binding } from '../domain/sessions/session.ts'
+
 export const users = sqliteTable(
   'users',
   {
@@ -78,6 +80,9 @@ export const sessions = sqliteTable(
     visitCity: text('visit_city'),
     visitProvider: text('visit_network'),
     visitUserAgent: text('visit_user_agent'),
+    /** The public key without whose proof the session is not refreshed, and how the proofs are made. Null: it is not bound. */
+    boundKey: text('bound_key').$type<Binding['key']>(),
+    boundBy: text('bound_by').$type<Binding['by']>(),
   },
   (table) => [
     // Ended sessions are not in the index, so that no statement reads past them, however many an account has.

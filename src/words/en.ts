@@ -123,6 +123,17 @@ export const en = {
         'If you do not know it, end all your sessions and choose a new password.',
       ],
     }),
+    other_key: (): MailWording => ({
+      subject: 'somebody has a copy of a session of yours',
+      headline: 'Somebody has a copy of a session of yours',
+      happened: [
+        'That session is bound to the device that opened it. Somebody tried to go on with a copy of it on another device, and got nothing. Your session goes on.',
+      ],
+      advice: [
+        'The copy is worth nothing without your device. But whoever made it has read what your device keeps, or what it sent.',
+        'If that was not you, end all your sessions, and look for what else may have been read.',
+      ],
+    }),
     confirm_address: (app: string): MailWording => ({
       subject: 'confirm your e-mail address',
       headline: 'Confirm your e-mail address',

@@ -110,16 +110,18 @@ export function fakeServices(
   const [failedTries, judged]: [FailedTry[], JudgedSignIn[]] = [[], []]
   /** Of which their owner got a mail. */
   const reused = new Set<string>()
+  /** A session and a kind of mail about it. */
+  const told = new Set<string>()
   const clock = { now: NOW }
   let ids = 0
   const newId = () => `id-${++ids}`
 
-  function open({ client, now, sid, jti, expiresAt }: NewSession, account: Account): void {
+  function open({ client, now, sid, jti, expiresAt, binding }: NewSession, account: Account): void {
     const { address, asn, country, city, provider } = client
     const times = { issuedAt: now, createdAt: now, expiresAt, rotatedAt: null, endedAt: null }
     const place = { address, asn, country, city, provider }
     const owner = { userId: account.id, guid: account.guid }
-    const session = { sid, ...owner, jti, previousJti: null, isEndedByAccount: false, ...place, ...times }
+    const session = { sid, ...owner, jti, previousJti: null, isEndedByAccount: false, binding, ...place, ...times }
     rows.set(sid, { session, account: { ...account, isConfirmed: true }, client })
   }
 
@@ -210,6 +212,12 @@ export function fakeServices(
         if (mayRotate(row, rotation)) rotateRow(row, rotation)
         return { session: row.session, account: row.account, inPlace: isInPlace(row, rotation) }
       },
+      async tell({ sid }, { kind }) {
+        calls.push('tell')
+        if (told.has(`${sid} ${kind}`)) return null
+        told.add(`${sid} ${kind}`)
+        return newId()
+      },
       async find(sid) {
         calls.push('find')
         return rows.get(sid) ?? null
@@ -261,10 +269,15 @@ const noPrimitives: PasswordPrimitives = {
   bcrypt: missing,
 }
 
-function isInPlace({ client }: FakeRow, { place }: Rotation): boolean {
+function isProven({ session: { binding } }: FakeRow, { provenKey }: Rotation): boolean {
+  return binding !== null && binding.key === provenKey
+}
+
+function isInPlace(row: FakeRow, rotation: Rotation): boolean {
+  const [{ client }, { place }] = [row, rotation]
   const sameAsn = place.asn !== null && place.asn === client.asn
   const sameCountry = place.country !== null && place.country === client.country
-  return place.sameAddress || sameAsn || sameCountry
+  return place.sameAddress || sameAsn || sameCountry || isProven(row, rotation)
 }
 
 function mayRotate(row: FakeRow, rotation: Rotation): boolean {
@@ -276,6 +289,7 @@ function mayRotate(row: FakeRow, rotation: Rotation): boolean {
     session.expiresAt > rotation.now &&
     session.createdAt + rotation.sessionMaxSeconds > rotation.now &&
     account !== null &&
+    (session.binding === null || isProven(row, rotation)) &&
     isInPlace(row, rotation)
   )
 }

@@ -99,7 +99,7 @@ describe('a preflight', () => {
       '',
       {
         'access-control-allow-credentials': 'true',
-        'access-control-allow-headers': 'Accept, Authorization, Content-Type',
+        'access-control-allow-headers': 'Accept, Authorization, Content-Type, DPoP',
         'access-control-allow-methods': 'GET, POST',
         'access-control-allow-origin': APP,
         'access-control-max-age': '7200',

@@ -26,6 +26,7 @@ describe('the errors', () => {
       'Tessera-Client-City is not valid',
     ],
     password_not_valid: [400, 'Not valid password'],
+    dpop_proof_not_valid: [401, 'Not valid DPoP proof'],
     token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
     token_not_valid: [401, 'Not valid token'],
     token_pair_not_valid: [401, 'Not valid token pair'],

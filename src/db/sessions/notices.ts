@@ -1,6 +1,6 @@
 /** The mails about a session, for the batch that ends it. */
 
-import { and, eq, exists, ne, type SQL, sql } from 'drizzle-orm'
+import { and, eq, exists, isNull, ne, type SQL, sql } from 'drizzle-orm'
 
 import { prepareNotice } from '../mails/notices.ts'
 import { select } from '../query.ts'
@@ -15,6 +15,8 @@ export function prepareSessionNotices(d1: D1Database) {
       d1,
       isSessionWhere(and(eq(sessions.endedAt, parameter('now')), eq(sessions.endReason, parameter('reason')))),
     ),
+    /** Stores a mail about a session that nobody ended. */
+    ofLive: prepareNotice(d1, isSessionWhere(isNull(sessions.endedAt))),
     /** Stores the mail about a reused token, unless that token is the last one of its session. */
     ofReused: prepareNotice(d1, isSessionWhere(ne(sessions.jti, parameter('usedJti')))),
   }

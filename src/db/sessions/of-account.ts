@@ -53,6 +53,7 @@ export function prepareSessionLists(d1: D1Database, userId: SQL) {
     visitCity: sessions.visitCity,
     visitProvider: sessions.visitProvider,
     visitUserAgent: sessions.visitUserAgent,
+    boundBy: sessions.boundBy,
   })
 
   return {

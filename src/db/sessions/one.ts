@@ -1,6 +1,6 @@
 /** The SQL of one session. Every condition stands in a WHERE clause, so that a row which changed meanwhile no longer matches. */
 
-import { and, eq, exists, gt, isNull, ne, not, sql } from 'drizzle-orm'
+import { and, eq, exists, gt, isNull, ne, not, or, sql } from 'drizzle-orm'
 
 import { agreesWithPlace, clientParameters, noVisit, visitParameters } from './client-columns.ts'
 import { isAliveByItself, isEndedByAccount, nextExpiry } from './lifetime.ts'
@@ -28,10 +28,12 @@ export function prepareSessionStatements(d1: D1Database) {
         ),
       ),
   )
+  const isProven = eq(sessions.boundKey, parameter('provenKey'))
   const isRotatable = and(
     isNamedById,
     eq(sessions.jti, parameter('presentedJti')),
     isAliveByItself,
+    or(isNull(sessions.boundKey), isProven),
     exists(
       select({ one: sql`1` })
         .from(users)
@@ -60,6 +62,8 @@ export function prepareSessionStatements(d1: D1Database) {
     country: sessions.country,
     city: sessions.city,
     provider: sessions.provider,
+    boundKey: sessions.boundKey,
+    boundBy: sessions.boundBy,
   })
   // The columns of a left join are all null where the account is gone.
   const accountColumns = {
@@ -75,6 +79,7 @@ export function prepareSessionStatements(d1: D1Database) {
   }
 
   return {
+    // Wherever the key of a bound session is, its owner is: that place is its own from then on.
     // The row has one live jti, so of any number of parallel updates with that jti exactly one matches.
     rotate: prepare(
       d1,
@@ -87,7 +92,7 @@ export function prepareSessionStatements(d1: D1Database) {
           asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
           country: sql`coalesce(${seen.country}, ${sessions.country})`,
         })
-        .where(and(isRotatable, isOwnPlace)),
+        .where(and(isRotatable, or(isOwnPlace, isProven))),
     ),
     // A refresh from an allowed place is a visit: it leaves the session's own place in the row, so that its owner may
     // refresh from there again.
@@ -102,7 +107,7 @@ export function prepareSessionStatements(d1: D1Database) {
       select({
         ...sessionColumns,
         ...accountColumns,
-        inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace})`.as('inPlace'),
+        inPlace: sql<number>`(${isOwnPlace} or ${isAllowedPlace} or coalesce(${isProven}, 0))`.as('inPlace'),
       })
         .from(sessions)
         .leftJoin(users, eq(users.id, sessions.userId))

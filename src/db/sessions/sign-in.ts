@@ -40,6 +40,8 @@ export function prepareSignInStatements(d1: D1Database) {
     visitCity: sql<string | null>`null`.as('visit_city'),
     visitProvider: sql<string | null>`null`.as('visit_network'),
     visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
+    boundKey: parameter('boundKey').as('bound_key'),
+    boundBy: parameter('boundBy').as('bound_by'),
   }
   const isActive = eq(users.isActive, 1)
 

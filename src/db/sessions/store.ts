@@ -5,8 +5,9 @@
 
 import { type EventFeed, NOT_FOLLOWED } from '../../domain/events/event-outbox.ts'
 import type { DueNotice } from '../../domain/mails/notice.ts'
-import type { Ended, FoundSession, NewSession, Session, SessionStore } from '../../domain/sessions/session.ts'
+import type { Binding, Ended, NewSession, SessionStore } from '../../domain/sessions/session.ts'
 import { clientValues, placeValues } from './client-columns.ts'
+import { toFound } from './found.ts'
 import { prepareSessionNotices } from './notices.ts'
 import { prepareOwnedSessionStatements, readLists } from './of-account.ts'
 import { prepareSessionStatements } from './one.ts'
@@ -43,7 +44,12 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
   }
 
   /** The statements that end sessions at a sign-in: those whose cookies the browser had, and the oldest beyond `sessionsMax`. */
-  function endsOf({ sid, now, replaced, sessionsMax }: Omit<NewSession, 'client'>): D1PreparedStatement[] {
+  function endsOf({
+    sid,
+    now,
+    replaced,
+    sessionsMax,
+  }: Pick<NewSession, 'sid' | 'now' | 'replaced' | 'sessionsMax'>): D1PreparedStatement[] {
     const values = { openedSid: sid, now, sessionsMax }
     return [
       ...replaced.flatMap((session) => [
@@ -97,11 +103,11 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
   }
 
   return {
-    async openForGuid(guid, { client, ...session }, by) {
+    async openForGuid(guid, { client, binding, ...session }, by) {
       const { replaced: _replaced, ...values } = session
       const batch = [
         signIns.createAccount.bind({ guid, now: session.now }),
-        signIns.openForGuid.bind({ guid, ...values, ...clientValues(client) }),
+        signIns.openForGuid.bind({ guid, ...values, ...clientValues(client), ...bindingValues(binding) }),
         ...endsOf(session),
         ...tell('registered', { guid, now: session.now }),
         ...tell('signedIn', { openedSid: session.sid, now: session.now, by }),
@@ -118,11 +124,18 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
       return { account, isNew, ended: endedBy(ends, account.guid, session) }
     },
 
-    async openForPassword({ id, guid, passwordHash }, rehash, { client, ...session }, judged) {
+    async openForPassword({ id, guid, passwordHash }, rehash, { client, binding, ...session }, judged) {
       const { replaced: _replaced, ...values } = session
       const verified = { userId: id, passwordHash }
       const { subject, topic } = judged
-      const open = signIns.openForPassword.bind({ ...verified, ...values, subject, topic, ...clientValues(client) })
+      const open = signIns.openForPassword.bind({
+        ...verified,
+        ...values,
+        subject,
+        topic,
+        ...clientValues(client),
+        ...bindingValues(binding),
+      })
       const replace = signIns.replaceHash.bind({ ...verified, rehash, now: session.now, openedSid: session.sid })
       // The hash is replaced last: the statement that opens the session compares it with the one that was verified.
       const judging = judgedSignIn.bind(judged, { ...values, userId: id })
@@ -153,6 +166,11 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
       const found = (await untilAnswered(() => runBatch(d1, batch))).at(-1)
       const row = statements.findRotated.rows(found)[0]
       return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
+    },
+
+    async tell(named, notice, now) {
+      const stored = await run(notices.ofLive.bind(newId(), notice, { ...named, now }))
+      return notices.ofLive.rows(stored)[0]?.id ?? null
     },
 
     async find(sid) {
@@ -198,27 +216,6 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
   }
 }
 
-type SessionColumns = Omit<Session, 'isEndedByAccount' | 'guid'>
-
-interface AccountColumns {
-  readonly isEndedByAccount: number
-  readonly isActive: number | null
-  readonly accountId: number | null
-  readonly guid: string | null
-  readonly email: string | null
-  readonly group: string | null
-  readonly externalId: string | null
-  readonly ownClaims: string | null
-  readonly isConfirmed: number
-}
-
-function toFound(row: SessionColumns & AccountColumns): FoundSession {
-  const { accountId, guid, email, group, externalId, ownClaims, isActive, isConfirmed, isEndedByAccount, ...columns } =
-    row
-  const session = { ...columns, guid, isEndedByAccount: isEndedByAccount === 1 }
-  if (accountId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
-  return {
-    session,
-    account: { id: accountId, guid, email, group, externalId, ownClaims, isConfirmed: isConfirmed === 1 },
-  }
+function bindingValues(binding: Binding | null) {
+  return { boundKey: binding?.key ?? null, boundBy: binding?.by ?? null }
 }

@@ -52,6 +52,8 @@ const NOTICES = {
     usual: z.nullable(z.codec(StoredPlace, z.custom<Place>(), renamed)),
   }),
   token_reused: Facts,
+  /** Somebody has the refresh token of a session that is bound to a key, and another key. */
+  other_key: Facts,
   sign_ins_paused: z.extend(Facts, {
     /** In a row, before whoever is in no place of the owner's had to wait. The last of them was this client's. */
     failures: z.int(),

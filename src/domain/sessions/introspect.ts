@@ -5,6 +5,7 @@ import { endOf } from './lifetime.ts'
 import { ownClaimsOf } from './pair.ts'
 import { isCurrent, readEitherOrNull } from '../tokens/tokens.ts'
 import { isOf } from './verdict.ts'
+import { thumbprintOf } from '../tokens/device-key.ts'
 
 export type Introspection =
   | { readonly active: false }
@@ -21,6 +22,8 @@ export type Introspection =
       readonly user_id: number
       readonly group: string
       readonly username: string | null
+      /** The thumbprint of the key that the session's refreshes prove to have (RFC 7800 section 3.1, RFC 9449 section 6.2). */
+      readonly cnf?: { readonly jkt: string }
       /** Beside these stand the account's own claims, as in its access tokens. */
     } & Readonly<Record<string, unknown>>)
 
@@ -42,6 +45,23 @@ export async function introspect(
   const { token_type, iss, sub, exp, iat, jti, sid } = claims
   const { id, group, email } = found.account
   const own = ownClaimsOf(found.account)
+  const { binding } = found.session
+  const cnf = binding === null ? {} : { cnf: { jkt: await thumbprintOf(binding.key) } }
   const aud = 'aud' in claims && claims.aud !== undefined ? { aud: claims.aud } : {}
-  return { ...own, active: true, token_type, iss, sub, ...aud, exp, iat, jti, sid, user_id: id, group, username: email }
+  return {
+    ...own,
+    active: true,
+    token_type,
+    iss,
+    sub,
+    ...aud,
+    exp,
+    iat,
+    jti,
+    sid,
+    user_id: id,
+    group,
+    username: email,
+    ...cnf,
+  }
 }

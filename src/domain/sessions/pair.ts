@@ -5,7 +5,7 @@
 
 import type { Account } from '../accounts/account.ts'
 import type { Services } from '../services.ts'
-import type { Session } from './session.ts'
+import type { Binding, Session } from './session.ts'
 
 export interface Pair {
   readonly access: string
@@ -13,10 +13,12 @@ export interface Pair {
   readonly account: Account
   /** When the refresh token ends, in seconds since 1970. */
   readonly expiresAt: number
+  /** What its next refresh needs a proof by, or `null`. */
+  readonly boundBy: Binding['by'] | null
 }
 
 /** The part of a session that its tokens show. */
-export type PairSession = Pick<Session, 'sid' | 'jti' | 'issuedAt' | 'expiresAt' | 'address'>
+export type PairSession = Pick<Session, 'sid' | 'jti' | 'issuedAt' | 'expiresAt' | 'address' | 'binding'>
 
 /** Signs the pair of a session as it stands in its row. `issuer` is the `iss` claim (RFC 7519 section 4.1.1). */
 export async function signPair(
@@ -46,7 +48,7 @@ export async function signPair(
     }),
     tokens.sign({ ...shared, exp: session.expiresAt, ip: session.address, token_type: 'refresh' }),
   ])
-  return { access, refresh, account, expiresAt: session.expiresAt }
+  return { access, refresh, account, expiresAt: session.expiresAt, boundBy: session.binding?.by ?? null }
 }
 
 /** The claims that an operator gave to an account. They were checked when they were stored. */

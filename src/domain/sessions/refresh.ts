@@ -12,6 +12,7 @@ import { type DueNotice, factsOf } from '../mails/notice.ts'
 import { type Client, placeCondition } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
+import type { DeviceKey } from '../tokens/device-key.ts'
 import { type PresentedPair, readPair, readToken } from '../tokens/tokens.ts'
 import type { Attempt } from './doubts.ts'
 import { signPair, type Pair } from './pair.ts'
@@ -25,7 +26,7 @@ type RefreshServices = Pick<
 
 /**
  * Exchanges both tokens of a pair, as browsers hold them. Throws `wrong_data_structure`, `token_not_valid`,
- * `token_pair_not_valid`, `token_used`, `location_blocked`, `no_active_account`, `unavailable`.
+ * `token_pair_not_valid`, `dpop_proof_not_valid`, `token_used`, `location_blocked`, `no_active_account`, `unavailable`.
  */
 export async function refreshPair(services: RefreshServices, pair: PresentedPair, caller: Caller): Promise<Pair> {
   return exchange(services, await readPair(services.tokens, pair, services.now()), caller)
@@ -48,6 +49,7 @@ async function exchange(services: RefreshServices, presented: RefreshClaims, cal
 async function rotate(services: RefreshServices, presented: RefreshClaims, caller: Caller): Promise<Pair> {
   const { settings, sessions, log } = services
   const now = services.now()
+  const provenKey = keyOf(caller)
   const attempt = services.doubts.begin(presented.jti, services.newId(), now)
   const found = await sessions
     .rotate({
@@ -61,12 +63,13 @@ async function rotate(services: RefreshServices, presented: RefreshClaims, calle
       sessionMaxSeconds: settings.sessionMaxSeconds,
       place: placeCondition(settings.locationPolicy, presented.ip, caller.client),
       client: caller.client,
+      provenKey,
     })
     .catch((error: unknown) => {
       attempt.lose()
       throw error
     })
-  const judged = judge(found, presented, attempt.isOurs, { settings, now })
+  const judged = judge(found, presented, attempt.isOurs, { settings, provenKey, now })
   const verdict = attempt.close(judged, found?.session.jti ?? null)
   if (!('account' in verdict)) return refuse(services, verdict, { presented, caller, attempt, now })
   if (verdict.kind !== 'won') log({ event: 'refreshed', cause: verdict.kind, guid: presented.guid, sid: presented.sid })
@@ -93,7 +96,11 @@ async function refuse(
   const named = { sid, userId, guid, now }
 
   // Each verdict that ends a session has its own condition in the row; one without a case below does not compile.
-  if (!isEnding(verdict.kind)) return fail(verdict.kind)
+  if (!isEnding(verdict.kind)) {
+    const outcome = OUTCOMES[verdict.kind]
+    if ('mail' in outcome) await tell(outcome.mail)
+    return fail(verdict.kind)
+  }
   switch (verdict.kind) {
     case 'reused':
       await endReused()
@@ -110,6 +117,11 @@ async function refuse(
     case 'inactive':
       await follow('inactive', sessions.end({ ...named, onlyWhileJti: null, ...endAs('inactive') }))
       return fail('inactive')
+  }
+
+  async function tell(mail: SessionMail): Promise<void> {
+    const id = await sessions.tell({ sid, userId, guid }, noticeOf(mail), now)
+    if (id !== null) await announce({ id, account: userId })
   }
 
   function endReused(): Promise<Ended> {
@@ -129,6 +141,7 @@ async function refuse(
     const facts = factsOf(settings, { client: caller.client, issuer: presented.iss }, now)
     switch (mail) {
       case 'token_reused':
+      case 'other_key':
         return { kind: mail, ...due, facts }
       case 'location_blocked':
         return {
@@ -150,8 +163,15 @@ async function refuse(
   }
 
   function fail(kind: Refusal): never {
-    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid, guid })
+    const { proof } = caller
+    const cause = kind === 'unproven' && proof !== undefined && 'refused' in proof ? proof.refused : kind
+    throw new TesseraError(OUTCOMES[kind].answer, { cause, sid, guid })
   }
+}
+
+/** The key that a caller proved to have, or `null`. */
+function keyOf({ proof }: Pick<Caller, 'proof'>): DeviceKey | null {
+  return proof !== undefined && 'key' in proof ? proof.key : null
 }
 
 function placeOf({ address, asn, country, city, provider }: Session): Omit<Client, 'userAgent'> {

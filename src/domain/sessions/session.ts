@@ -6,6 +6,13 @@ import type { JudgedTry } from '../accounts/attempts.ts'
 import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
 import type { Settings } from '../settings.ts'
+import type { DeviceKey } from '../tokens/device-key.ts'
+
+/** The key that a session is bound to: no refresh of it without a proof. `by`: how the proofs are made. */
+export interface Binding {
+  readonly key: DeviceKey
+  readonly by: 'dpop'
+}
 
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
 export interface Session {
@@ -22,6 +29,7 @@ export interface Session {
   readonly endedAt: number | null
   /** Whether it was opened before its account's sessions were ended at once, and is not the one that was kept. */
   readonly isEndedByAccount: boolean
+  readonly binding: Binding | null
   /** The place of the session: the canonical address that the live token was issued to, and what is known of it. */
   readonly address: string
   readonly asn: number | null
@@ -46,6 +54,7 @@ export interface NewSession {
   readonly now: number
   readonly expiresAt: number
   readonly client: Client
+  readonly binding: Binding | null
   /** Sessions whose tokens the caller had, and has other ones for now: they end. */
   readonly replaced: readonly NamedSession[]
   /** How many sessions the account may have, this one included: the oldest ends. */
@@ -88,6 +97,8 @@ export interface Rotation extends NamedSession {
   readonly sessionMaxSeconds: number
   readonly place: PlaceCondition
   readonly client: Client
+  /** The key that the request proved to have, or `null`. */
+  readonly provenKey: DeviceKey | null
 }
 
 /** A session with its account as it is now; `account` is `null` when it is inactive or deleted. */
@@ -96,7 +107,10 @@ export interface FoundSession {
   readonly account: (Account & { readonly isConfirmed: boolean }) | null
 }
 
-/** A session as a rotation left it. `inPlace`: the client is in the session's own place, or in an allowed one. */
+/**
+ * A session as a rotation left it. `inPlace`: the client is in the session's own place, or in an allowed one; wherever it is, where it
+ * proved to have the key of the session.
+ */
 export interface RotatedSession extends FoundSession {
   readonly inPlace: boolean
 }
@@ -113,6 +127,7 @@ export interface ListedSession extends Pick<
   'sid' | 'issuedAt' | 'createdAt' | 'expiresAt' | 'address' | 'country' | 'city' | 'provider'
 > {
   readonly userAgent: string | null
+  readonly boundBy: Binding['by'] | null
   /** Where it was refreshed last, where that was an allowed place and not its own. */
   readonly visit: Pick<Client, 'address' | 'country' | 'city' | 'provider' | 'userAgent'> | null
 }
@@ -164,6 +179,8 @@ export interface SessionStore {
    * Does nothing where that token is the last one of the session after all.
    */
   readonly endReused: (reused: ReusedToken) => Promise<Ended>
+  /** Stores a mail about a session while it lives, once: the id of the row, or `null` where it has one of that key, or has ended. */
+  readonly tell: (named: NamedSession, notice: DueNotice, now: number) => Promise<string | null>
   readonly find: (sid: string) => Promise<FoundSession | null>
   /** As `find`, for a client whose place may have these names. */
   readonly findGoverned: (sid: string, keys: readonly string[], now: number) => Promise<GovernedSession | null>

@@ -17,7 +17,8 @@ import { describeError } from '../describe-error.ts'
 import { signPair, type Pair } from './pair.ts'
 import type { Caller, TimedCaller } from '../caller.ts'
 import { type DueNotice, factsOf } from '../mails/notice.ts'
-import type { EndedBySignIn, NewSession } from './session.ts'
+import type { Binding, EndedBySignIn, NewSession } from './session.ts'
+import type { Proof } from '../tokens/dpop.ts'
 import type { Services } from '../services.ts'
 import { readSessions } from './end.ts'
 import { firstExpiry } from './lifetime.ts'
@@ -55,12 +56,17 @@ export async function openForGuid(
   return firstPair(services, session, opened.account, issuer)
 }
 
-/** Opens a session for an active, confirmed account. Throws `no_active_account` for every other one, and for one that has to wait. */
+/**
+ * Opens a session for an active, confirmed account, bound to the key that the caller proves to have. Throws `no_active_account` for every
+ * other account, and for one that has to wait, and `dpop_proof_not_valid`.
+ */
 export async function signInByPassword(
   services: SignInServices & PasswordTryServices,
   credentials: { readonly primary_email: string; readonly password: string },
   caller: SignInCaller & TimedCaller,
 ): Promise<Pair> {
+  // A proof that is not good is refused first, so that it tells nothing of the password.
+  const binding = bindingOf(caller.proof)
   const tried = await tryPassword(services, credentials, caller)
   const { account, check } = tried
   const cause = refusalOf(tried)
@@ -75,7 +81,7 @@ export async function signInByPassword(
     throw new TesseraError('no_active_account', { cause: 'waiting', guid })
   }
   const rehash = check.outdated ? await rehashed(services, guid, credentials.password) : null
-  const session = await newSession(services, caller)
+  const session = await newSession(services, caller, services.newId(), binding)
   const notice = noticeOf(services, tried, account.id, session, caller.issuer)
   const opened = await services.sessions.openForPassword(account, rehash, session, { ...tried, notice })
   if (opened === 'waiting') throw new TesseraError('no_active_account', { cause: 'waiting', guid })
@@ -128,12 +134,29 @@ export async function newSession(
   services: SignInServices,
   { client, cookies }: SignInCaller,
   sid = services.newId(),
+  binding: Binding | null = null,
 ): Promise<NewSession> {
   const { settings, tokens, newId } = services
   const replaced = cookies.length === 0 ? [] : await readSessions(tokens, cookies)
   const now = services.now()
   const expiresAt = firstExpiry(now, settings)
-  return { sid, jti: newId(), now, expiresAt, client, replaced, sessionsMax: settings.sessionsMax }
+  return {
+    sid,
+    jti: newId(),
+    now,
+    expiresAt,
+    client,
+    binding,
+    replaced,
+    sessionsMax: settings.sessionsMax,
+  }
+}
+
+/** What a session is bound to that opens with this proof. Throws `dpop_proof_not_valid` for one that is not good. */
+function bindingOf(proof: Proof | undefined): Binding | null {
+  if (proof === undefined) return null
+  if ('refused' in proof) throw new TesseraError('dpop_proof_not_valid', { cause: proof.refused })
+  return { key: proof.key, by: 'dpop' }
 }
 
 function firstPair(

@@ -8,6 +8,7 @@ import type { EventType } from '../events/event.ts'
 import type { NoticeKind } from '../mails/notice.ts'
 import type { Settings } from '../settings.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
+import type { DeviceKey } from '../tokens/device-key.ts'
 import { endOf } from './lifetime.ts'
 import type { EndReason, FoundSession, RotatedSession, Session } from './session.ts'
 
@@ -16,7 +17,9 @@ export const RACE_SECONDS = 10
 
 /** `answer` is the next pair, or the error that the caller gets. */
 type Outcome =
-  | { readonly answer: 'pair' | ErrorCode; readonly ends?: never; readonly mail?: never; readonly event?: never }
+  | { readonly answer: 'pair'; readonly ends?: never; readonly mail?: never; readonly event?: never }
+  /** The session is as it was. Its owner may get a mail, once a session. */
+  | { readonly answer: ErrorCode; readonly ends?: never; readonly mail?: NoticeKind; readonly event?: never }
   /** The session ends, for this reason. Its owner may get a mail, once a session, and what happened has a name beside its end. */
   | { readonly answer: ErrorCode; readonly ends: EndReason; readonly mail?: NoticeKind; readonly event?: EventType }
 
@@ -44,6 +47,10 @@ export const OUTCOMES = {
   unknown: { answer: 'token_used' },
   /** The claims name another account than the row of the session does. */
   foreign: { answer: 'token_not_valid' },
+  /** The session is bound to a key, of which there is no proof, or no good one. */
+  unproven: { answer: 'dpop_proof_not_valid' },
+  /** The session is bound to a key, and this is a good proof of another one: somebody has a copy of the token. */
+  other_key: { answer: 'dpop_proof_not_valid', mail: 'other_key' },
 } as const satisfies Record<string, Outcome>
 
 export type VerdictKind = keyof typeof OUTCOMES
@@ -61,10 +68,17 @@ export type Verdict =
   | { readonly kind: Exclude<Refusal, 'moved'> }
 
 /** The mails that a refusal sends. */
-export type SessionMail = Extract<(typeof OUTCOMES)[Ending], { mail: NoticeKind }>['mail']
+export type SessionMail = Extract<(typeof OUTCOMES)[Refusal], { mail: NoticeKind }>['mail']
 
 export function isEnding(kind: Refusal): kind is Ending {
   return 'ends' in OUTCOMES[kind]
+}
+
+interface Circumstances {
+  readonly settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>
+  /** The key that the request proved to have, or `null`. */
+  readonly provenKey: DeviceKey | null
+  readonly now: number
 }
 
 /**
@@ -77,10 +91,7 @@ export function judge(
   found: RotatedSession | null,
   presented: Pick<RefreshClaims, 'jti' | 'id' | 'guid'>,
   isOurs: (jti: string) => boolean,
-  {
-    settings,
-    now,
-  }: { readonly settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>; readonly now: number },
+  { settings, provenKey, now }: Circumstances,
 ): Verdict {
   if (found === null) return { kind: 'unknown' }
   const { session, account, inPlace } = found
@@ -92,9 +103,15 @@ export function judge(
   const isPreviousOurs = previousJti !== null && isOurs(previousJti)
 
   const end = endOf(session, { settings, now })
-  if (end === 'ended' && !isLive && !isLiveOurs && !isPreviousOurs && account !== null) return { kind: 'reused' }
+  const { binding } = session
+  const isProven = binding === null || binding.key === provenKey
+  // Without its key, a copy of a token of a bound session was worth nothing.
+  if (end === 'ended' && isProven && !isLive && !isLiveOurs && !isPreviousOurs && account !== null)
+    return { kind: 'reused' }
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
+  // Whatever else the token is: it neither rotates nor ends anything.
+  if (!isProven) return { kind: provenKey === null ? 'unproven' : 'other_key' }
   // A live jti of ours may have been written by an earlier rotation, for a client in the session's place: a caller from another
   // place who presents the old token may be a thief.
   if (isLiveOurs && inPlace) return { kind: 'won', session, account }
@@ -102,6 +119,8 @@ export function judge(
   if (isPreviousOurs) return { kind: 'race' }
   // A race and a replay are of one client, which is in one place.
   if (previousJti !== presented.jti || rotatedAt === null || !inPlace) return { kind: 'reused' }
+  // Who has the key is no thief, however late: the answer was lost, since its successor was never used.
+  if (binding !== null) return { kind: 'replayed', session, account }
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings
   if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }

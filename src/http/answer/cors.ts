@@ -9,7 +9,7 @@ import { factory } from '../factory.ts'
 const PREFLIGHT_SECONDS = 7200
 
 /** Beside those that the Fetch Standard lets every page send. */
-const REQUEST_HEADERS = 'Accept, Authorization, Content-Type'
+const REQUEST_HEADERS = 'Accept, Authorization, Content-Type, DPoP'
 
 /** `*` is all but one, and only where no cookie is sent. */
 const ANY_HEADERS = '*, Authorization'

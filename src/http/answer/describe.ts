@@ -5,9 +5,10 @@ import type { AllowedPlace } from '../../domain/places/allowed-place.ts'
 import type { Pair } from '../../domain/sessions/pair.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
 
-/** A pair for the JSON transport. */
-export function describePair({ access, refresh, account }: Pair) {
-  return { access, refresh, email: account.email, user_id: account.id, group: account.group }
+/** A pair for the JSON transport. `token_type`: the refresh token is good with a proof alone (RFC 9449 section 5). */
+export function describePair({ access, refresh, account, boundBy }: Pair) {
+  const bound = boundBy === 'dpop' ? { token_type: 'DPoP' } : {}
+  return { access, refresh, email: account.email, user_id: account.id, group: account.group, ...bound }
 }
 
 /** An account as it is shown to its owner. */
@@ -33,6 +34,7 @@ export function describeListed(session: ListedSession) {
     country: session.country,
     network: session.provider,
     user_agent: session.userAgent,
+    bound: session.boundBy,
     last_seen: {
       ip: last.address,
       city: last.city,

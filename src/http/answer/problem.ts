@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
 import { describeError, toError } from '../../domain/describe-error.ts'
-import { TesseraError } from '../../errors.ts'
+import { type ErrorCode, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
 const TITLES: Readonly<Record<TesseraError['status'], string>> = {
@@ -20,6 +20,11 @@ const TITLES: Readonly<Record<TesseraError['status'], string>> = {
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+}
+
+/** What a 401 asks for, where it is not a bearer token (RFC 9449 section 7.1). */
+const CHALLENGES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  dpop_proof_not_valid: 'DPoP error="invalid_dpop_proof", algs="ES256"',
 }
 
 const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
@@ -43,9 +48,10 @@ function describeProblem({ status, message, code, fields }: TesseraError): strin
 
 /** The `TesseraError` for anything that was thrown. Logs it, and sets the headers that its answer needs. */
 export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
-  const error = thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
+  const error: TesseraError =
+    thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
   logRefusal(error, c)
-  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (error.status === 401) c.header('WWW-Authenticate', CHALLENGES[error.code] ?? 'Bearer')
   if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
   if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
   return error

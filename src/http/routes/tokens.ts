@@ -1,7 +1,7 @@
 /**
  * The JSON transport, for everything that is no browser: a cookie is never set.
  *
- * - POST /auth/token           e-mail and password for the first pair
+ * - POST /auth/token           e-mail and password for the first pair, bound to the key of its DPoP proof where it has one
  * - POST /auth/token/refresh   a refresh token for the next pair
  * - POST /auth/token/verify    whether a token is good; no database
  * - POST /auth/token/revoke    ends the session of a token (RFC 7009)
@@ -17,6 +17,7 @@ import { describePair } from '../answer/describe.ts'
 import { readJson, readJsonOrForm } from '../request/body.ts'
 import { readCaller, readTimedCaller } from '../request/caller.ts'
 import { Credentials, RefreshRequest, RevokeRequest, TokenRequest } from '../request/contract.ts'
+import { readProof } from '../request/dpop.ts'
 import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { limitRate } from '../guards/rate-limit.ts'
@@ -27,12 +28,13 @@ export const tokenRoutes = factory
   .basePath('/auth/token')
   .post('/', limitRate, async (c) => {
     const credentials = await readJson(c, Credentials)
-    const caller = { ...(await readTimedCaller(c)), cookies: [] }
+    const caller = { ...(await readTimedCaller(c)), ...(await readProof(c, '/auth/token')), cookies: [] }
     return c.json(describePair(await signInByPassword(c.env, credentials, caller)))
   })
   .post('/refresh', async (c) => {
     const { refresh } = await readJson(c, RefreshRequest)
-    return c.json(describePair(await refreshToken(c.env, refresh, await readCaller(c))))
+    const caller = { ...(await readCaller(c)), ...(await readProof(c, '/auth/token/refresh')) }
+    return c.json(describePair(await refreshToken(c.env, refresh, caller)))
   })
   .post('/verify', async (c) => {
     const { token } = await readJson(c, TokenRequest)

@@ -49,6 +49,11 @@ const MESSAGES: {
     answers: [link(words, 'end_sessions', 'unlikely')],
     page: 'sessions',
   }),
+  other_key: (_facts, words) => ({
+    wording: words.mails.other_key(),
+    answers: [link(words, 'end_sessions', 'unlikely')],
+    page: 'sessions',
+  }),
   sign_ins_paused: ({ failures }, words) => ({
     wording: words.mails.sign_ins_paused(failures),
     answers: [page(words.toPage.forgot, 'forgot', 'unlikely')],

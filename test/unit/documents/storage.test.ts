@@ -41,6 +41,7 @@ const WORDS = [
     {
       location_blocked: true,
       token_reused: true,
+      other_key: true,
       sign_ins_paused: true,
       new_sign_in: true,
       confirm_address: true,

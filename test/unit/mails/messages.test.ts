@@ -14,6 +14,7 @@ import { DEFAULT_SETTINGS } from '../../support/fakes.ts'
 const KINDS = Object.keys({
   location_blocked: true,
   token_reused: true,
+  other_key: true,
   sign_ins_paused: true,
   new_sign_in: true,
   confirm_address: true,

@@ -9,7 +9,14 @@ import { decodeToken, testKeys } from '../../support/forge.ts'
 
 describe('a pair', () => {
   const account = { ...ACCOUNT, group: 'staff' }
-  const session = { sid: 'session', jti: 'first', issuedAt: NOW, expiresAt: NOW + 864_000, address: '203.0.113.7' }
+  const session = {
+    sid: 'session',
+    jti: 'first',
+    issuedAt: NOW,
+    expiresAt: NOW + 864_000,
+    address: '203.0.113.7',
+    binding: null,
+  }
 
   test('shows its session and its account, and no more', async () => {
     const pair = await signPair({ settings: DEFAULT_SETTINGS, tokens }, ISSUER, session, account)
@@ -21,7 +28,7 @@ describe('a pair', () => {
       header: { alg: 'HS256', typ: 'JWT', kid: testKeys.refresh.signing.kid },
       payload: refreshClaims,
     })
-    expect([pair.account, pair.expiresAt]).toEqual([account, NOW + 864_000])
+    expect([pair.account, pair.expiresAt, pair.boundBy]).toEqual([account, NOW + 864_000, null])
   })
 
   test.each([

@@ -24,6 +24,7 @@ describe('the verdict', () => {
     createdAt: NOW - 5000,
     endedAt: null,
     isEndedByAccount: false,
+    binding: null,
     address: HOME.address,
     asn: HOME.asn,
     country: HOME.country,
@@ -40,6 +41,10 @@ describe('the verdict', () => {
   }
   function rotated(age: number, rest: Partial<Omit<RotatedSession, 'session'>> = {}): RotatedSession {
     return row({ rotatedAt: NOW - age, issuedAt: NOW - age }, rest)
+  }
+
+  function rotatedBound(age: number): RotatedSession {
+    return row({ binding: { key: 'x.y', by: 'dpop' }, rotatedAt: NOW - age, issuedAt: NOW - age })
   }
 
   // The row as the rotation left it, and the token that was presented; `next` is what this call would have put in.
@@ -127,6 +132,7 @@ describe('the verdict', () => {
   ] as const)('on %s', (_name, after, presented, settings, kind) => {
     const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => ['other', 'next'].includes(jti), {
       settings,
+      provenKey: null,
       now: NOW,
     })
     if (kind === 'won' || kind === 'replayed') {
@@ -134,6 +140,39 @@ describe('the verdict', () => {
     } else {
       expect(verdict).toEqual(kind === 'moved' ? { kind, session: after?.session } : { kind })
     }
+  })
+
+  const KEY = 'x.y'
+  const binding = { key: KEY, by: 'dpop' } as const
+
+  test.each([
+    ['its key, our own jti in the row', KEY, row({ binding, jti: 'next', previousJti: 'live' }), 'live', 'won'],
+    ['its key, the token before, an hour later', KEY, rotatedBound(3600), 'previous', 'replayed'],
+    ['its key, and a jti that nobody knows', KEY, rotatedBound(1), 'older', 'reused'],
+    ['its key, an ended session and a used token', KEY, row({ binding, endedAt: NOW }), 'older', 'reused'],
+    ['no key, the live token', null, row({ binding }), 'live', 'unproven'],
+    ['no key, the live token, in place or not', null, row({ binding }, { inPlace: false }), 'live', 'unproven'],
+    ['no key, the token before, in no time', null, rotatedBound(0), 'previous', 'unproven'],
+    ['no key, and a jti that nobody knows', null, row({ binding }), 'older', 'unproven'],
+    ['no key, our own jti in the row', null, row({ binding, jti: 'next' }), 'live', 'unproven'],
+    ['no key, an ended session and a used token', null, row({ binding, endedAt: NOW }), 'older', 'ended'],
+    ['no key, an expired session', null, row({ binding, expiresAt: NOW }), 'live', 'expired'],
+    ['no key, nobody’s session', null, row({ binding }, { account: null }), 'live', 'inactive'],
+    ['no key, a session of another account', null, row({ binding, userId: 8 }), 'live', 'foreign'],
+    ['another key, the live token', 'y.x', row({ binding }), 'live', 'other_key'],
+    ['another key, a used token', 'y.x', row({ binding }), 'older', 'other_key'],
+    ['another key, an ended session', 'y.x', row({ binding, endedAt: NOW }), 'live', 'ended'],
+    ['a key, and a session that is bound to none', KEY, row({}), 'live', 'moved'],
+    ['a key, a session that is bound to none, the token before', KEY, rotated(21), 'previous', 'reused'],
+  ] as const)('of a bound session on %s', (_name, provenKey, after, presented, kind) => {
+    const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => jti === 'next', {
+      settings: window20,
+      provenKey,
+      now: NOW,
+    })
+    const isPair = kind === 'won' || kind === 'replayed'
+    const beside = kind === 'moved' ? { session: after.session } : {}
+    expect(verdict).toEqual(isPair ? { kind, session: after.session, account: FOUND } : { kind, ...beside })
   })
 
   test('a race is a matter of ten seconds', () => {

@@ -288,7 +288,7 @@ const JUDGED: JudgedSignIn = {
   },
 }
 
-const OPENED = { now: 1, expiresAt: 2, client: CLIENT, replaced: [], sessionsMax: 1 }
+const OPENED = { now: 1, expiresAt: 2, client: CLIENT, binding: null, replaced: [], sessionsMax: 1 }
 
 /** What a sign-in writes beside its session. */
 async function dumpBesideSessions() {

@@ -150,7 +150,7 @@ describe('a page of a listed origin', () => {
     expect([status, body]).toEqual([204, ''])
     expect(headers).toMatchObject({
       'access-control-allow-credentials': 'true',
-      'access-control-allow-headers': 'Accept, Authorization, Content-Type',
+      'access-control-allow-headers': 'Accept, Authorization, Content-Type, DPoP',
       'access-control-allow-methods': methods,
       'access-control-allow-origin': APP,
       'access-control-max-age': '7200',

@@ -1,0 +1,2 @@
+ALTER TABLE `sessions` ADD `bound_key` text;--> statement-breakpoint
+ALTER TABLE `sessions` ADD `bound_by` text;

@@ -1,0 +1,81 @@
+/**
+ * DPoP proofs (RFC 9449 section 4): a JWT for one request, signed by a key of the client that stands in its header.
+ *
+ * Proofs are not remembered. They go along with a refresh token, which is good once: a copy of both that comes second is refused for the
+ * token, and one that comes first is worth what the token is (section 11.1 asks for a store where that is not so).
+ */
+
+import * as z from 'zod/mini'
+
+import { TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
+import { type DeviceKey, isSignedBy, readDeviceKey } from './device-key.ts'
+import { type ParsedToken, parseToken } from './tokens.ts'
+
+/** How far the clock of a client may be from ours, either way. */
+export const PROOF_SECONDS = 60
+
+/** The request that a proof is for: its method, and its URL, of which query and fragment do not count. */
+export interface ProofTarget {
+  readonly method: string
+  readonly url: string
+}
+
+/** What a proof shows: which key its client has, or why it shows none. */
+export type Proof = { readonly key: DeviceKey } | { readonly refused: Cause }
+
+const ProofClaims = z.object({
+  jti: z.string().check(z.minLength(1), z.maxLength(256)),
+  htm: z.string(),
+  htu: z.string(),
+  iat: z.number(),
+  /** Neither is of RFC 9449; where a client sets one, it means what it says (RFC 7519 section 4.1.4 and 4.1.5). */
+  exp: z.exactOptional(z.number()),
+  nbf: z.exactOptional(z.number()),
+})
+
+/** Reads a proof for a request at `now`, in seconds since 1970, by the steps of RFC 9449 section 4.3. */
+export async function readDpopProof(text: string, target: ProofTarget, now: number): Promise<Proof> {
+  const token = parseOrNull(text)
+  if (token === null) return { refused: 'proof form' }
+  const { header, payload } = token
+  // ES256 alone: what every client has, and what the keys that cannot leave a device can do.
+  if (header['typ'] !== 'dpop+jwt' || header['alg'] !== 'ES256' || REFUSED_MEMBERS.some((name) => name in header)) {
+    return { refused: 'proof header' }
+  }
+  const key = readDeviceKey(header['jwk'])
+  if (key === null) return { refused: 'proof key' }
+  if (!(await isSignedBy(key, text))) return { refused: 'proof signature' }
+  const claims = ProofClaims.safeParse(payload)
+  if (!claims.success) return { refused: 'proof claims' }
+  const { htm, htu, iat, exp = Infinity, nbf = 0 } = claims.data
+  if (htm !== target.method || normalizeUrl(htu) !== normalizeUrl(target.url)) return { refused: 'proof target' }
+  if (Math.abs(now - iat) > PROOF_SECONDS || exp <= now || nbf > now) return { refused: 'proof time' }
+  return { key }
+}
+
+/** `crit` asks for what we do not know (RFC 7515 section 4.1.11); the others name keys that somebody would have to fetch or trust. */
+const REFUSED_MEMBERS = ['crit', 'jku', 'x5u', 'x5c']
+
+function parseOrNull(text: string): ParsedToken | null {
+  try {
+    return parseToken(text)
+  } catch (error) {
+    if (error instanceof TesseraError) return null
+    throw error
+  }
+}
+
+/**
+ * A URL without query and fragment, in one spelling (RFC 3986 sections 6.2.2 and 6.2.3); `null` for what is none, and for one with
+ * credentials, which is no address of ours.
+ */
+function normalizeUrl(text: string): string | null {
+  const url = URL.parse(text)
+  if (url === null || url.username !== '' || url.password !== '' || !/^https?:$/.test(url.protocol)) return null
+  const path = url.pathname.replaceAll(/%[\da-f]{2}/gi, (escaped) => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+    return /[\w.~-]/.test(character) ? character : escaped.toUpperCase()
+  })
+  return `${url.origin}${path}`
+}
