@@ -9,20 +9,11 @@ interface ErrorRow {
   readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 421 | 429 | 500 | 503
   /** What callers see, to the letter. Where a row has several, the thrower names one; the first is the default. */
   readonly details: readonly [string, ...string[]]
-  readonly when: string
 }
 
 export const ERRORS = {
-  wrong_data_structure: {
-    status: 400,
-    details: ['Wrong data structure'],
-    when: 'not a JWT at all, a good signature over claims of another shape, guid or body malformed',
-  },
-  password_not_accepted: {
-    status: 400,
-    details: ['Password is not accepted'],
-    when: 'a new password breaks a rule, which `errors` names',
-  },
+  wrong_data_structure: { status: 400, details: ['Wrong data structure'] },
+  password_not_accepted: { status: 400, details: ['Password is not accepted'] },
   client_not_valid: {
     status: 400,
     details: [
@@ -32,102 +23,58 @@ export const ERRORS = {
       'Tessera-Client-ASN is not valid',
       'Tessera-Client-City is not valid',
     ],
-    when: 'a back end has to name its client, or names one in a way that cannot be read',
   },
-  password_not_valid: {
-    status: 400,
-    details: ['Not valid password'],
-    when: 'a change of the account asks for its password, and this is another one',
-  },
-  token_missing: {
-    status: 401,
-    details: ['Access token is missing', 'Refresh token is missing'],
-    when: 'cookie absent',
-  },
-  token_not_valid: {
-    status: 401,
-    details: ['Not valid token'],
-    when: 'signature, algorithm, type or expiry',
-  },
-  token_pair_not_valid: {
-    status: 401,
-    details: ['Not valid token pair'],
-    when: 'the jti of access and refresh token differ',
-  },
-  token_used: {
-    status: 401,
-    details: ['Token used before'],
-    when: 'its jti is no longer the live one of its session, or the session is gone',
-  },
-  location_blocked: {
-    status: 401,
-    details: ["You're location is blocked"],
-    when: 'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
-  },
-  dpop_proof_not_valid: {
-    status: 401,
-    details: ['Not valid DPoP proof'],
-    when: 'the session is bound to a key, and the DPoP proof is missing, of another key or for another request; at a sign-in, a proof that is not good',
-  },
-  no_active_account: {
-    status: 401,
-    details: ['No active account found with the given credentials'],
-    when: 'unknown e-mail, wrong password, inactive, unconfirmed: one answer, one duration',
-  },
-  not_authenticated: {
-    status: 401,
-    details: ['Authentication credentials were not provided'],
-    when: 'protected route, no token',
-  },
-  forbidden: {
-    status: 403,
-    details: ['Forbidden'],
-    when: 'asked by a page of another origin, prefetched issuing, wrong service key',
-  },
-  not_found: { status: 404, details: ['Not found'], when: 'no such route' },
-  method_not_allowed: {
-    status: 405,
-    details: ['Method not allowed'],
-    when: 'the route has other methods, named in `Allow`',
-  },
-  already_exists: {
-    status: 409,
-    details: ['Already exists'],
-    when: 'an operator gives an account what another one has, which `errors` names',
-  },
-  payload_too_large: {
-    status: 413,
-    details: ['Payload too large'],
-    when: 'a body of more than 16 KiB; of an import, of more than 512 KiB',
-  },
-  unsupported_media_type: {
-    status: 415,
-    details: ['Unsupported media type'],
-    when: 'a body that is not `application/json`; of an import, one that is not JSON lines',
-  },
-  misdirected: {
-    status: 421,
-    details: ['Misdirected request'],
-    when: 'the request is for another host than that of `PUBLIC_URL`',
-  },
-  too_many_requests: {
-    status: 429,
-    details: ['Too many requests'],
-    when: 'with `Retry-After`',
-  },
-  internal: {
-    status: 500,
-    details: ['Internal server error'],
-    when: 'logged, never explained',
-  },
-  unavailable: {
-    status: 503,
-    details: ['Service unavailable'],
-    when: 'D1 or another part is down; with `Retry-After`',
-  },
+  password_not_valid: { status: 400, details: ['Not valid password'] },
+  token_missing: { status: 401, details: ['Access token is missing', 'Refresh token is missing'] },
+  token_not_valid: { status: 401, details: ['Not valid token'] },
+  token_pair_not_valid: { status: 401, details: ['Not valid token pair'] },
+  token_used: { status: 401, details: ['Token used before'] },
+  location_blocked: { status: 401, details: ["You're location is blocked"] },
+  dpop_proof_not_valid: { status: 401, details: ['Not valid DPoP proof'] },
+  no_active_account: { status: 401, details: ['No active account found with the given credentials'] },
+  not_authenticated: { status: 401, details: ['Authentication credentials were not provided'] },
+  forbidden: { status: 403, details: ['Forbidden'] },
+  not_found: { status: 404, details: ['Not found'] },
+  method_not_allowed: { status: 405, details: ['Method not allowed'] },
+  already_exists: { status: 409, details: ['Already exists'] },
+  payload_too_large: { status: 413, details: ['Payload too large'] },
+  unsupported_media_type: { status: 415, details: ['Unsupported media type'] },
+  misdirected: { status: 421, details: ['Misdirected request'] },
+  too_many_requests: { status: 429, details: ['Too many requests'] },
+  internal: { status: 500, details: ['Internal server error'] },
+  unavailable: { status: 503, details: ['Service unavailable'] },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof ERRORS
+
+/** When callers meet each, for whoever reads about them: by itself, since no request needs it. */
+export const ERROR_REASONS: Readonly<Record<ErrorCode, string>> = {
+  wrong_data_structure: 'not a JWT at all, a good signature over claims of another shape, guid or body malformed',
+  password_not_accepted: 'a new password breaks a rule, which `errors` names',
+  client_not_valid: 'a back end has to name its client, or names one in a way that cannot be read',
+  password_not_valid: 'a change of the account asks for its password, and this is another one',
+  token_missing: 'cookie absent',
+  token_not_valid: 'signature, algorithm, type or expiry',
+  token_pair_not_valid: 'the jti of access and refresh token differ',
+  token_used: 'its jti is no longer the live one of its session, or the session is gone',
+  location_blocked:
+    'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
+  dpop_proof_not_valid:
+    'the session is bound to a key, and the DPoP proof is missing, of another key or for another request; at a sign-in, a proof that is not good',
+  no_active_account: 'unknown e-mail, wrong password, inactive, unconfirmed: one answer, one duration',
+  not_authenticated: 'protected route, no token',
+  forbidden: 'asked by a page of another origin, prefetched issuing, wrong service key',
+  not_found: 'no such route',
+  method_not_allowed: 'the route has other methods, named in `Allow`',
+  already_exists: 'an operator gives an account what another one has, which `errors` names',
+  payload_too_large: 'a body of more than 16 KiB; of an import, of more than 512 KiB',
+  unsupported_media_type: 'a body that is not `application/json`; of an import, one that is not JSON lines',
+  misdirected: 'the request is for another host than that of `PUBLIC_URL`',
+  too_many_requests: 'with `Retry-After`',
+  internal: 'logged, never explained',
+  unavailable: 'D1 or another part is down; with `Retry-After`',
+}
+
 export type ErrorDetail<Code extends ErrorCode> = (typeof ERRORS)[Code]['details'][number]
 
 /** Which fields of a body were wrong, and how: `{primary_email: ['…']}`. */

@@ -3,9 +3,9 @@
 import type { Services } from '../services.ts'
 import { endOf } from './lifetime.ts'
 import { ownClaimsOf } from './pair.ts'
+import type { Binding } from './session.ts'
 import { isCurrent, readEitherOrNull } from '../tokens/tokens.ts'
 import { isOf } from './verdict.ts'
-import { thumbprintOf } from '../tokens/device-key.ts'
 
 export type Introspection =
   | { readonly active: false }
@@ -46,7 +46,7 @@ export async function introspect(
   const { id, group, email } = found.account
   const own = ownClaimsOf(found.account)
   const { binding } = found.session
-  const cnf = binding === null ? {} : { cnf: { jkt: await thumbprintOf(binding.key) } }
+  const cnf = binding === null ? {} : { cnf: { jkt: await thumbprintOf(binding) } }
   const aud = 'aud' in claims && claims.aud !== undefined ? { aud: claims.aud } : {}
   return {
     ...own,
@@ -64,4 +64,10 @@ export async function introspect(
     username: email,
     ...cnf,
   }
+}
+
+/** Few sessions are bound, so what knows their keys is loaded when one is met. */
+async function thumbprintOf({ key }: Binding): Promise<string> {
+  const keys = await import('../tokens/device-key.ts')
+  return keys.thumbprintOf(key)
 }

@@ -3,18 +3,18 @@
 import { expect, test } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
-import { ERRORS } from '../../../src/errors.ts'
+import { ERROR_REASONS, type ErrorCode, ERRORS } from '../../../src/errors.ts'
 import { read, table } from '../../support/markdown.ts'
 
 const document = read('docs/api.md')
 
 test('has every error, to the letter', () => {
   expect(table(document, '| code | status | detail | when |')).toEqual(
-    Object.entries(ERRORS).map(([code, { status, details, when }]) => [
+    Object.entries(ERRORS).map(([code, { status, details }]) => [
       `\`${code}\``,
       String(status),
       details.join(' / '),
-      when,
+      ERROR_REASONS[code as ErrorCode],
     ]),
   )
 })
