@@ -30,7 +30,9 @@ import {
   LINK_PATHS,
   logged,
   loggedCauses,
+  OWN_KEY,
   passSeconds,
+  proofHeaders,
   pick,
   range,
   readNewPair,
@@ -45,6 +47,7 @@ import {
   accessExpiry,
   type LinkPurpose,
   type ModelPair,
+  type ModelProof,
   type ModelSession,
   type PlaceName,
   PLACES,
@@ -69,15 +72,16 @@ export function commands(): fc.Arbitrary<Command>[] {
   const settings = fc.record({ policy, reuseSeconds: fc.constantFrom(0, 10, 60) })
   const pause = fc.constantFrom(0, 0, 0, 1, 9, 10, 11, 60, 61)
   const long = fc.constantFrom(299, 300, 3600, 86_400, 3 * 86_400, 864_000 - 1, 864_000, 31 * 86_400)
+  const proof = fc.constantFrom<ModelProof>('none', 'own', 'own', 'other')
   const once = (what: Which, isLost: fc.Arbitrary<boolean>) =>
-    fc.tuple(pause, index, fc.constant(what), usually, via, isLost).map((args) => present(...args))
+    fc.tuple(pause, index, fc.constant(what), usually, via, isLost, proof).map((args) => present(...args))
   const [refresh, replay, reuse] = [
     once('newest', fc.boolean()),
     once('predecessor', fc.constant(false)),
     once('older', fc.constant(false)),
   ]
   const atOnce = fc
-    .tuple(pause, index, which, usually, fc.integer({ min: 2, max: 8 }))
+    .tuple(pause, index, which, usually, fc.integer({ min: 2, max: 8 }), proof)
     .map((args) => presentAtOnce(...args))
   return [
     fc.tuple(index, usually, how, fc.option(index)).map((args) => signIn(...args)),
@@ -94,6 +98,7 @@ export function commands(): fc.Arbitrary<Command>[] {
     fc.tuple(index, index).map((args) => signOut(...args)),
     fc.tuple(index, index).map((args) => endOne(...args)),
     index.map(endOthers),
+    index.map(bind),
     fc.tuple(index, index).map((args) => look(...args)),
     fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
     fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
@@ -110,7 +115,7 @@ export function commands(): fc.Arbitrary<Command>[] {
 export function signIn(
   account: number,
   from: PlaceName,
-  how: 'guid' | 'password',
+  how: 'guid' | 'password' | 'proof',
   cookie: number | null = null,
 ): Command {
   return command(`signIn(${account}, ${from}, ${how}${cookie === null ? '' : `, with the cookie of ${cookie}`})`, {
@@ -119,19 +124,22 @@ export function signIn(
       const cookies = carried === null ? {} : { access_token: carried.pair.access }
       const owner = pick(model.accounts, account)
       const place = PLACES[from]
-      const isByPassword = how === 'password' && owner.email !== null
+      const isByPassword = how !== 'guid' && owner.email !== null
+      const headers = await proofHeaders(how === 'proof' ? 'own' : 'none', '/auth/token')
       const response = isByPassword
-        ? await call(world, '/auth/token', place, { json: { primary_email: owner.email, password: PASSWORD } })
+        ? await call(world, '/auth/token', place, { json: { primary_email: owner.email, password: PASSWORD }, headers })
         : await call(world, `/${owner.guid}`, place, { cookies })
       const via = isByPassword ? 'json' : 'GET'
       // A guid that nobody has seen becomes an account; nobody deactivated it yet.
       if (!owner.isActive && owner.id !== null) return expectRefused(response, 'no_active_account', via)
       owner.isActive = true
-      const tokens = await readTokens(response, via, model, owner)
+      const isBound = how === 'proof' && isByPassword
+      const tokens = await readTokens(response, via, model, owner, isBound)
       const pair = readNewPair(model, owner, tokens, place, null)
       const replaced = carried === null || isByPassword ? [] : [carried.session]
       const session = model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair, replaced)
       session.held.push(pair)
+      session.isBound = isBound
       if (isByPassword) model.signedIn(session)
     },
   })
@@ -145,17 +153,19 @@ export function present(
   from: PlaceName,
   via: Via,
   isLost: boolean,
+  proof: ModelProof = 'none',
 ): Command {
   const find = (model: SessionModel) => findPair(model, target, which)
-  return command(`present(after ${pause} s, ${target}, ${which}, ${from}, ${via}${isLost ? ', answer lost' : ''})`, {
+  const how = `${via}, proves ${proof}${isLost ? ', answer lost' : ''}`
+  return command(`present(after ${pause} s, ${target}, ${which}, ${from}, ${how})`, {
     check: (model) => find(model) !== null,
     async run(model, world) {
       const { session, pair } = found(find(model))
       const place = PLACES[from]
       passSeconds(model, pause)
-      const verdict = model.present(session, pair, place)
+      const verdict = model.present(session, pair, place, via === 'json' ? proof : 'none')
       logged.length = 0
-      const response = await callRefresh(world, pair, place, via)
+      const response = await callRefresh(world, pair, place, via, proof)
       const next = await expectVerdict(response, verdict, via, { model, session, pair, place })
       expect(loggedCauses()).toEqual(causesOf(verdict))
       if (next !== null && !isLost && !session.held.includes(next)) session.held.push(next)
@@ -163,34 +173,47 @@ export function present(
   })
 }
 
-/** N requests with one pair, all under way at once, over all transports. */
-function presentAtOnce(pause: number, target: number, which: Which, from: PlaceName, callers: number): Command {
+/** N requests with one pair, all under way at once, over all transports; with a proof, over the one that takes it. */
+function presentAtOnce(
+  pause: number,
+  target: number,
+  which: Which,
+  from: PlaceName,
+  callers: number,
+  proof: ModelProof,
+): Command {
   const find = (model: SessionModel) => findPair(model, target, which)
-  return command(`presentAtOnce(after ${pause} s, ${target}, ${which}, ${from}, ${callers} callers)`, {
-    check: (model) => find(model) !== null,
-    async run(model, world) {
-      const { session, pair } = found(find(model))
-      const place = PLACES[from]
-      passSeconds(model, pause)
-      const answers = await Promise.all(range(callers).map((i) => answerTo(world, pair, place, viaOf(i))))
-      const verdict = model.present(session, pair, place)
-      const winner = answers.find((answer) => answerFits(answer, verdict))
-      const next = await expectVerdict(answerOf(winner, verdict, answers), verdict, winner?.via ?? 'GET', {
-        model,
-        session,
-        pair,
-        place,
-      })
-      if (next !== null && !session.held.includes(next)) session.held.push(next)
-      for (const answer of answers.filter((one) => one !== winner)) {
-        const wasEndedMeanwhile = verdict.kind === 'refused' && verdict.code === 'no_active_account'
-        const later = model.present(session, pair, place)
-        // Whoever read the row before the first of them ended its session is told what the first is told.
-        const expected = wasEndedMeanwhile && answerFits(answer, verdict) ? verdict : later
-        await expectVerdict(answer.response, expected, answer.via, { model, session, pair, place })
-      }
+  return command(
+    `presentAtOnce(after ${pause} s, ${target}, ${which}, ${from}, ${callers} callers, proving ${proof})`,
+    {
+      check: (model) => find(model) !== null,
+      async run(model, world) {
+        const { session, pair } = found(find(model))
+        const place = PLACES[from]
+        passSeconds(model, pause)
+        const viaOfCaller = (i: number) => (proof === 'none' ? viaOf(i) : 'json')
+        const answers = await Promise.all(
+          range(callers).map((i) => answerTo(world, pair, place, viaOfCaller(i), proof)),
+        )
+        const verdict = model.present(session, pair, place, proof)
+        const winner = answers.find((answer) => answerFits(answer, verdict))
+        const next = await expectVerdict(answerOf(winner, verdict, answers), verdict, winner?.via ?? 'GET', {
+          model,
+          session,
+          pair,
+          place,
+        })
+        if (next !== null && !session.held.includes(next)) session.held.push(next)
+        for (const answer of answers.filter((one) => one !== winner)) {
+          const wasEndedMeanwhile = verdict.kind === 'refused' && verdict.code === 'no_active_account'
+          const later = model.present(session, pair, place, proof)
+          // Whoever read the row before the first of them ended its session is told what the first is told.
+          const expected = wasEndedMeanwhile && answerFits(answer, verdict) ? verdict : later
+          await expectVerdict(answer.response, expected, answer.via, { model, session, pair, place })
+        }
+      },
     },
-  })
+  )
 }
 
 /** The owner, in place, and a stranger who is not, present the live pair at once. Either was first: nobody forks it. */
@@ -199,6 +222,7 @@ export function tugOfWar(target: number, ownersPlace: PlaceName, strangersPlace:
     check(model) {
       const it = findPair(model, target, 'newest')
       if (it === null || it.pair.jti !== it.session.live.jti || model.isOver(it.session)) return false
+      if (it.session.isBound) return false
       if (!it.session.account.isActive || !model.sessions.includes(it.session)) return false
       const isOwnersIn = model.isInPlace(it.session, it.pair, PLACES[ownersPlace])
       return isOwnersIn && !model.isInPlace(it.session, it.pair, PLACES[strangersPlace])
@@ -303,6 +327,19 @@ export function endOthers(target: number): Command {
   })
 }
 
+/** A session is bound, as a sign-in with a proof would have bound it, which takes a password and its time: see the stories. */
+export function bind(target: number): Command {
+  return command(`bind(${target})`, {
+    check: (model) => model.sessions.length > 0,
+    async run(model) {
+      const session = pick(model.sessions, target)
+      const update = env.DB.prepare("UPDATE sessions SET bound_key = ?, bound_by = 'dpop' WHERE sid = ?")
+      await update.bind(OWN_KEY.key, session.sid).run()
+      session.isBound = true
+    },
+  })
+}
+
 /** Looks at a session from all sides: me, list, introspection of both tokens. Changes nothing. */
 export function look(target: number, age: number): Command {
   return command(`look(${target}, ${age})`, {
@@ -341,6 +378,7 @@ export function look(target: number, age: number): Command {
               country: one.place.country,
               network: null,
               user_agent: null,
+              bound: one.isBound ? 'dpop' : null,
               last_seen: {
                 ip: addressOf(one.visit ?? one.place),
                 city: null,
@@ -373,6 +411,7 @@ function introspection(model: SessionModel, session: ModelSession, pair: ModelPa
     user_id: id,
     group: 'user',
     username: email,
+    ...(session.isBound && { cnf: { jkt: OWN_KEY.thumbprint } }),
   }
 }
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, vi } from 'vitest'
 
 import { HASHES } from './accounts.ts'
 import { TEST_BINDINGS } from './bindings.ts'
+import { createProvingClient } from './dpop.ts'
 import { decodeToken } from './forge.ts'
 import {
   ACCESS_TTL_SECONDS,
@@ -14,6 +15,7 @@ import {
   type ModelAccount,
   type ModelMail,
   type ModelPair,
+  type ModelProof,
   type ModelSession,
   type Place,
   PLACES,
@@ -33,6 +35,7 @@ const PROBLEMS = {
   token_not_valid: [401, 'Unauthorized', 'Not valid token'],
   location_blocked: [401, 'Unauthorized', "You're location is blocked"],
   no_active_account: [401, 'Unauthorized', 'No active account found with the given credentials'],
+  dpop_proof_not_valid: [401, 'Unauthorized', 'Not valid DPoP proof'],
   not_found: [404, 'Not Found', 'Not found'],
 } as const
 
@@ -169,6 +172,7 @@ const SUBJECTS = {
   location_blocked: 'Tessera: we blocked a session that moved to another place',
   token_reused: 'Tessera: we ended a session whose key was used twice',
   new_sign_in: 'Tessera: a sign-in from a new place',
+  other_key: 'Tessera: somebody has a copy of a session of yours',
 }
 
 async function deliverMails(world: World): Promise<void> {
@@ -208,9 +212,28 @@ export function callAs(world: World, { access }: ModelPair, path: string, method
   return call(world, path, PLACES.home, { method, headers: { Authorization: `Bearer ${access}` } })
 }
 
-export function callRefresh(world: World, { access, refresh }: ModelPair, place: Place, via: Via): Promise<Response> {
-  if (via === 'json') return call(world, '/auth/token/refresh', place, { json: { refresh } })
+/** A proof goes along by JSON alone. */
+export async function callRefresh(
+  world: World,
+  { access, refresh }: ModelPair,
+  place: Place,
+  via: Via,
+  proof: ModelProof = 'none',
+): Promise<Response> {
+  if (via === 'json') {
+    return call(world, '/auth/token/refresh', place, { json: { refresh }, headers: await proofHeaders(proof) })
+  }
   return call(world, '/refresh', place, { method: via, cookies: { access_token: access, refresh_token: refresh } })
+}
+
+/** The key of every bound session, and one of none. */
+const [own, other] = await Promise.all([createProvingClient(), createProvingClient()])
+export const OWN_KEY = { key: `${own.jwk.x}.${own.jwk.y}`, thumbprint: own.thumbprint }
+
+export async function proofHeaders(proof: ModelProof, path = '/auth/token/refresh'): Promise<Record<string, string>> {
+  if (proof === 'none') return {}
+  const now = Math.floor(Date.now() / 1000)
+  return { DPoP: await (proof === 'own' ? own : other).prove('POST', `${ORIGIN}${path}`, now) }
 }
 
 export function introspect(world: World, token: string): Promise<Response> {
@@ -228,8 +251,14 @@ interface Answer {
   readonly response: Response
 }
 
-export async function answerTo(world: World, pair: ModelPair, place: Place, via: Via): Promise<Answer> {
-  const answer = await callRefresh(world, pair, place, via)
+export async function answerTo(
+  world: World,
+  pair: ModelPair,
+  place: Place,
+  via: Via,
+  proof: ModelProof = 'none',
+): Promise<Answer> {
+  const answer = await callRefresh(world, pair, place, via, proof)
   const text = answer.status === 200 ? null : await answer.clone().text()
   const code = Object.entries(PROBLEMS).find(([, [, , detail]]) => text?.includes(detail))?.[0] ?? null
   return { via, status: answer.status, code, response: answer }
@@ -266,7 +295,7 @@ export async function expectVerdict(
     await expectRefused(answer, verdict.code, via)
     return null
   }
-  const tokens = await readTokens(answer, via, model, session.account)
+  const tokens = await readTokens(answer, via, model, session.account, session.isBound)
   if (verdict.kind === 'same') {
     expect(tokens.refresh).toBe(verdict.pair.refresh)
     expect(decodeToken(tokens.access)).toEqual(decodeToken(verdict.pair.access))
@@ -297,10 +326,12 @@ export async function readTokens(
   via: Via,
   model: SessionModel,
   account: ModelAccount,
+  isBound = false,
 ): Promise<Tokens> {
   if (via === 'json') {
     const { access, refresh, user_id, ...rest } = (await answer.json()) as Tokens & { user_id: number }
-    expect([answer.status, rest]).toEqual([200, { email: account.email, group: 'user' }])
+    const bound = isBound ? { token_type: 'DPoP' } : {}
+    expect([answer.status, rest]).toEqual([200, { email: account.email, group: 'user', ...bound }])
     expect(account.id ?? user_id).toBe(user_id)
     account.id = user_id
     return { access, refresh }
@@ -352,7 +383,7 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
   const [sessions, mails, places] = await env.DB.batch([
     select(
       `SELECT sid, u.guid, jti, previous_jti, issued_at, rotated_at, expires_at, s.created_at, revoked_at,
-       revoked_reason, ip, asn, country, visit_ip, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
+       revoked_reason, ip, asn, country, visit_ip, bound_key, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
     ),
     select(
       `SELECT kind, recipient, dedupe_key, n.created_at, attempts, sent_at, failed_at, last_error,
@@ -377,6 +408,7 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
       asn: session.place.asn,
       country: session.place.country,
       visit_ip: session.visit === null ? null : addressOf(session.visit),
+      bound_key: session.isBound ? OWN_KEY.key : null,
       ended_before: session.account.endedBefore,
       ended_except: session.account.endedExcept?.sid ?? null,
     })),

@@ -109,13 +109,18 @@ export interface ModelSession {
   /** Where it was refreshed last, where that was an allowed place. */
   visit: Place | null
   ended: { readonly at: number; readonly reason: EndReason } | null
+  /** Whether its refreshes have to prove a key. */
+  isBound: boolean
 }
+
+/** What a request proves: nothing, to have the key of its session, or to have another one. */
+export type ModelProof = 'none' | 'own' | 'other'
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked' | 'replaced' | 'crowded_out'
 export type LinkPurpose = 'end_sessions' | 'allow_place'
 
 export interface ModelMail {
-  readonly kind: 'location_blocked' | 'token_reused' | 'new_sign_in'
+  readonly kind: 'location_blocked' | 'token_reused' | 'new_sign_in' | 'other_key'
   readonly session: ModelSession
   readonly at: number
   /** The places that *that was me* may allow: where the session was blocked, and, if its owner says so, its former one. */
@@ -123,9 +128,24 @@ export interface ModelMail {
   readonly usedAt: Record<LinkPurpose, number | null>
 }
 
-export type Refusal = 'token_used' | 'token_not_valid' | 'location_blocked' | 'no_active_account'
+export type Refusal =
+  | 'token_used'
+  | 'token_not_valid'
+  | 'location_blocked'
+  | 'no_active_account'
+  | 'dpop_proof_not_valid'
 /** Why a pair was refused, as the log has it. */
-export type Cause = 'out of its time' | 'unknown' | 'ended' | 'expired' | 'inactive' | 'moved' | 'race' | 'reused'
+export type Cause =
+  | 'out of its time'
+  | 'unknown'
+  | 'ended'
+  | 'expired'
+  | 'inactive'
+  | 'moved'
+  | 'race'
+  | 'reused'
+  | 'unproven'
+  | 'other_key'
 
 /** What a presented pair comes to. */
 export type Verdict =
@@ -169,6 +189,7 @@ export class SessionModel {
       place: pair.place,
       visit: null,
       ended: null,
+      isBound: false,
     }
     for (const one of replaced) this.end(one, 'replaced')
     this.known.push(session)
@@ -198,12 +219,14 @@ export class SessionModel {
   }
 
   /** Presents a pair, and changes what a refusal changes. After `next`, tell the new pair to `rotated`. */
-  present(session: ModelSession, pair: ModelPair, place: Place): Verdict {
+  present(session: ModelSession, pair: ModelPair, place: Place, proof: ModelProof = 'none'): Verdict {
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
     if (session.ended !== null || this.isEndedByAccount(session)) {
-      // The last token was its client's. Any other shows that it was in two hands.
-      if (pair.jti === session.live.jti || !session.account.isActive) return refused('token_used', 'ended')
+      // The last token was its client's. Any other shows that it was in two hands, unless it was worth nothing there.
+      const isWorthless = session.isBound && proof !== 'own'
+      if (pair.jti === session.live.jti || !session.account.isActive || isWorthless)
+        return refused('token_used', 'ended')
       return this.reused(session)
     }
     if (this.isOver(session)) return refused('token_used', 'expired')
@@ -211,6 +234,14 @@ export class SessionModel {
       this.end(session, 'inactive')
       return refused('no_active_account', 'inactive')
     }
+    if (session.isBound && proof !== 'own') {
+      if (proof === 'none') return refused('dpop_proof_not_valid', 'unproven')
+      const isTold = this.mails.some((mail) => mail.kind === 'other_key' && mail.session === session)
+      if (!isTold) this.mail('other_key', session, [])
+      return refused('dpop_proof_not_valid', 'other_key')
+    }
+    if (session.isBound && pair.jti === session.live.jti) return { kind: 'next' }
+    if (session.isBound && pair.jti === session.previousJti) return { kind: 'same', pair: session.live }
     if (pair.jti === session.live.jti) {
       if (this.isInPlace(session, pair, place)) return { kind: 'next' }
       this.end(session, 'location')
@@ -235,7 +266,7 @@ export class SessionModel {
 
   /** Where a session is after its live pair was exchanged from `place`: a visit to an allowed place does not move it. */
   placeAfter(session: ModelSession, pair: ModelPair, place: Place): Place {
-    if (!this.isOwnPlace(session, pair, place)) return session.place
+    if (this.isVisit(session, pair, place)) return session.place
     // What Cloudflare does not know this time is not forgotten.
     return { ...place, asn: place.asn ?? session.place.asn, country: place.country ?? session.place.country }
   }
@@ -340,7 +371,7 @@ export class SessionModel {
 
   /** Whether a refresh from there is a visit, after which the session is where it was. */
   isVisit(session: ModelSession, pair: ModelPair, place: Place): boolean {
-    return !this.isOwnPlace(session, pair, place)
+    return !session.isBound && !this.isOwnPlace(session, pair, place)
   }
 
   private isOwnPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {

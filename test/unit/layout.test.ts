@@ -221,10 +221,11 @@ describe('the seven nouns', () => {
     ])
   })
 
-  test('are gathered by services.ts; beside it, who asks and what was chosen know places alone', () => {
+  test('are gathered by services.ts; beside it, what was chosen knows places, and who asks knows proofs as well', () => {
     const beside = files.filter(({ path }) => /^domain\/[^/]+$/.test(path) && path !== 'domain/services.ts')
     expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([
       'domain/caller.ts imports ./places/place.ts',
+      'domain/caller.ts imports ./tokens/dpop.ts',
       'domain/settings.ts imports ./places/place.ts',
     ])
   })

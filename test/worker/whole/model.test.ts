@@ -311,6 +311,33 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       present(0, 2, 'newest', 'abroad', 'GET', false),
     ],
   },
+  'whoever has the tokens of a bound session, and not its key, gets nothing and ends nothing': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      signIn(0, 'home', 'proof'),
+      look(1, 0),
+      present(0, 1, 'newest', 'home', 'json', false, 'none'),
+      present(0, 1, 'newest', 'abroad', 'GET', false, 'own'),
+      present(0, 1, 'newest', 'abroad', 'json', false, 'other'),
+      present(0, 1, 'newest', 'abroad', 'json', false, 'other'),
+      present(0, 1, 'newest', 'home', 'json', false, 'own'),
+      present(60, 1, 'predecessor', 'abroad', 'json', false, 'none'),
+      look(1, 0),
+    ],
+  },
+  'whoever has its key goes on from everywhere, and after every lost answer, but not with an older token': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      signIn(0, 'home', 'proof'),
+      present(0, 1, 'newest', 'abroad', 'json', true, 'own'),
+      present(86_400, 1, 'newest', 'home', 'json', false, 'own'),
+      look(1, 0),
+      present(0, 1, 'newest', 'sameNetwork', 'json', false, 'own'),
+      present(0, 1, 'older', 'sameNetwork', 'json', false, 'own'),
+      present(0, 1, 'older', 'sameNetwork', 'json', false, 'other'),
+      look(1, 0),
+    ],
+  },
   'an account that is not active ends its session, for good': {
     settings: { policy: 'address', reuseSeconds: 10 },
     history: [
@@ -343,6 +370,8 @@ const VERDICTS = {
   moved: true,
   race: true,
   reused: true,
+  unproven: true,
+  other_key: true,
 } as const satisfies Record<Exclude<Cause, 'expired'> | 'next' | 'same', true>
 
 test('the histories together met every verdict', () => {
