@@ -8,14 +8,14 @@ import { readDpopProof } from '../../../src/domain/tokens/dpop.ts'
 import { createProvingClient, type ProofChanges } from '../../support/dpop.ts'
 import { NOW } from '../../support/fakes.ts'
 
-const URL_ = 'https://auth.example.com/base/auth/token/refresh'
-const TARGET = { method: 'POST', url: URL_ }
+const REFRESH_URL = 'https://auth.example.com/base/auth/token/refresh'
+const TARGET = { method: 'POST', url: REFRESH_URL }
 const client = await createProvingClient()
 const other = await createProvingClient()
 const KEY = `${client.jwk.x}.${client.jwk.y}`
 
 function prove(changes: ProofChanges = {}, iat = NOW) {
-  return client.prove('POST', URL_, iat, changes)
+  return client.prove('POST', REFRESH_URL, iat, changes)
 }
 
 function read(text: string, now = NOW) {
@@ -29,11 +29,11 @@ describe('a good proof', () => {
     expect(await thumbprintOf(`${client.jwk.x}.${client.jwk.y}`)).toBe(client.thumbprint)
     expect(
       (await jwtVerify(text, EmbeddedJWK, { typ: 'dpop+jwt', currentDate: new Date(NOW * 1000) })).payload['htu'],
-    ).toBe(URL_)
+    ).toBe(REFRESH_URL)
   })
 
   test.each([
-    ['its query and its fragment', `${URL_}?a=1#b`],
+    ['its query and its fragment', `${REFRESH_URL}?a=1#b`],
     ['the port that https has anyway', 'https://auth.example.com:443/base/auth/token/refresh'],
     ['capitals in its host', 'https://AUTH.Example.com/base/auth/token/refresh'],
     ['capitals in its scheme', 'HTTPS://auth.example.com/base/auth/token/refresh'],
@@ -145,7 +145,7 @@ const WRONG: Readonly<
     ['none', async () => (await prove()).replace(/[^.]+$/, '')],
     [
       'that of another payload',
-      async () => replacePart(await prove(), 1, { jti: 'x', htm: 'POST', htu: URL_, iat: NOW }),
+      async () => replacePart(await prove(), 1, { jti: 'x', htm: 'POST', htu: REFRESH_URL, iat: NOW }),
     ],
     ['that of another header', async () => replacePart(await prove(), 0, { ...HEADER, kid: 'x' })],
     ['another spelling of it', async () => respelt(await prove())],
@@ -169,21 +169,24 @@ const WRONG: Readonly<
     ['another method', { payload: { htm: 'GET' } }],
     ['its method in small letters', { payload: { htm: 'post' } }],
     ['the sign-in', { payload: { htu: 'https://auth.example.com/base/auth/token' } }],
-    ['a path below it', { payload: { htu: `${URL_}/x` } }],
-    ['a slash behind it', { payload: { htu: `${URL_}/` } }],
-    ['capitals in its path', { payload: { htu: URL_.replace('token', 'Token') } }],
-    ['an escape that means another path', { payload: { htu: URL_.replace('/refresh', '%2Frefresh') } }],
-    ['the path without `BASE_PATH`', { payload: { htu: URL_.replace('/base', '') } }],
+    ['a path below it', { payload: { htu: `${REFRESH_URL}/x` } }],
+    ['a slash behind it', { payload: { htu: `${REFRESH_URL}/` } }],
+    ['capitals in its path', { payload: { htu: REFRESH_URL.replace('token', 'Token') } }],
+    ['an escape that means another path', { payload: { htu: REFRESH_URL.replace('/refresh', '%2Frefresh') } }],
+    ['the path without `BASE_PATH`', { payload: { htu: REFRESH_URL.replace('/base', '') } }],
     ['the path alone', { payload: { htu: '/base/auth/token/refresh' } }],
     ['the host alone', { payload: { htu: 'https://auth.example.com' } }],
-    ['http', { payload: { htu: URL_.replace('https', 'http') } }],
-    ['another host', { payload: { htu: URL_.replace('auth.', 'evil.') } }],
-    ['a host below ours', { payload: { htu: URL_.replace('example.com', 'example.com.evil.example') } }],
-    ['a dot behind its host', { payload: { htu: URL_.replace('.com/', '.com./') } }],
-    ['another port', { payload: { htu: URL_.replace('.com/', '.com:8443/') } }],
-    ['a name before its host', { payload: { htu: URL_.replace('https://', 'https://user@') } }],
-    ['our host as a name', { payload: { htu: URL_.replace('https://', 'https://auth.example.com@evil.example/') } }],
-    ['another scheme', { payload: { htu: URL_.replace('https', 'ftp') } }],
+    ['http', { payload: { htu: REFRESH_URL.replace('https', 'http') } }],
+    ['another host', { payload: { htu: REFRESH_URL.replace('auth.', 'evil.') } }],
+    ['a host below ours', { payload: { htu: REFRESH_URL.replace('example.com', 'example.com.evil.example') } }],
+    ['a dot behind its host', { payload: { htu: REFRESH_URL.replace('.com/', '.com./') } }],
+    ['another port', { payload: { htu: REFRESH_URL.replace('.com/', '.com:8443/') } }],
+    ['a name before its host', { payload: { htu: REFRESH_URL.replace('https://', 'https://user@') } }],
+    [
+      'our host as a name',
+      { payload: { htu: REFRESH_URL.replace('https://', 'https://auth.example.com@evil.example/') } },
+    ],
+    ['another scheme', { payload: { htu: REFRESH_URL.replace('https', 'ftp') } }],
     ['nothing', { payload: { htu: '' } }],
   ],
   'proof time': [

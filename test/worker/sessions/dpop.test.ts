@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { createAccount, dumpTables, emptyTables, HASHES, PASSWORD } from '../../support/accounts.ts'
 import { answer, NO_ACCOUNT, problem, USED } from '../../support/answers.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
+import { callWithoutDatabase } from '../../support/counted-worker.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { createProvingClient, type ProofChanges, type ProvingClient } from '../../support/dpop.ts'
 import { faultyDatabase, skipPauses } from '../../support/faulty-bindings.ts'
@@ -15,6 +16,7 @@ import { decodeToken } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
 import { bearer, introspect, post, refreshByCookies, refreshByJson, signInByJson } from '../../support/requests.ts'
 import { endOf, LIVE, notificationsFor, openByGuid, sessionRow } from '../../support/sessions.ts'
+import type { Cause } from '../../../src/log.ts'
 import { ELSEWHERE, ORIGIN, startWorker, type TestWorker, worker } from '../../support/worker.ts'
 
 stopClock()
@@ -89,7 +91,9 @@ async function refusedWithoutTrace(ask: () => Promise<Response>) {
 
 describe('a sign-in with a proof', () => {
   test('binds its session, and says so', async () => {
-    const { account, email, ...client } = { ...(await createProvingClient()), ...(await named()) }
+    const client = await createProvingClient()
+    const account = await createAccount(env.DB)
+    const { email } = account
     const response = await signInProving(client, email)
     const body = await response.json<BoundTokens>()
     expect(body).toEqual({
@@ -124,6 +128,13 @@ describe('a sign-in with a proof', () => {
     })
   })
 
+  test('that is not good asks the database nothing, and so tells nothing of the password', async () => {
+    const client = await createProvingClient()
+    const headers = { DPoP: await client.prove('POST', REFRESH_URL, T0) }
+    const json = { primary_email: 'anybody@example.com', password: PASSWORD }
+    expect(await callWithoutDatabase('/auth/token', { method: 'POST', json, headers })).toEqual(NOT_PROVEN)
+  })
+
   test('and a wrong password is a wrong password', async () => {
     const client = await createProvingClient()
     const { email } = await createAccount(env.DB)
@@ -136,11 +147,6 @@ describe('a sign-in with a proof', () => {
     const { refresh } = await tokensOf(await signInProving(client, email))
     expect(await answer(await refreshByJson(refresh))).toEqual(NOT_PROVEN)
   })
-
-  async function named() {
-    const account = await createAccount(env.DB)
-    return { account, email: account.email }
-  }
 })
 
 describe('a bound session is refreshed', () => {
@@ -160,33 +166,39 @@ describe('a bound session is refreshed', () => {
     expect((await refreshProving(client, next.refresh)).status).toBe(200)
   })
 
-  test.each<[string, (bound: Awaited<ReturnType<typeof openBound>>) => Promise<Response>]>([
-    ['without a proof', ({ refresh }) => refreshByJson(refresh)],
-    ['without a proof, from another place', ({ refresh }) => refreshByJson(refresh, { ip: ELSEWHERE })],
-    ['with an empty proof', ({ refresh }) => refreshByJson(refresh, { headers: { DPoP: '' } })],
+  test.each<[string, Cause, (bound: Awaited<ReturnType<typeof openBound>>) => Promise<Response>]>([
+    ['without a proof', 'unproven', ({ refresh }) => refreshByJson(refresh)],
+    ['without a proof, from another place', 'unproven', ({ refresh }) => refreshByJson(refresh, { ip: ELSEWHERE })],
+    ['with an empty proof', 'proof form', ({ refresh }) => refreshByJson(refresh, { headers: { DPoP: '' } })],
     [
       'with the proof of its sign-in',
+      'proof target',
       async ({ client, refresh }) => refreshProving(client, refresh, { changes: { payload: { htu: TOKEN_URL } } }),
     ],
     [
       'with a proof for another method',
+      'proof target',
       ({ client, refresh }) => refreshProving(client, refresh, { changes: { payload: { htm: 'GET' } } }),
     ],
     [
       'with a proof for another host',
+      'proof target',
       ({ client, refresh }) =>
         refreshProving(client, refresh, { changes: { payload: { htu: 'https://evil.example/auth/token/refresh' } } }),
     ],
     [
       'with a proof of yesterday',
+      'proof time',
       ({ client, refresh }) => refreshProving(client, refresh, { changes: { payload: { iat: T0 - 86_400 } } }),
     ],
     [
       'with a proof of tomorrow',
+      'proof time',
       ({ client, refresh }) => refreshProving(client, refresh, { changes: { payload: { iat: T0 + 86_400 } } }),
     ],
     [
       'with two proofs',
+      'proof form',
       async ({ client, refresh }) => {
         const headers = new Headers()
         for (let i = 0; i < 2; i += 1) headers.append('DPoP', await client.prove('POST', REFRESH_URL, T0))
@@ -195,12 +207,15 @@ describe('a bound session is refreshed', () => {
     ],
     [
       'by cookies',
+      'unproven',
       async ({ access, refresh }) =>
         refreshByCookies({ access_token: access, refresh_token: refresh }, { headers: { Accept: 'application/json' } }),
     ],
-  ])('not %s, and nothing is consumed', async (_how, ask) => {
+  ])('not %s, and nothing is consumed', async (_how, cause, ask) => {
     const bound = await openBound()
     await refusedWithoutTrace(() => ask(bound))
+    const line = { code: 'dpop_proof_not_valid', cause, guid: bound.account.guid, sid: bound.sid }
+    expect(logged).toHaveBeenCalledWith(expect.objectContaining(line))
     expect(await endOf(bound.sid)).toEqual(LIVE)
     expect((await refreshProving(bound.client, bound.refresh)).status).toBe(200)
   })
@@ -319,6 +334,21 @@ test('the URL of a proof is below PUBLIC_URL and BASE_PATH, whatever host is ask
   expect((await signIn('https://example.com/auth-service/auth/token')).status).toBe(200)
 })
 
+function callByOauth(pair: CryptoKeyPair, path: string, json: unknown): Promise<Response> {
+  return oauth.protectedResourceRequest(
+    'unused',
+    'POST',
+    new URL(`${ORIGIN}${path}`),
+    new Headers({ 'Content-Type': 'application/json' }),
+    JSON.stringify(json),
+    {
+      DPoP: oauth.DPoP({}, pair),
+      [oauth.customFetch]: (url: string, { method, headers }: { method: string; headers: HeadersInit }) =>
+        worker.call(new URL(url).pathname, { method, headers, json }),
+    },
+  )
+}
+
 describe('clients that others wrote:', () => {
   test('dpop signs in and refreshes', async () => {
     passTo(Math.round(Date.now() / 1000) - T0)
@@ -337,28 +367,17 @@ describe('clients that others wrote:', () => {
   test('oauth4webapi refreshes, and reads why it may not', async () => {
     const { email } = await createAccount(env.DB)
     const keys = await oauth.generateKeyPair('ES256')
-    const call = (pair: CryptoKeyPair, path: string, json: unknown) =>
-      oauth.protectedResourceRequest(
-        'unused',
-        'POST',
-        new URL(`${ORIGIN}${path}`),
-        new Headers({ 'Content-Type': 'application/json' }),
-        JSON.stringify(json),
-        {
-          DPoP: oauth.DPoP({}, pair),
-          [oauth.customFetch]: (url: string, { method, headers }: { method: string; headers: HeadersInit }) =>
-            worker.call(new URL(url).pathname, { method, headers, json }),
-        },
-      )
-    const { refresh } = await tokensOf(await call(keys, '/auth/token', { primary_email: email, password: PASSWORD }))
-    const error: unknown = await call(await oauth.generateKeyPair('ES256'), '/auth/token/refresh', { refresh }).catch(
-      (thrown: unknown) => thrown,
+    const { refresh } = await tokensOf(
+      await callByOauth(keys, '/auth/token', { primary_email: email, password: PASSWORD }),
     )
+    const error: unknown = await callByOauth(await oauth.generateKeyPair('ES256'), '/auth/token/refresh', {
+      refresh,
+    }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(oauth.WWWAuthenticateChallengeError)
     expect((error as oauth.WWWAuthenticateChallengeError).cause).toMatchObject([
       { scheme: 'dpop', parameters: { error: 'invalid_dpop_proof', algs: 'ES256' } },
     ])
-    expect((await call(keys, '/auth/token/refresh', { refresh })).status).toBe(200)
+    expect((await callByOauth(keys, '/auth/token/refresh', { refresh })).status).toBe(200)
   })
 })
 
