@@ -189,6 +189,9 @@ export function fakeServices(
         calls.push('beginForeignCheck')
         return 'begun'
       },
+      async endForeignCheck() {
+        calls.push('endForeignCheck')
+      },
     },
     sessions: {
       async openForGuid(guid, session) {

@@ -14,7 +14,7 @@ import {
   LONGEST_WAIT_SECONDS,
   STRANGERS,
 } from '../../domain/accounts/attempts.ts'
-import { runBatch } from '../d1.ts'
+import { run, runBatch } from '../d1.ts'
 import { prepareNotice } from '../mails/notices.ts'
 import { deleteFrom, insertInto, select } from '../query.ts'
 import { attempts, users } from '../schema.ts'
@@ -38,24 +38,45 @@ export function createAttemptStore(d1: D1Database, newId: () => string): Attempt
     deleteFrom(attempts).where(and(eq(attempts.subject, parameter('subject')), eq(attempts.topic, FOREIGN_CHECK))),
   )
 
+  /** Runs a batch that also ends the check of the subject, where it has begun one. */
+  function runEnding(
+    batch: readonly D1PreparedStatement[],
+    values: { readonly subject: string },
+    endsCheck: boolean,
+  ): Promise<readonly D1Result[]> {
+    if (!endsCheck) return runBatch(d1, [...batch])
+    return runBatch(d1, [...batch, endCheck.bind(values)]).catch((error: unknown) => endAfter(error, values))
+  }
+
+  /** Where D1 failed and is back, the next try need not wait for a check that nobody ends. */
+  async function endAfter(error: unknown, values: { readonly subject: string }): Promise<never> {
+    await run(endCheck.bind(values)).catch(() => {})
+    throw error
+  }
+
   return {
     async countFailure({ notice: due, endsCheck, ...values }) {
       const store = notice.bind(newId(), due, { ...values, userId: due.userId })
-      const ends = endsCheck ? [endCheck.bind(values)] : []
-      const [, stored] = await runBatch(d1, [count.bind(values), store, ...ends])
+      const [, stored] = await runEnding([count.bind(values), store], values, endsCheck)
       return notice.rows(stored)[0]?.id ?? null
     },
 
     async hasToWait({ subject, topic, now, endsCheck }) {
       const values = { subject, topic, now }
-      const ends = endsCheck ? [endCheck.bind(values)] : []
-      const [allowed] = await runBatch(d1, [mayStill.bind(values), noteWaiting.bind(values), ...ends])
+      const [allowed] = await runEnding([mayStill.bind(values), noteWaiting.bind(values)], values, endsCheck)
       return mayStill.rows(allowed).length === 0
+    },
+
+    async endForeignCheck(subject) {
+      await run(endCheck.bind({ subject }))
     },
 
     async beginForeignCheck({ subject, topic, now }) {
       const values = { subject, topic, now }
-      const [allowed, begun] = await runBatch(d1, [mayStill.bind(values), beginCheck.bind(values)])
+      const [allowed, begun] = await runBatch(d1, [mayStill.bind(values), beginCheck.bind(values)]).catch(
+        // It may have begun all the same, with nobody to end it.
+        (error: unknown) => endAfter(error, values),
+      )
       if (mayStill.rows(allowed).length === 0) return 'waits'
       return beginCheck.rows(begun).length === 1 ? 'begun' : 'busy'
     },

@@ -116,6 +116,8 @@ export interface AttemptStore {
    * tries at once as few as tries in a row. `waits`: by now the try is refused anyway.
    */
   readonly beginForeignCheck: (tried: Omit<VerifiedTry, 'endsCheck'>) => Promise<'begun' | 'busy' | 'waits'>
+  /** Ends a check that came to nothing. The others end with what `countFailure` or `hasToWait` writes. */
+  readonly endForeignCheck: (subject: string) => Promise<void>
 }
 
 /** Of an HMAC-SHA-256: enough that no two addresses share a subject. */

@@ -84,7 +84,12 @@ async function verifyJudged(
     throw new TesseraError('too_many_requests', details)
   }
   if (check === 'waits') return { check: await passwords.verify(password, null), waits: true, endsCheck: false }
-  return { check: await passwords.verify(password, stored), waits, endsCheck: true }
+  try {
+    return { check: await passwords.verify(password, stored), waits, endsCheck: true }
+  } catch (error) {
+    await attempts.endForeignCheck(subject)
+    throw error
+  }
 }
 
 function isStale(seenAt: number | null, now: number): boolean {

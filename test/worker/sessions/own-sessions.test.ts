@@ -30,6 +30,7 @@ function describedSession(session: OpenedByAccount, expected: Described) {
     last_used_at: T0,
     expires_at: T0 + 10 * DAY_SECONDS,
     ...place,
+    bound: null,
     last_seen: { ...place, ...expected.visit },
     current: false,
     ...expected.rest,

@@ -190,6 +190,8 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       visit_city: null,
       visit_network: null,
       visit_user_agent: null,
+      bound_key: null,
+      bound_by: null,
     })
     expect(jti).toMatch(UUID)
   })

@@ -126,6 +126,8 @@ describe('GET /{guid}', () => {
         visit_city: null,
         visit_network: null,
         visit_user_agent: null,
+        bound_key: null,
+        bound_by: null,
       },
     ])
     const stored = JSON.stringify(dump)

@@ -49,11 +49,11 @@ describe('signing in', () => {
 
   test.each(FAULTS)('by password is a 503 when D1 fails %s, and goes well the next time', async (fault) => {
     const rig = rigs[0]
-    // An outdated hash, so that the batch also replaces it; a look whether the sign-in waits comes before.
+    // An outdated hash, so that the batch also replaces it. Its check begins and ends before.
     const account = await createAccount(env.DB, { passwordHash: HASHES.weakArgon2id })
     const signIn = () =>
       rig.call('/auth/token', { method: 'POST', json: { primary_email: account.email, password: PASSWORD } })
-    rig.d1.fail(null, null, fault)
+    rig.d1.fail(null, null, null, fault)
     await expectUnavailable(await signIn(), 'json')
     const wasReplaced = (await hashOf(account)) !== HASHES.weakArgon2id
     expect(wasReplaced).toBe(fault === 'after')
@@ -63,6 +63,26 @@ describe('signing in', () => {
     const sessions = await sessionsOf(account)
     expect(sessions).toHaveLength(fault === 'after' ? 2 : 1)
     expect(sessions).toContainEqual(live(await tokensOf(response, 'json'), null))
+  })
+})
+
+describe('the check of a foreign hash', () => {
+  const PASSWORDS = { right: PASSWORD, wrong: 'wrong' } as const
+
+  test.each(
+    FAULTS.flatMap((fault) => [
+      ['begins', fault, 1, 'right'] as const,
+      ['ends', fault, 2, 'right'] as const,
+      ['fails', fault, 2, 'wrong'] as const,
+    ]),
+  )('that %s while D1 fails %s is a 503, and keeps nobody from the next try', async (_when, fault, trips, which) => {
+    const rig = rigs[0]
+    const account = await createAccount(env.DB, { passwordHash: HASHES.weakArgon2id })
+    const signIn = (password: string) =>
+      rig.call('/auth/token', { method: 'POST', json: { primary_email: account.email, password } })
+    rig.d1.fail(...Array<null>(trips).fill(null), fault)
+    await expectUnavailable(await signIn(PASSWORDS[which]), 'json')
+    expect((await signIn(PASSWORD)).status).toBe(200)
   })
 })
 

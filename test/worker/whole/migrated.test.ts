@@ -66,7 +66,10 @@ beforeEach(async () => {
 
   const before = await env.DB.prepare('SELECT rowid, * FROM sessions').all()
   await applyD1Migrations(env.DB, env.MIGRATIONS)
-  expect((await env.DB.prepare('SELECT rowid, * FROM sessions').all()).results).toEqual(before.results)
+  // None of them is bound to a key, which that version did not know.
+  const unbound = { bound_key: null, bound_by: null }
+  const after = await env.DB.prepare('SELECT rowid, * FROM sessions').all()
+  expect(after.results).toEqual(before.results.map((row) => ({ ...row, ...unbound })))
 })
 
 /** As if nothing had ever been migrated. */
