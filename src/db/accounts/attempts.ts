@@ -45,11 +45,11 @@ export function createAttemptStore(d1: D1Database, newId: () => string): Attempt
     endsCheck: boolean,
   ): Promise<readonly D1Result[]> {
     if (!endsCheck) return runBatch(d1, [...batch])
-    return runBatch(d1, [...batch, endCheck.bind(values)]).catch((error: unknown) => endAfter(error, values))
+    return runBatch(d1, [...batch, endCheck.bind(values)]).catch((error: unknown) => endAfter(values, error))
   }
 
   /** Where D1 failed and is back, the next try need not wait for a check that nobody ends. */
-  async function endAfter(error: unknown, values: { readonly subject: string }): Promise<never> {
+  async function endAfter(values: { readonly subject: string }, error: unknown): Promise<never> {
     await run(endCheck.bind(values)).catch(() => {})
     throw error
   }
@@ -75,7 +75,7 @@ export function createAttemptStore(d1: D1Database, newId: () => string): Attempt
       const values = { subject, topic, now }
       const [allowed, begun] = await runBatch(d1, [mayStill.bind(values), beginCheck.bind(values)]).catch(
         // It may have begun all the same, with nobody to end it.
-        (error: unknown) => endAfter(error, values),
+        (error: unknown) => endAfter(values, error),
       )
       if (mayStill.rows(allowed).length === 0) return 'waits'
       return beginCheck.rows(begun).length === 1 ? 'begun' : 'busy'

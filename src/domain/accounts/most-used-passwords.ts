@@ -52,7 +52,7 @@ export function isCommonPassword(list: Uint8Array, password: string): boolean {
 
 /** Whatever of a text in small letters has to be listed, or patterned, for the text to be common. */
 export function coresOf(text: string): ReadonlySet<string> {
-  const repeated = [...paddingLengths(text).keys()].flatMap((length) => unitOf(text.slice(0, text.length - length)))
+  const repeated = [...paddingLengths(text).keys()].flatMap((length) => unitsOf(text.slice(0, text.length - length)))
   return new Set([text, ...repeated].flatMap(withoutPadding))
 }
 
@@ -84,10 +84,12 @@ function onLatinKeys(text: string): string {
   return text.replace(/[а-яё]/gu, (letter) => LATIN_KEYS[CYRILLIC_KEYS.indexOf(letter)] ?? letter)
 }
 
-/** What a text repeats at least in part: nothing, or the shortest such unit. */
-function unitOf(text: string): readonly string[] {
+/** What a text repeats at least in part: the shortest such unit, and several of it, which may be what is listed. */
+function unitsOf(text: string): readonly string[] {
   for (let length = MIN_UNIT_LENGTH; length < text.length; length++) {
-    if (text.startsWith(text.slice(length))) return [text.slice(0, length)]
+    if (!text.startsWith(text.slice(length))) continue
+    const units = Math.max(1, Math.floor(Math.min(text.length - 1, MAX_CORE_LENGTH) / length))
+    return Array.from({ length: units }, (_, i) => text.slice(0, length * (i + 1)))
   }
   return []
 }

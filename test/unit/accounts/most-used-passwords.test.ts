@@ -100,6 +100,8 @@ describe('common is', () => {
     ['christopherchristopher1999'],
     // Listed, and a shorter one over and over as well.
     ['starwarsstarwars'],
+    // Listed as twice the same, which is not listed by itself.
+    ['lissalissalissalissa'],
     // A few characters, over and over.
     ['ababababababababab'],
     ['abababababababa'],

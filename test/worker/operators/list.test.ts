@@ -207,8 +207,8 @@ describe('pages', () => {
   test('have the one account that stands behind the rows of a page', async () => {
     await emptyTables(env.DB)
     await insertAccounts(10_001, 0)
-    const found = (await pages({ search: 'r10001@' })).map(({ users }) => users.map(({ email }) => email))
-    expect(found).toEqual([[], ['user10001@example.com']])
+    const emails = (await pages({ search: 'r10001@' })).map(({ users }) => users.map(({ email }) => email))
+    expect(emails).toEqual([[], ['user10001@example.com']])
   })
 })
 
