@@ -105,7 +105,7 @@ export async function recordStatements(): Promise<Recorded> {
           country: null,
           keys: [],
         },
-        provenKey: null,
+        proven: null,
         client,
       }),
     ),

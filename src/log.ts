@@ -24,7 +24,10 @@ export const CAUSES = {
   unknown: 'there is no such session, or not any more',
   foreign: 'the token names another account than its session does',
   unproven: 'the session is bound to a key, of which the request has no proof',
-  other_key: 'the session is bound to a key, and the request has a good proof of another one',
+  proof_used:
+    'the proof of the last refresh of a bound session came again: a copy of that request, or a client that repeats it to the letter',
+  other_key:
+    'the session is bound to a key, and the request has a good proof of another one: a copy, or a client that lost its key',
   'proof form': 'a DPoP proof that is not three base64url parts holding JSON objects, or more than one',
   'proof header':
     'a DPoP proof of another type, of another algorithm than ES256, or with an extension that is not ours',
@@ -32,7 +35,7 @@ export const CAUSES = {
   'proof signature': 'a DPoP proof whose signature does not fit',
   'proof claims': 'a DPoP proof without `jti`, `htm`, `htu` or `iat`',
   'proof target': 'a DPoP proof for another request: another method, host or path',
-  'proof time': 'a DPoP proof whose `iat` is more than a minute off',
+  'proof time': 'a DPoP proof whose `iat`, `exp` or `nbf` is more than a minute off',
   'unknown address': 'nobody has this e-mail address',
   too_short: 'a new password with fewer characters than `PASSWORD_MIN_LENGTH`',
   too_long: 'a new password with too many characters',

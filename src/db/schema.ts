@@ -83,6 +83,8 @@ export const sessions = sqliteTable(
     /** The public key without whose proof the session is not refreshed, and how the proofs are made. Null: it is not bound. */
     boundKey: text('bound_key').$type<Binding['key']>(),
     boundBy: text('bound_by').$type<Binding['by']>(),
+    /** The name of the proof that opened it, or rotated it last. */
+    boundProof: text('bound_proof'),
   },
   (table) => [
     // Ended sessions are not in the index, so that no statement reads past them, however many an account has.

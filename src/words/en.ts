@@ -131,7 +131,7 @@ export const en = {
       ],
       advice: [
         'The copy is worth nothing without your device. But whoever made it has read what your device keeps, or what it sent.',
-        'If that was not you, end all your sessions, and look for what else may have been read.',
+        'If you have just set up the app again, that was you: sign in there. If not, end all your sessions, and look for what else may have been read.',
       ],
     }),
     confirm_address: (app: string): MailWording => ({

@@ -272,8 +272,8 @@ const noPrimitives: PasswordPrimitives = {
   bcrypt: missing,
 }
 
-function isProven({ session: { binding } }: FakeRow, { provenKey }: Rotation): boolean {
-  return binding !== null && binding.key === provenKey
+function isProven({ session: { binding } }: FakeRow, { proven }: Rotation): boolean {
+  return binding !== null && binding.key === proven?.key
 }
 
 function isInPlace(row: FakeRow, rotation: Rotation): boolean {

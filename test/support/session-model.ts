@@ -267,6 +267,8 @@ export class SessionModel {
   /** Where a session is after its live pair was exchanged from `place`: a visit to an allowed place does not move it. */
   placeAfter(session: ModelSession, pair: ModelPair, place: Place): Place {
     if (this.isVisit(session, pair, place)) return session.place
+    // With its key, a session may be anywhere.
+    if (!this.isOwnPlace(session, pair, place)) return place
     // What Cloudflare does not know this time is not forgotten.
     return { ...place, asn: place.asn ?? session.place.asn, country: place.country ?? session.place.country }
   }

@@ -18,7 +18,7 @@ function corsHeaders({ headers }: Response) {
 
 const SHARED = {
   'access-control-allow-credentials': 'true',
-  'access-control-expose-headers': 'Allow, Retry-After, WWW-Authenticate',
+  'access-control-expose-headers': 'Allow, Date, Retry-After, WWW-Authenticate',
   vary: 'Origin',
 }
 

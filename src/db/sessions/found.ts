@@ -5,6 +5,7 @@ import type { Binding, FoundSession, Session } from '../../domain/sessions/sessi
 type SessionColumns = Omit<Session, 'isEndedByAccount' | 'guid' | 'binding'> & {
   readonly boundKey: Binding['key'] | null
   readonly boundBy: Binding['by'] | null
+  readonly boundProof: string | null
 }
 
 /** All null where the account is gone. */
@@ -34,9 +35,10 @@ export function toFound(row: SessionColumns & AccountColumns): FoundSession {
     isEndedByAccount,
     boundKey,
     boundBy,
+    boundProof,
     ...columns
   } = row
-  const binding = boundKey === null || boundBy === null ? null : { key: boundKey, by: boundBy }
+  const binding = boundKey === null || boundBy === null ? null : { key: boundKey, by: boundBy, proofId: boundProof }
   const session = { ...columns, guid, isEndedByAccount: isEndedByAccount === 1, binding }
   if (accountId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
   return {

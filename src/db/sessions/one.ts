@@ -46,6 +46,8 @@ export function prepareSessionStatements(d1: D1Database) {
     issuedAt: parameter('now'),
     rotatedAt: parameter('now'),
     expiresAt: nextExpiry,
+    // The proof counts where the session is bound; of others, none is remembered.
+    boundProof: sql`iif(${sessions.boundKey} is null, null, ${parameter('proofId')})`,
   }
   const sessionColumns = aliased({
     sid: sessions.sid,
@@ -64,6 +66,7 @@ export function prepareSessionStatements(d1: D1Database) {
     provider: sessions.provider,
     boundKey: sessions.boundKey,
     boundBy: sessions.boundBy,
+    boundProof: sessions.boundProof,
   })
   // The columns of a left join are all null where the account is gone.
   const accountColumns = {
@@ -88,9 +91,10 @@ export function prepareSessionStatements(d1: D1Database) {
           ...rotated,
           ...seen,
           ...noVisit,
-          // A request whose ASN or country Cloudflare does not know leaves the row's own: under those policies they are the place.
-          asn: sql`coalesce(${seen.asn}, ${sessions.asn})`,
-          country: sql`coalesce(${seen.country}, ${sessions.country})`,
+          // A request whose ASN or country Cloudflare does not know leaves the row's own, where it is from there: under those policies
+          // they are the place.
+          asn: sql`iif(${isOwnPlace}, coalesce(${seen.asn}, ${sessions.asn}), ${seen.asn})`,
+          country: sql`iif(${isOwnPlace}, coalesce(${seen.country}, ${sessions.country}), ${seen.country})`,
         })
         .where(and(isRotatable, or(isOwnPlace, isProven))),
     ),

@@ -42,6 +42,7 @@ export function prepareSignInStatements(d1: D1Database) {
     visitUserAgent: sql<string | null>`null`.as('visit_user_agent'),
     boundKey: parameter('boundKey').as('bound_key'),
     boundBy: parameter('boundBy').as('bound_by'),
+    boundProof: parameter('boundProof').as('bound_proof'),
   }
   const isActive = eq(users.isActive, 1)
 

@@ -153,9 +153,16 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
       return judgedSignIn.waits(waiting) ? 'waiting' : 'changed'
     },
 
-    async rotate({ place, client, ...rotation }) {
+    async rotate({ place, client, proven, ...rotation }) {
       const sameAddress = place.sameAddress ? 1 : 0
-      const values = { ...rotation, ...placeValues(place), sameAddress, placeKeys: JSON.stringify(place.keys) }
+      const values = {
+        ...rotation,
+        ...placeValues(place),
+        sameAddress,
+        placeKeys: JSON.stringify(place.keys),
+        provenKey: proven?.key ?? null,
+        proofId: proven?.id ?? null,
+      }
       const seen = clientValues(client)
       const rotate = statements.rotate.bind({ ...values, ...seen })
       const find = statements.findRotated.bind(values)
@@ -217,5 +224,5 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
 }
 
 function bindingValues(binding: Binding | null) {
-  return { boundKey: binding?.key ?? null, boundBy: binding?.by ?? null }
+  return { boundKey: binding?.key ?? null, boundBy: binding?.by ?? null, boundProof: binding?.proofId ?? null }
 }

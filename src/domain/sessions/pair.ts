@@ -20,12 +20,15 @@ export interface Pair {
 /** The part of a session that its tokens show. */
 export type PairSession = Pick<Session, 'sid' | 'jti' | 'issuedAt' | 'expiresAt' | 'address' | 'binding'>
 
-/** Signs the pair of a session as it stands in its row. `issuer` is the `iss` claim (RFC 7519 section 4.1.1). */
+/**
+ * Signs the pair of a session as it stands in its row; the access token as if it were issued at `accessIssuedAt`. `issuer` is the `iss` claim (RFC 7519 section 4.1.1).
+ */
 export async function signPair(
   { settings, tokens }: Pick<Services, 'settings' | 'tokens'>,
   issuer: string,
   session: PairSession,
   account: Account,
+  accessIssuedAt = session.issuedAt,
 ): Promise<Pair> {
   const shared = {
     iss: issuer,
@@ -34,19 +37,25 @@ export async function signPair(
     guid: account.guid,
     sid: session.sid,
     jti: session.jti,
-    iat: session.issuedAt,
   }
   const [access, refresh] = await Promise.all([
     tokens.sign({
       // The operator's own stand first: none of them can be in the place of one of ours.
       ...ownClaimsOf(account),
       ...shared,
-      exp: Math.min(session.issuedAt + settings.accessTtlSeconds, session.expiresAt),
+      iat: accessIssuedAt,
+      exp: Math.min(accessIssuedAt + settings.accessTtlSeconds, session.expiresAt),
       ...(settings.audience !== undefined && { aud: settings.audience }),
       group: account.group,
       token_type: 'access',
     }),
-    tokens.sign({ ...shared, exp: session.expiresAt, ip: session.address, token_type: 'refresh' }),
+    tokens.sign({
+      ...shared,
+      iat: session.issuedAt,
+      exp: session.expiresAt,
+      ip: session.address,
+      token_type: 'refresh',
+    }),
   ])
   return { access, refresh, account, expiresAt: session.expiresAt, boundBy: session.binding?.by ?? null }
 }

@@ -12,7 +12,7 @@ import { type DueNotice, factsOf } from '../mails/notice.ts'
 import { type Client, placeCondition } from '../places/place.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
-import type { DeviceKey } from '../tokens/device-key.ts'
+import type { GoodProof } from '../tokens/dpop.ts'
 import { type PresentedPair, readPair, readToken } from '../tokens/tokens.ts'
 import type { Attempt } from './doubts.ts'
 import { signPair, type Pair } from './pair.ts'
@@ -49,7 +49,7 @@ async function exchange(services: RefreshServices, presented: RefreshClaims, cal
 async function rotate(services: RefreshServices, presented: RefreshClaims, caller: Caller): Promise<Pair> {
   const { settings, sessions, log } = services
   const now = services.now()
-  const provenKey = keyOf(caller)
+  const proven = provenBy(caller)
   const attempt = services.doubts.begin(presented.jti, services.newId(), now)
   const found = await sessions
     .rotate({
@@ -63,19 +63,21 @@ async function rotate(services: RefreshServices, presented: RefreshClaims, calle
       sessionMaxSeconds: settings.sessionMaxSeconds,
       place: placeCondition(settings.locationPolicy, presented.ip, caller.client),
       client: caller.client,
-      provenKey,
+      proven,
     })
     .catch((error: unknown) => {
       attempt.lose()
       throw error
     })
-  const judged = judge(found, presented, attempt.isOurs, { settings, provenKey, now })
+  const judged = judge(found, presented, attempt.isOurs, { settings, proven, now })
   const verdict = attempt.close(judged, found?.session.jti ?? null)
   if (!('account' in verdict)) return refuse(services, verdict, { presented, caller, attempt, now })
   if (verdict.kind !== 'won') log({ event: 'refreshed', cause: verdict.kind, guid: presented.guid, sid: presented.sid })
   // A replay is signed under the issuer of the first answer, whatever host is asked now: its token is the same byte for byte.
   const issuer = verdict.kind === 'replayed' ? presented.iss : caller.issuer
-  return signPair(services, issuer, verdict.session, verdict.account)
+  // An answer that is healed by proof may have been lost long ago: its access token begins anew.
+  const isHealed = verdict.kind === 'replayed' && verdict.session.binding !== null
+  return signPair(services, issuer, verdict.session, verdict.account, isHealed ? now : verdict.session.issuedAt)
 }
 
 interface Refused {
@@ -169,9 +171,8 @@ async function refuse(
   }
 }
 
-/** The key that a caller proved to have, or `null`. */
-function keyOf({ proof }: Pick<Caller, 'proof'>): DeviceKey | null {
-  return proof !== undefined && 'key' in proof ? proof.key : null
+function provenBy({ proof }: Pick<Caller, 'proof'>): GoodProof | null {
+  return proof !== undefined && 'key' in proof ? proof : null
 }
 
 function placeOf({ address, asn, country, city, provider }: Session): Omit<Client, 'userAgent'> {

@@ -7,11 +7,14 @@ import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
 import type { Settings } from '../settings.ts'
 import type { DeviceKey } from '../tokens/device-key.ts'
+import type { GoodProof } from '../tokens/dpop.ts'
 
 /** The key that a session is bound to: no refresh of it without a proof. `by`: how the proofs are made. */
 export interface Binding {
   readonly key: DeviceKey
   readonly by: 'dpop'
+  /** The name of the proof that opened it, or rotated it last. */
+  readonly proofId: string | null
 }
 
 /** One sign-in and all its refreshes: the family of its refresh tokens, of which `jti` is the live one. */
@@ -97,8 +100,8 @@ export interface Rotation extends NamedSession {
   readonly sessionMaxSeconds: number
   readonly place: PlaceCondition
   readonly client: Client
-  /** The key that the request proved to have, or `null`. */
-  readonly provenKey: DeviceKey | null
+  /** What the request proved, or `null`. */
+  readonly proven: GoodProof | null
 }
 
 /** A session with its account as it is now; `account` is `null` when it is inactive or deleted. */

@@ -156,7 +156,7 @@ export async function newSession(
 function bindingOf(proof: Proof | undefined): Binding | null {
   if (proof === undefined) return null
   if ('refused' in proof) throw new TesseraError('dpop_proof_not_valid', { cause: proof.refused })
-  return { key: proof.key, by: 'dpop' }
+  return { key: proof.key, by: 'dpop', proofId: proof.id }
 }
 
 function firstPair(

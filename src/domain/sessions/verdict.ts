@@ -8,7 +8,7 @@ import type { EventType } from '../events/event.ts'
 import type { NoticeKind } from '../mails/notice.ts'
 import type { Settings } from '../settings.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
-import type { DeviceKey } from '../tokens/device-key.ts'
+import type { GoodProof } from '../tokens/dpop.ts'
 import { endOf } from './lifetime.ts'
 import type { EndReason, FoundSession, RotatedSession, Session } from './session.ts'
 
@@ -49,6 +49,8 @@ export const OUTCOMES = {
   foreign: { answer: 'token_not_valid' },
   /** The session is bound to a key, of which there is no proof, or no good one. */
   unproven: { answer: 'dpop_proof_not_valid' },
+  /** The session is bound to a key, and the proof is the one that got the live token. */
+  proof_used: { answer: 'dpop_proof_not_valid' },
   /** The session is bound to a key, and this is a good proof of another one: somebody has a copy of the token. */
   other_key: { answer: 'dpop_proof_not_valid', mail: 'other_key' },
 } as const satisfies Record<string, Outcome>
@@ -76,8 +78,8 @@ export function isEnding(kind: Refusal): kind is Ending {
 
 interface Circumstances {
   readonly settings: Pick<Settings, 'refreshReuseSeconds' | 'sessionMaxSeconds'>
-  /** The key that the request proved to have, or `null`. */
-  readonly provenKey: DeviceKey | null
+  /** What the request proved, or `null`. */
+  readonly proven: GoodProof | null
   readonly now: number
 }
 
@@ -91,7 +93,7 @@ export function judge(
   found: RotatedSession | null,
   presented: Pick<RefreshClaims, 'jti' | 'id' | 'guid'>,
   isOurs: (jti: string) => boolean,
-  { settings, provenKey, now }: Circumstances,
+  { settings, proven, now }: Circumstances,
 ): Verdict {
   if (found === null) return { kind: 'unknown' }
   const { session, account, inPlace } = found
@@ -104,14 +106,14 @@ export function judge(
 
   const end = endOf(session, { settings, now })
   const { binding } = session
-  const isProven = binding === null || binding.key === provenKey
+  const isProven = binding === null || binding.key === proven?.key
   // Without its key, a copy of a token of a bound session was worth nothing.
   if (end === 'ended' && isProven && !isLive && !isLiveOurs && !isPreviousOurs && account !== null)
     return { kind: 'reused' }
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
   // Whatever else the token is: it neither rotates nor ends anything.
-  if (!isProven) return { kind: provenKey === null ? 'unproven' : 'other_key' }
+  if (!isProven) return { kind: proven === null ? 'unproven' : 'other_key' }
   // A live jti of ours may have been written by an earlier rotation, for a client in the session's place: a caller from another
   // place who presents the old token may be a thief.
   if (isLiveOurs && inPlace) return { kind: 'won', session, account }
@@ -119,8 +121,11 @@ export function judge(
   if (isPreviousOurs) return { kind: 'race' }
   // A race and a replay are of one client, which is in one place.
   if (previousJti !== presented.jti || rotatedAt === null || !inPlace) return { kind: 'reused' }
-  // Who has the key is no thief, however late: the answer was lost, since its successor was never used.
-  if (binding !== null) return { kind: 'replayed', session, account }
+  // Who has the key is no thief, however late: the answer was lost, since its successor was never used. A copy of the request that got that
+  // answer has its proof.
+  if (binding !== null) {
+    return binding.proofId === proven?.id ? { kind: 'proof_used' } : { kind: 'replayed', session, account }
+  }
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings
   if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }

@@ -1,14 +1,15 @@
 /**
  * DPoP proofs (RFC 9449 section 4): a JWT for one request, signed by a key of the client that stands in its header.
  *
- * Proofs are not remembered. They go along with a refresh token, which is good once: a copy of both that comes second is refused for the
- * token, and one that comes first is worth what the token is (section 11.1 asks for a store where that is not so).
+ * Of a session, the proof that rotated it last is remembered in its row: a refresh token is good once, but for its answer being lost, and then a
+ * new proof has to come with it (section 11.1).
  */
 
 import * as z from 'zod/mini'
 
 import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
+import { toBase64url } from './base64url.ts'
 import { type DeviceKey, isSignedBy, readDeviceKey } from './device-key.ts'
 import { type ParsedToken, parseToken } from './tokens.ts'
 
@@ -21,8 +22,14 @@ export interface ProofTarget {
   readonly url: string
 }
 
-/** What a proof shows: which key its client has, or why it shows none. */
-export type Proof = { readonly key: DeviceKey } | { readonly refused: Cause }
+/** A good proof: which key its client has, and the name under which it is remembered. */
+export interface GoodProof {
+  readonly key: DeviceKey
+  readonly id: string
+}
+
+/** What a proof shows, or why it shows nothing. */
+export type Proof = GoodProof | { readonly refused: Cause }
 
 const ProofClaims = z.object({
   jti: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -50,8 +57,15 @@ export async function readDpopProof(text: string, target: ProofTarget, now: numb
   if (!claims.success) return { refused: 'proof claims' }
   const { htm, htu, iat, exp = Infinity, nbf = 0 } = claims.data
   if (htm !== target.method || normalizeUrl(htu) !== normalizeUrl(target.url)) return { refused: 'proof target' }
-  if (Math.abs(now - iat) > PROOF_SECONDS || exp <= now || nbf > now) return { refused: 'proof time' }
-  return { key }
+  const isOver = exp <= now - PROOF_SECONDS || nbf > now + PROOF_SECONDS
+  if (Math.abs(now - iat) > PROOF_SECONDS || isOver) return { refused: 'proof time' }
+  return { key, id: await nameOf(text) }
+}
+
+/** 128 bits of its SHA-256. */
+async function nameOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return toBase64url(new Uint8Array(digest, 0, 16))
 }
 
 /** `crit` asks for what we do not know (RFC 7515 section 4.1.11); the others name keys that somebody would have to fetch or trust. */

@@ -15,7 +15,7 @@ const REQUEST_HEADERS = 'Accept, Authorization, Content-Type, DPoP'
 const ANY_HEADERS = '*, Authorization'
 
 /** What a client needs beside status and body, and what the Fetch Standard keeps from it unless it is named. */
-const ANSWER_HEADERS = 'Allow, Retry-After, WWW-Authenticate'
+const ANSWER_HEADERS = 'Allow, Date, Retry-After, WWW-Authenticate'
 
 /** Opens what a path has to the pages of all origins, and lets their preflights pass. No cookie is sent there: `*` does not go with any. */
 export const openToAll = factory.createMiddleware(async (c, next) => {

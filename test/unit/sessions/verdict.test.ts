@@ -44,7 +44,7 @@ describe('the verdict', () => {
   }
 
   function rotatedBound(age: number): RotatedSession {
-    return row({ binding: { key: 'x.y', by: 'dpop' }, rotatedAt: NOW - age, issuedAt: NOW - age })
+    return row({ binding: { key: 'x.y', by: 'dpop', proofId: 'first' }, rotatedAt: NOW - age, issuedAt: NOW - age })
   }
 
   // The row as the rotation left it, and the token that was presented; `next` is what this call would have put in.
@@ -132,7 +132,7 @@ describe('the verdict', () => {
   ] as const)('on %s', (_name, after, presented, settings, kind) => {
     const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => ['other', 'next'].includes(jti), {
       settings,
-      provenKey: null,
+      proven: null,
       now: NOW,
     })
     if (kind === 'won' || kind === 'replayed') {
@@ -143,7 +143,7 @@ describe('the verdict', () => {
   })
 
   const KEY = 'x.y'
-  const binding = { key: KEY, by: 'dpop' } as const
+  const binding = { key: KEY, by: 'dpop', proofId: 'first' } as const
 
   test.each([
     ['its key, our own jti in the row', KEY, row({ binding, jti: 'next', previousJti: 'live' }), 'live', 'won'],
@@ -167,12 +167,18 @@ describe('the verdict', () => {
   ] as const)('of a bound session on %s', (_name, provenKey, after, presented, kind) => {
     const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => jti === 'next', {
       settings: window20,
-      provenKey,
+      proven: provenKey === null ? null : { key: provenKey, id: 'second' },
       now: NOW,
     })
     const isPair = kind === 'won' || kind === 'replayed'
     const beside = kind === 'moved' ? { session: after.session } : {}
     expect(verdict).toEqual(isPair ? { kind, session: after.session, account: FOUND } : { kind, ...beside })
+  })
+
+  test('of a bound session on the proof that got its live token is that it was used', () => {
+    const by = { settings: window20, proven: { key: KEY, id: 'first' }, now: NOW } as const
+    const presented = { ...FOUND, jti: 'previous' }
+    expect(judge(rotatedBound(1), presented, () => false, by)).toEqual({ kind: 'proof_used' })
   })
 
   test('a race is a matter of ten seconds', () => {

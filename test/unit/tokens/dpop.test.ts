@@ -25,7 +25,7 @@ function read(text: string, now = NOW) {
 describe('a good proof', () => {
   test('shows the key that signed it, as another library reads it', async () => {
     const text = await prove()
-    expect(await read(text)).toEqual({ key: KEY })
+    expect(await read(text)).toEqual({ key: KEY, id: expect.any(String) })
     expect(await thumbprintOf(`${client.jwk.x}.${client.jwk.y}`)).toBe(client.thumbprint)
     expect(
       (await jwtVerify(text, EmbeddedJWK, { typ: 'dpop+jwt', currentDate: new Date(NOW * 1000) })).payload['htu'],
@@ -40,24 +40,24 @@ describe('a good proof', () => {
     ['characters that need no escape', 'https://auth.example.com/base/%61uth/token/r%65fresh'],
     ['dots in its path', 'https://auth.example.com/base/x/../auth/./token/refresh'],
   ])('may have %s in its URL', async (_what, htu) => {
-    expect(await read(await prove({ payload: { htu } }))).toEqual({ key: KEY })
+    expect(await read(await prove({ payload: { htu } }))).toEqual({ key: KEY, id: expect.any(String) })
   })
 
   test.each([
     ['an `ath`, of which a refresh has no use', { payload: { ath: 'x' } }],
     ['a nonce that nobody asked for', { payload: { nonce: 'x' } }],
-    ['an `exp` that is to come', { payload: { exp: NOW + 1 } }],
-    ['an `nbf` that is over', { payload: { nbf: NOW } }],
+    ['an `exp` that was just over', { payload: { exp: NOW - 59 } }],
+    ['an `nbf` by a clock that is fast', { payload: { nbf: NOW + 60 } }],
     ['a `kid` beside its key', { header: { kid: 'mine' } }],
     ['more members in its key', { header: { jwk: { ...client.jwk, use: 'sig', kid: 'a', alg: 'ES256' } } }],
     ['a `jti` as long as it may be', { payload: { jti: 'j'.repeat(256) } }],
     ['a part of a second', { payload: { iat: NOW + 0.5 } }],
   ])('may have %s', async (_what, changes) => {
-    expect(await read(await prove(changes))).toEqual({ key: KEY })
+    expect(await read(await prove(changes))).toEqual({ key: KEY, id: expect.any(String) })
   })
 
   test.each([-60, 0, 60])('is good where its clock is %d seconds off', async (off) => {
-    expect(await read(await prove({}, NOW + off))).toEqual({ key: KEY })
+    expect(await read(await prove({}, NOW + off))).toEqual({ key: KEY, id: expect.any(String) })
   })
 })
 
@@ -129,6 +129,9 @@ const WRONG: Readonly<
     ['a list of one', { header: { jwk: [client.jwk] } }],
     ['a private one', { header: { jwk: { ...client.jwk, d } } }],
     ['a private member that is empty', { header: { jwk: { ...client.jwk, d: '' } } }],
+    ...['p', 'q', 'dp', 'dq', 'qi', 'oth'].map(
+      (member) => [`the private member ${member}`, { header: { jwk: { ...client.jwk, [member]: 'x' } } }] as const,
+    ),
     ['a symmetric member', { header: { jwk: { ...client.jwk, k: 'c2VjcmV0' } } }],
     ['a symmetric one', { header: { jwk: octets } }],
     ['RSA under ES256', { header: { jwk: await exportJWK(rsa.publicKey) } }],
@@ -195,8 +198,8 @@ const WRONG: Readonly<
     ['of 1970', { payload: { iat: 0 } }],
     ['of milliseconds', { payload: { iat: NOW * 1000 } }],
     ['before its day', { payload: { iat: -NOW } }],
-    ['an `exp` that is now', { payload: { exp: NOW } }],
-    ['an `nbf` that is to come', { payload: { nbf: NOW + 1 } }],
+    ['an `exp` that is over', { payload: { exp: NOW - 60 } }],
+    ['an `nbf` that is to come', { payload: { nbf: NOW + 61 } }],
   ],
 }
 const HEADER = { typ: 'dpop+jwt', alg: 'ES256', jwk: client.jwk }

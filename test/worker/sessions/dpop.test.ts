@@ -17,7 +17,7 @@ import { keepLog } from '../../support/log.ts'
 import { bearer, introspect, post, refreshByCookies, refreshByJson, signInByJson } from '../../support/requests.ts'
 import { endOf, LIVE, notificationsFor, openByGuid, sessionRow } from '../../support/sessions.ts'
 import type { Cause } from '../../../src/log.ts'
-import { ELSEWHERE, ORIGIN, startWorker, type TestWorker, worker } from '../../support/worker.ts'
+import { ELSEWHERE, HOME, ORIGIN, startWorker, type TestWorker, worker } from '../../support/worker.ts'
 
 stopClock()
 const logged = keepLog('warn')
@@ -253,7 +253,13 @@ describe('a bound session is refreshed', () => {
   test('from every place, which its owner sees', async () => {
     const { client, sid, refresh } = await openBound()
     const away = await tokensOf(await refreshProving(client, refresh, { ip: ELSEWHERE }))
-    expect(await sessionRow(sid)).toMatchObject({ ip: ELSEWHERE, visit_ip: null, revoked_at: null })
+    expect(await sessionRow(sid)).toMatchObject({
+      ip: ELSEWHERE,
+      asn: null,
+      country: null,
+      visit_ip: null,
+      revoked_at: null,
+    })
     const listed = await worker.call('/auth/sessions', { headers: bearer(away.access), ip: ELSEWHERE })
     expect(await listed.json()).toMatchObject([{ sid, ip: ELSEWHERE, bound: 'dpop', current: true }])
     expect((await refreshProving(client, away.refresh)).status).toBe(200)
@@ -266,11 +272,25 @@ describe('a bound session is refreshed', () => {
     passTo(40_000)
     const healed = await tokensOf(await refreshProving(client, refresh))
     expect(healed.refresh).toBe(lost.refresh)
+    // Its access token begins anew: the lost one is over.
+    expect((await worker.call('/auth/me', { headers: bearer(healed.access) })).status).toBe(200)
     expect((await refreshProving(client, healed.refresh)).status).toBe(200)
 
     passTo(40_100)
     expect(await answer(await refreshProving(client, refresh))).toEqual(USED)
     expect(await endOf(sid)).toMatchObject({ revoked_reason: 'reuse' })
+  })
+
+  test('not by a copy of the request that refreshed it, from anywhere', async () => {
+    const { client, sid, refresh } = await openBound()
+    const proof = await client.prove('POST', REFRESH_URL, T0)
+    const next = await tokensOf(await refreshByJson(refresh, { headers: { DPoP: proof } }))
+    passTo(59)
+    for (const ip of [HOME, ELSEWHERE]) {
+      await refusedWithoutTrace(() => refreshByJson(refresh, { headers: { DPoP: proof }, ip }))
+    }
+    expect(logged).toHaveBeenCalledWith(expect.objectContaining({ cause: 'proof_used', sid }))
+    expect((await refreshProving(client, next.refresh)).status).toBe(200)
   })
 
   test('by eight at once, who all get one pair', async () => {

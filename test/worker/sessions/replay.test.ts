@@ -192,6 +192,7 @@ describe('within REFRESH_REUSE_SECONDS', () => {
       visit_user_agent: null,
       bound_key: null,
       bound_by: null,
+      bound_proof: null,
     })
     expect(jti).toMatch(UUID)
   })

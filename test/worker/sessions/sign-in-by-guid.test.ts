@@ -128,6 +128,7 @@ describe('GET /{guid}', () => {
         visit_user_agent: null,
         bound_key: null,
         bound_by: null,
+        bound_proof: null,
       },
     ])
     const stored = JSON.stringify(dump)

@@ -23,7 +23,7 @@ keepLog('warn')
 const SHARED = {
   'access-control-allow-credentials': 'true',
   'access-control-allow-origin': APP,
-  'access-control-expose-headers': 'Allow, Retry-After, WWW-Authenticate',
+  'access-control-expose-headers': 'Allow, Date, Retry-After, WWW-Authenticate',
 }
 
 const ROUTES = createApp()

@@ -67,7 +67,7 @@ beforeEach(async () => {
   const before = await env.DB.prepare('SELECT rowid, * FROM sessions').all()
   await applyD1Migrations(env.DB, env.MIGRATIONS)
   // None of them is bound to a key, which that version did not know.
-  const unbound = { bound_key: null, bound_by: null }
+  const unbound = { bound_key: null, bound_by: null, bound_proof: null }
   const after = await env.DB.prepare('SELECT rowid, * FROM sessions').all()
   expect(after.results).toEqual(before.results.map((row) => ({ ...row, ...unbound })))
 })
