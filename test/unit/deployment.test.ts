@@ -23,6 +23,8 @@ const CORE_KIB = 75
 
 /** What few isolates need. */
 const LOADED_WHEN_MET = [
+  'src/http/routes/return.ts',
+  'src/domain/tokens/dpop.ts',
   'src/words/en.ts',
   'src/words/ru.ts',
   'node_modules/argon2id/',

@@ -7,6 +7,8 @@
  * - GET /{guid}                 opens a session for a user and hands out its first pair
  */
 
+import type { Context } from 'hono'
+
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { signInByGuid } from '../../domain/sessions/sign-in.ts'
 import { readTicket, signInByTicket, signTicket, TICKET_SECONDS } from '../../domain/sessions/ticket.ts'
@@ -18,10 +20,14 @@ import { TicketOrder } from '../request/contract.ts'
 import { readAllAccessCookies, readPairCookies, writePair } from '../request/cookies.ts'
 import { readNamedClient } from '../request/named-client.ts'
 import { requireReturnAddress } from '../request/returns.ts'
-import { factory } from '../factory.ts'
+import { type AppEnv, factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
 import { requireIssueAccess, requireServiceKey, requireIssuing } from '../guards/service-key.ts'
-import { asksToReturn, refreshAndReturn } from './return.ts'
+
+/** Whether a refresh asks to be sent on. `POST` never does. */
+function asksToReturn(c: Context<AppEnv>): boolean {
+  return c.req.method === 'GET' && c.req.query('to') !== undefined
+}
 
 // `/refresh` stays above `/:guid`: Hono runs the first route that matches.
 export const pairRoutes = factory
@@ -30,8 +36,11 @@ export const pairRoutes = factory
     ['GET', 'POST'],
     '/refresh',
     issuing({ allow: ['GET', 'POST'], textOn: 'GET', byLink: asksToReturn }),
-    refreshAndReturn,
     async (c) => {
+      if (asksToReturn(c)) {
+        const { refreshAndReturn } = await import('./return.ts')
+        return refreshAndReturn(c)
+      }
       writePair(c, await refreshPair(c.env, readPairCookies(c), await readCaller(c)))
       return c.body(null, 200)
     },

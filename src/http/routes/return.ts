@@ -1,6 +1,6 @@
 /**
  * GET /refresh?to=…: the next pair in cookies, and on to `to` by 303, so that a server that renders pages never has to write a
- * cookie: it redirects where the access token is over. Pages are loaded with the first of them, as few isolates ever show one.
+ * cookie: it redirects where the access token is over. Loaded when it is met, and its pages with the first of them.
  */
 
 import type { Context } from 'hono'
@@ -15,7 +15,7 @@ import type * as Pages from '../../pages/return-pages.ts'
 import { pageContext } from '../answer/page-context.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
-import { type AppEnv, factory } from '../factory.ts'
+import type { AppEnv } from '../factory.ts'
 import { isNavigation } from '../guards/same-origin.ts'
 import { ownOrigin, readCaller } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
@@ -28,24 +28,18 @@ const RETURNS_MAX = 3
 /** The same for reloaded requests: several tabs with one deep link look like a loop, and rotate once all together. */
 const RELOADED_MAX = 6
 
-/** Whether a request asks to be sent on. `POST` never does. */
-export function asksToReturn(c: Context<AppEnv>): boolean {
-  return c.req.method === 'GET' && c.req.query('to') !== undefined
-}
-
 /**
- * Answers a refresh that asks to be sent on; leaves every other one to the next handler. Throws `wrong_data_structure` for an
- * address that `readReturnAddress` does not take, before anything else is looked at, and as `refreshPair` does.
+ * Answers a refresh that asks to be sent on. Throws `wrong_data_structure` for an address that `readReturnAddress` does not take, before
+ * anything else is looked at, and as `refreshPair` does.
  */
-export const refreshAndReturn = factory.createMiddleware(async (c, next) => {
-  if (!asksToReturn(c)) return next()
+export async function refreshAndReturn(c: Context<AppEnv>): Promise<Response> {
   const to = readTo(c)
   try {
     return await returnTo(c, to)
   } catch (thrown) {
     return refuse(c, to, thrown)
   }
-})
+}
 
 async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
   const isReloaded = c.req.query(RELOADED) !== undefined
