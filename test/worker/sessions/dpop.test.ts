@@ -55,12 +55,17 @@ async function signInProving(
 interface Refreshing {
   readonly changes?: ProofChanges
   readonly ip?: string
+  readonly cf?: Partial<IncomingRequestCfProperties>
   readonly by?: TestWorker
 }
 
-async function refreshProving(client: ProvingClient, refresh: string, { changes = {}, ip, by }: Refreshing = {}) {
+async function refreshProving(client: ProvingClient, refresh: string, { changes = {}, ip, cf, by }: Refreshing = {}) {
   const proof = await client.prove('POST', REFRESH_URL, T0 + seconds, changes)
-  return refreshByJson(refresh, { headers: { DPoP: proof }, ...(ip !== undefined && { ip }) }, by)
+  return refreshByJson(
+    refresh,
+    { headers: { DPoP: proof }, ...(ip !== undefined && { ip }), ...(cf !== undefined && { cf }) },
+    by,
+  )
 }
 
 async function tokensOf(response: Response): Promise<BoundTokens> {
@@ -240,6 +245,15 @@ describe('a bound session is refreshed', () => {
     expect((await refreshProving(client, refresh)).status).toBe(200)
   })
 
+  test('whose mail is on its way at once', async () => {
+    const sent: unknown[] = []
+    const by = startWorker({ MAIL_QUEUE: { send: async (body: unknown) => void sent.push(body) } })
+    const { sid, account, refresh } = await openBound()
+    await refreshProving(await createProvingClient(), refresh, { by })
+    const [mail] = (await toldAbout(sid)) ?? []
+    expect(sent).toEqual([{ id: mail?.['id'], account: account.id }])
+  })
+
   test('not by whoever has a used token and not the key, who ends nothing and tells nobody', async () => {
     const { client, sid, refresh } = await openBound()
     const next = await tokensOf(await refreshProving(client, refresh))
@@ -252,7 +266,9 @@ describe('a bound session is refreshed', () => {
 
   test('from every place, which its owner sees', async () => {
     const { client, sid, refresh } = await openBound()
-    const away = await tokensOf(await refreshProving(client, refresh, { ip: ELSEWHERE }))
+    const home = await tokensOf(await refreshProving(client, refresh, { cf: { asn: 64_496, country: 'IS' } }))
+    expect(await sessionRow(sid)).toMatchObject({ asn: 64_496, country: 'IS' })
+    const away = await tokensOf(await refreshProving(client, home.refresh, { ip: ELSEWHERE }))
     expect(await sessionRow(sid)).toMatchObject({
       ip: ELSEWHERE,
       asn: null,
@@ -325,6 +341,8 @@ test('a bound session that ended is over, with its key and without', async () =>
   const { client, access, refresh } = await openBound()
   await worker.call('/auth/token/revoke', { method: 'POST', json: { token: access } })
   expect(await answer(await refreshByJson(refresh))).toEqual(USED)
+  expect(await answer(await refreshByJson(refresh, { headers: { DPoP: 'nonsense' } }))).toEqual(USED)
+  expect(logged).toHaveBeenLastCalledWith(expect.objectContaining({ cause: 'ended' }))
   expect(await answer(await refreshProving(client, refresh))).toEqual(USED)
 })
 
@@ -346,12 +364,15 @@ test('the URL of a proof is below PUBLIC_URL and BASE_PATH, whatever host is ask
   const client = await createProvingClient()
   const { email } = await createAccount(env.DB)
   const json = { primary_email: email, password: PASSWORD }
-  const signIn = async (url: string) => {
+  const signIn = async (url: string, asked = origin) => {
     const headers = { DPoP: await client.prove('POST', url, T0) }
-    return mounted.call('/auth-service/auth/token', { method: 'POST', json, origin, headers })
+    return mounted.call('/auth-service/auth/token', { method: 'POST', json, origin: asked, headers })
   }
   expect((await signIn('https://example.com/auth/token')).status).toBe(401)
   expect((await signIn('https://example.com/auth-service/auth/token')).status).toBe(200)
+  // A proxy in front may ask by http.
+  expect((await signIn('http://example.com/auth-service/auth/token', 'http://example.com')).status).toBe(401)
+  expect((await signIn('https://example.com/auth-service/auth/token', 'http://example.com')).status).toBe(200)
 })
 
 function callByOauth(pair: CryptoKeyPair, path: string, json: unknown): Promise<Response> {
