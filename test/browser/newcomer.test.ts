@@ -143,6 +143,7 @@ test(
     await type('New password', SECOND)
     await press('Save the new password')
     await see('Your password was changed')
+    await nextMailTo(origin, address, 'your password was changed')
 
     await page.goto(`${origin}/account/sign-in`)
     await type('E-mail address', address)
