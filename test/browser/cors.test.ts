@@ -34,7 +34,7 @@ beforeAll(async () => {
   tessera = await startTessera({ CORS_ORIGINS: listed })
   auth = `http://auth.tessera.localhost:${new URL(tessera.origin).port}`
   browser = await startChromium()
-}, 120_000)
+}, 240_000)
 
 afterAll(async () => {
   pages.close()

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const started = await Promise.all([startTessera(), startChromium()])
   tessera = started[0]
   browser = started[1]
-}, 60_000)
+}, 180_000)
 
 afterAll(async () => {
   await browser.close()

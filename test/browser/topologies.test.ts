@@ -94,7 +94,7 @@ beforeAll(async () => {
     internet.route(new URL(PUBLIC_URL).host, deployments.port)
   honest = await signInAtBackEnd()
   robbed = await signInAtBackEnd()
-}, 120_000)
+}, 240_000)
 
 async function signInAtBackEnd(): Promise<Customer> {
   const { guid, email } = tessera.backEnd

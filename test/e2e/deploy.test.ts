@@ -110,7 +110,7 @@ const COMPLETE = {
 }
 
 /** A machine that does other things meanwhile takes its time. */
-const PATIENCE = { timeout: 240_000 }
+const PATIENCE = { timeout: 480_000 }
 
 describe.concurrent('npm run deploy', PATIENCE, () => {
   test('brings everything up, then keeps it up to date and asks nothing', async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
   await follower.applyD1Migrations('FOLLOWED')
   accounts = (await harness.getWorker<{ DB: D1Database }>('tessera').getEnv()).DB
   followed = (await follower.getEnv()).FOLLOWED
-}, 120_000)
+}, 240_000)
 
 afterAll(() => harness.close())
 
@@ -82,4 +82,4 @@ test('the example that follows learns of a sign-in, and of its end', async () =>
   await expect.poll(() => known(guid), DELIVERY).toEqual([sidOf(second.access)])
   const marked = accounts.prepare('SELECT count(*) AS n FROM events WHERE sent_at IS NOT NULL AND due_at IS NULL')
   await expect.poll(() => marked.first('n'), DELIVERY).toBe(3)
-}, 90_000)
+}, 240_000)

@@ -19,7 +19,7 @@ import { type Operating, startOperating } from '../support/operating.ts'
 import { beforeCommand, post } from '../support/operating-steps.ts'
 import { patternOf, shownCommands } from '../support/shown-commands.ts'
 
-const PATIENCE_MS = 240_000
+const PATIENCE_MS = 480_000
 
 let here: Operating
 beforeAll(async () => {
