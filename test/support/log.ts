@@ -14,3 +14,8 @@ export function keepLog(...levels: readonly ('warn' | 'error')[]): Mock<(event: 
   })
   return logged
 }
+
+/** The lines of one event among what was logged. */
+export function linesOf(logged: Mock<(event: unknown) => void>, event: string): readonly unknown[] {
+  return logged.mock.calls.map(([line]) => line).filter((line) => (line as { event: string }).event === event)
+}

@@ -1,7 +1,7 @@
 /** An event that the queue refuses, or a queue that is down: who waits for it, who does not, and when nobody asks any more. */
 
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 
 import document from '../../../docs/events.md?raw'
 import type { EventMessage } from '../../../src/domain/events/event-message.ts'
@@ -10,23 +10,14 @@ import { createAccount, emptyTables, type TestAccount } from '../../support/acco
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { type FollowedWorker, startFollowed } from '../../support/followed-worker.ts'
+import { keepLog, linesOf } from '../../support/log.ts'
 import { openByGuid } from '../../support/sessions.ts'
 
 const HELD_SECONDS = 60
 
-let logged: MockInstance
 stopClock()
-beforeEach(() => {
-  logged = vi.spyOn(console, 'warn').mockReturnValue()
-})
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await emptyTables(env.DB)
-})
-
-function lines(): readonly unknown[] {
-  return logged.mock.calls.map(([line]) => line as { event: string }).filter(({ event }) => event === 'events_not_sent')
-}
+const logged = keepLog('warn')
+afterEach(() => emptyTables(env.DB))
 
 /** So many events of each account that wait to be sent; of one, all before the next one's. */
 async function wait(accounts: readonly Pick<TestAccount, 'id'>[], each: number): Promise<void> {
@@ -80,11 +71,11 @@ describe('an event that the queue refuses', () => {
     // What stands before it goes out, and nothing that stands behind.
     expect(sentOf(follower, bad)).toEqual((await idsOf(bad)).slice(0, 1))
     const line = { event: 'events_not_sent', error: 'Error: Bad message', guid: bad.guid, eventId: refused }
-    expect(lines()).toEqual([line])
+    expect(linesOf(logged, 'events_not_sent')).toEqual([line])
 
     at(HELD_SECONDS)
     await expect(follower.scheduled()).rejects.toThrow('Bad message')
-    expect(lines()).toEqual([line, line])
+    expect(linesOf(logged, 'events_not_sent')).toEqual([line, line])
     follower.events.before = async () => {}
     at(2 * HELD_SECONDS)
     await follower.scheduled()
@@ -132,7 +123,7 @@ describe('a queue that is down', () => {
 
     await expect(follower.scheduled()).rejects.toThrow('Bad message')
     expect(offered).toEqual([accounts.length, 1, 1, ...Array.from({ length: MAX_REFUSALS }, () => 1)])
-    expect(lines()).toHaveLength(MAX_REFUSALS)
+    expect(linesOf(logged, 'events_not_sent')).toHaveLength(MAX_REFUSALS)
     const marked = await Promise.all(accounts.map((account) => idsOf(account, 'sent_at IS NOT NULL')))
     expect(marked.map((ids) => ids.length)).toEqual(accounts.map((_account, i) => (i < 2 ? 1 : 0)))
   })
@@ -156,7 +147,7 @@ describe('a queue that is down', () => {
     expect(new Set(follower.messages().map(({ user_id }) => user_id))).toEqual(
       new Set(accounts.map(({ id }) => id).filter((id) => !bad.has(id))),
     )
-    expect(lines()).toHaveLength(bad.size)
+    expect(linesOf(logged, 'events_not_sent')).toHaveLength(bad.size)
   })
 
   test('and slow is not asked one by one for longer than a sender holds what it took', async () => {

@@ -2,7 +2,7 @@
 
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 
 import entryPoint from '../../../src/index.ts'
 import type { EventMessage } from '../../../src/domain/events/event-message.ts'
@@ -10,22 +10,17 @@ import { GOOD_PASSWORD, registered } from '../../support/account-life.ts'
 import { createAccount, emptyTables } from '../../support/accounts.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { faultyDatabase } from '../../support/faulty-bindings.ts'
-import { eventQueue, startFollowed } from '../../support/followed-worker.ts'
+import { eventQueue, type FollowedWorker, startFollowed } from '../../support/followed-worker.ts'
+import { keepLog, linesOf } from '../../support/log.ts'
 import { bearer } from '../../support/requests.ts'
 import { openByGuid } from '../../support/sessions.ts'
-import { HOME, ORIGIN, startWorker, worker as unfollowed } from '../../support/worker.ts'
+import { HOME, ORIGIN, startWorker, type TestWorker, worker as unfollowed } from '../../support/worker.ts'
 
 const HELD_SECONDS = 60
 
-let logged: MockInstance
 stopClock()
-beforeEach(() => {
-  logged = vi.spyOn(console, 'warn').mockReturnValue()
-})
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await emptyTables(env.DB)
-})
+const logged = keepLog('warn')
+afterEach(() => emptyTables(env.DB))
 
 interface Row {
   readonly id: number
@@ -46,10 +41,6 @@ async function idsOf(userId: number): Promise<readonly number[]> {
 /** The messages in the order in which each came for the first time. */
 function firsts(messages: readonly EventMessage[]): readonly number[] {
   return [...new Set(messages.map(({ id }) => id))]
-}
-
-function failures(): readonly unknown[] {
-  return logged.mock.calls.map(([line]) => line as { event: string }).filter(({ event }) => event === 'events_not_sent')
 }
 
 describe('an event', () => {
@@ -178,7 +169,9 @@ describe('nothing is lost', () => {
       follower.events.fail(fault)
       await openByGuid(guid, {}, follower)
       const [eventId] = await idsOf(id)
-      expect(failures()).toEqual([{ event: 'events_not_sent', error: expect.any(String) as string, guid, eventId }])
+      expect(linesOf(logged, 'events_not_sent')).toEqual([
+        { event: 'events_not_sent', error: expect.any(String) as string, guid, eventId },
+      ])
       // The row is held, so that a queue in trouble is not asked again at once.
       expect(await rowsOf(id)).toMatchObject([{ due_at: T0 + HELD_SECONDS, sent_at: null }])
 
@@ -207,7 +200,9 @@ describe('nothing is lost', () => {
     await openByGuid(guid, {}, follower)
     expect(timers.mock.calls.map(([, milliseconds]) => milliseconds)).toContain(5000)
     const [eventId] = await idsOf(id)
-    expect(failures()).toEqual([{ event: 'events_not_sent', error: 'NoAnswer: after 5000 ms', guid, eventId }])
+    expect(linesOf(logged, 'events_not_sent')).toEqual([
+      { event: 'events_not_sent', error: 'NoAnswer: after 5000 ms', guid, eventId },
+    ])
     expect(await rowsOf(id)).toMatchObject([{ sent_at: null }])
   })
 
@@ -223,7 +218,7 @@ describe('nothing is lost', () => {
     d1.fail(...faults)
     await openByGuid(guid, {}, follower)
     expect(follower.messages()).toHaveLength(sent)
-    expect(failures()).toHaveLength(1)
+    expect(linesOf(logged, 'events_not_sent')).toHaveLength(1)
     d1.heal()
     at(HELD_SECONDS)
     await openByGuid(guid, {}, follower)
@@ -252,7 +247,7 @@ describe('nothing is lost', () => {
     await openByGuid(guid, {}, follower)
     at(HELD_SECONDS)
     await expect(follower.scheduled()).rejects.toThrow('Queue is overloaded')
-    expect(failures()).toHaveLength(2)
+    expect(linesOf(logged, 'events_not_sent')).toHaveLength(2)
     follower.events.fail(null)
     at(2 * HELD_SECONDS)
     await follower.scheduled()
@@ -314,15 +309,21 @@ test('a row that was damaged by hand keeps no other from being sent', async () =
   expect(follower.messages().map(({ type }) => type)).toEqual(['activated', 'signed_in'])
 })
 
+/** An account has an event that its queue did not take, and leaves, by that Worker. What comes back is its id. */
+async function leaveWithWaiting(follower: FollowedWorker, by: TestWorker): Promise<number> {
+  const { id, access } = await registered(undefined, follower)
+  follower.events.fail('throws')
+  const guid = String(await env.DB.prepare('SELECT guid FROM users WHERE id = ?').bind(id).first('guid'))
+  await openByGuid(guid, {}, follower)
+  const leaving = { method: 'DELETE', json: { password: GOOD_PASSWORD }, headers: bearer(access) }
+  expect((await by.call('/auth/me', leaving)).status).toBe(204)
+  return id
+}
+
 describe('an account that left', () => {
   test('has no event but that, once it is sent: neither one that was sent before nor one that was not', async () => {
     const follower = startFollowed()
-    const { id, access } = await registered(undefined, follower)
-    follower.events.fail('throws')
-    const guid = String(await env.DB.prepare('SELECT guid FROM users WHERE id = ?').bind(id).first('guid'))
-    await openByGuid(guid, {}, follower)
-    const leaving = { method: 'DELETE', json: { password: GOOD_PASSWORD }, headers: bearer(access) }
-    expect((await follower.call('/auth/me', leaving)).status).toBe(204)
+    const id = await leaveWithWaiting(follower, follower)
     expect((await rowsOf(id)).map(({ type }) => type)).toEqual(['signed_in', 'left'])
 
     follower.events.fail(null)
@@ -335,13 +336,7 @@ describe('an account that left', () => {
 
 describe('an account that leaves when nobody follows any more', () => {
   test('leaves no event behind but that: what still waited was of its owner', async () => {
-    const follower = startFollowed()
-    const { id, access } = await registered(undefined, follower)
-    follower.events.fail('throws')
-    const guid = String(await env.DB.prepare('SELECT guid FROM users WHERE id = ?').bind(id).first('guid'))
-    await openByGuid(guid, {}, follower)
-    const leaving = { method: 'DELETE', json: { password: GOOD_PASSWORD }, headers: bearer(access) }
-    expect((await unfollowed.call('/auth/me', leaving)).status).toBe(204)
+    const id = await leaveWithWaiting(startFollowed(), unfollowed)
     expect((await rowsOf(id)).map(({ type, due_at }) => [type, due_at])).toEqual([['left', null]])
   })
 })
