@@ -20,6 +20,18 @@ export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: executablePath(), args: FLAGS })
 }
 
+/**
+ * Starts it with Device Bound Session Credentials, the keys of which are in software here. They are for hosts alone whose certificate is
+ * taken for good: one with this key, the SHA-256 of its SPKI in base64.
+ */
+export function startBindingChromium(spki: string): Promise<Browser> {
+  const features = 'DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting'
+  return chromium.launch({
+    executablePath: executablePath(),
+    args: [...FLAGS, `--enable-features=${features}`, `--ignore-certificate-errors-spki-list=${spki}`],
+  })
+}
+
 interface Profile {
   /** Where it is kept; an empty folder. */
   readonly folder: string

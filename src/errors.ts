@@ -30,6 +30,7 @@ export const ERRORS = {
   token_pair_not_valid: { status: 401, details: ['Not valid token pair'] },
   token_used: { status: 401, details: ['Token used before'] },
   location_blocked: { status: 401, details: ["You're location is blocked"] },
+  device_proof_required: { status: 403, details: ['Device proof required'] },
   dpop_proof_not_valid: { status: 401, details: ['Not valid DPoP proof'] },
   no_active_account: { status: 401, details: ['No active account found with the given credentials'] },
   not_authenticated: { status: 401, details: ['Authentication credentials were not provided'] },
@@ -59,6 +60,8 @@ export const ERROR_REASONS: Readonly<Record<ErrorCode, string>> = {
   token_used: 'its jti is no longer the live one of its session, or the session is gone',
   location_blocked:
     'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
+  device_proof_required:
+    'the session is bound to the device that opened it, and the request has no proof of its key; `Secure-Session-Challenge` is what to sign',
   dpop_proof_not_valid:
     'the session is bound to a key, and the DPoP proof is missing, of another key or for another request; at a sign-in, a proof that is not good',
   no_active_account: 'unknown e-mail, wrong password, inactive, unconfirmed: one answer, one duration',
@@ -92,6 +95,8 @@ interface TesseraErrorOptions<Code extends ErrorCode> {
   readonly allow?: readonly string[]
   /** How long the caller should wait (429, 503). */
   readonly retryAfterSeconds?: number
+  /** What a device has to sign to go on (403). */
+  readonly challenge?: string
 }
 
 /** What was thrown, with the session that it is about for the log: a token that was verified names it, whatever failed after that. */
@@ -112,6 +117,7 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly fields: FieldErrors | undefined
   readonly allow: readonly string[] | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly challenge: string | undefined
 
   constructor(code: Code, options: TesseraErrorOptions<Code> = {}) {
     super(options.detail ?? ERRORS[code].details[0], { cause: options.cause })
@@ -122,5 +128,6 @@ export class TesseraError<Code extends ErrorCode = ErrorCode> extends Error {
     this.fields = options.fields
     this.allow = options.allow
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.challenge = options.challenge
   }
 }

@@ -35,6 +35,8 @@ export const CAUSES = {
   'proof signature': 'a DPoP proof whose signature does not fit',
   'proof claims': 'a DPoP proof without `jti`, `htm`, `htu` or `iat`',
   'proof target': 'a DPoP proof for another request: another method, host or path',
+  'another session': 'a browser proved the key of a session that it has replaced; the answer makes it forget that one',
+  challenge: 'a proof over a challenge that is not ours, not for this token, or too old',
   'proof time': 'a DPoP proof whose `iat`, `exp` or `nbf` is more than a minute off',
   'unknown address': 'nobody has this e-mail address',
   too_short: 'a new password with fewer characters than `PASSWORD_MIN_LENGTH`',
@@ -83,6 +85,7 @@ export const NOT_MIGRATED =
 export const EVENTS = {
   refused: 'a request got an error; `code`, `status`, `cause` and `route` say which and why',
   refreshed: 'a refresh was healed: `cause` is `resumed` or `replayed`',
+  session_bound: 'a browser bound its session to a key of its device',
   password_not_rehashed: 'a password was right, and its old hash stays for now',
   password_check_failed: 'Have I Been Pwned could not be asked about a new password, which was taken',
   rate_not_limited: 'a rate limit could not be asked; the request went through',
@@ -117,6 +120,7 @@ interface Fields {
     readonly host?: string
   }
   readonly refreshed: { readonly cause: 'resumed' | 'replayed'; readonly guid: string; readonly sid: string }
+  readonly session_bound: { readonly guid: string; readonly sid: string }
   readonly password_not_rehashed: { readonly guid: string; readonly error: string }
   readonly password_check_failed: { readonly error: string }
   readonly rate_not_limited: { readonly error: string }

@@ -18,6 +18,8 @@ export interface Settings {
   readonly passwordMinLength: number
   /** Who is asked whether a new password is known from leaks. */
   readonly passwordCheck: 'off' | 'hibp'
+  /** Whether browsers are offered to bind the sessions that they open. */
+  readonly deviceBinding: 'offer' | 'off'
   readonly locationPolicy: LocationPolicy
   /** The host of `publicUrl`, or a parent of it, whose hosts all get the access cookie. */
   readonly cookieDomain: string | undefined

@@ -60,6 +60,7 @@ export const DEFAULT_SETTINGS: Settings = {
   refreshReuseSeconds: 0,
   passwordMinLength: 15,
   passwordCheck: 'off',
+  deviceBinding: 'off',
   locationPolicy: 'address',
   cookieDomain: undefined,
   cookieSameSite: 'strict',
@@ -214,6 +215,13 @@ export function fakeServices(
         if (row === undefined) return null
         if (mayRotate(row, rotation)) rotateRow(row, rotation)
         return { session: row.session, account: row.account, inPlace: isInPlace(row, rotation) }
+      },
+      async bind({ sid }, binding) {
+        calls.push('bind')
+        const row = rows.get(sid)
+        if (row === undefined || row.session.binding !== null) return false
+        row.session = { ...row.session, binding }
+        return true
       },
       async tell({ sid }, { kind }) {
         calls.push('tell')

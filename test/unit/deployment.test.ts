@@ -24,6 +24,12 @@ const CORE_KIB = 75
 /** What few isolates need. */
 const LOADED_WHEN_MET = [
   'src/http/routes/return.ts',
+  'src/http/answer/device.ts',
+  'src/domain/sessions/device.ts',
+  'src/domain/sessions/unproven.ts',
+  'src/domain/sessions/refuse.ts',
+  'src/domain/sessions/ticket.ts',
+  'src/domain/tokens/dbsc.ts',
   'src/domain/tokens/dpop.ts',
   'src/words/en.ts',
   'src/words/ru.ts',

@@ -26,6 +26,7 @@ describe('the errors', () => {
       'Tessera-Client-City is not valid',
     ],
     password_not_valid: [400, 'Not valid password'],
+    device_proof_required: [403, 'Device proof required'],
     dpop_proof_not_valid: [401, 'Not valid DPoP proof'],
     token_missing: [401, 'Access token is missing', 'Refresh token is missing'],
     token_not_valid: [401, 'Not valid token'],

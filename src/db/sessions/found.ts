@@ -38,7 +38,7 @@ export function toFound(row: SessionColumns & AccountColumns): FoundSession {
     boundProof,
     ...columns
   } = row
-  const binding = boundKey === null || boundBy === null ? null : { key: boundKey, by: boundBy, proofId: boundProof }
+  const binding = boundKey === null ? null : { key: boundKey, by: boundBy ?? 'dpop', proofId: boundProof }
   const session = { ...columns, guid, isEndedByAccount: isEndedByAccount === 1, binding }
   if (accountId === null || guid === null || group === null || isActive !== 1) return { session, account: null }
   return {

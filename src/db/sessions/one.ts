@@ -29,17 +29,16 @@ export function prepareSessionStatements(d1: D1Database) {
       ),
   )
   const isProven = eq(sessions.boundKey, parameter('provenKey'))
-  const isRotatable = and(
+  const isLive = and(
     isNamedById,
-    eq(sessions.jti, parameter('presentedJti')),
     isAliveByItself,
-    or(isNull(sessions.boundKey), isProven),
     exists(
       select({ one: sql`1` })
         .from(users)
         .where(and(eq(users.id, sessions.userId), eq(users.guid, parameter('guid')), isActive, not(isEndedByAccount))),
     ),
   )
+  const isRotatable = and(eq(sessions.jti, parameter('presentedJti')), isLive, or(isNull(sessions.boundKey), isProven))
   const rotated = {
     previousJti: sql`${sessions.jti}`,
     jti: parameter('nextJti'),
@@ -142,6 +141,14 @@ export function prepareSessionStatements(d1: D1Database) {
             sql`${sessions.jti} = coalesce(${parameter('onlyWhileJti')}, ${sessions.jti})`,
           ),
         )
+        .returning({ sid: sessions.sid }),
+    ),
+    // The same key may come twice: the answer to its first registration was lost.
+    bind: prepare(
+      d1,
+      update(sessions)
+        .set({ boundKey: parameter('boundKey'), boundBy: parameter('boundBy') })
+        .where(and(isLive, or(isNull(sessions.boundKey), eq(sessions.boundKey, parameter('boundKey')))))
         .returning({ sid: sessions.sid }),
     ),
     // The mail about a reused token goes out once a session, so the row has nothing more to tell and may be purged early.

@@ -175,6 +175,11 @@ export function createSessionStore(d1: D1Database, newId: () => string, events =
       return row === undefined ? null : { ...toFound(row), inPlace: row.inPlace === 1 }
     },
 
+    async bind(named, binding, now, { sessionMaxSeconds }) {
+      const bound = statements.bind.bind({ ...named, ...bindingValues(binding), now, sessionMaxSeconds })
+      return statements.bind.rows(await untilAnswered(() => run(bound))).length === 1
+    },
+
     async tell(named, notice, now) {
       const stored = await run(notices.ofLive.bind(newId(), notice, { ...named, now }))
       return notices.ofLive.rows(stored)[0]?.id ?? null

@@ -5,7 +5,7 @@
 
 import type { Account } from '../accounts/account.ts'
 import type { Services } from '../services.ts'
-import type { Binding, Session } from './session.ts'
+import type { Session } from './session.ts'
 
 export interface Pair {
   readonly access: string
@@ -13,8 +13,10 @@ export interface Pair {
   readonly account: Account
   /** When the refresh token ends, in seconds since 1970. */
   readonly expiresAt: number
-  /** What its next refresh needs a proof by, or `null`. */
-  readonly boundBy: Binding['by'] | null
+  /** When the access token ends, likewise. */
+  readonly accessExpiresAt: number
+  /** The part of its session that its tokens show, and what that is bound to. */
+  readonly session: PairSession
 }
 
 /** The part of a session that its tokens show. */
@@ -30,6 +32,7 @@ export async function signPair(
   account: Account,
   accessIssuedAt = session.issuedAt,
 ): Promise<Pair> {
+  const accessExpiresAt = Math.min(accessIssuedAt + settings.accessTtlSeconds, session.expiresAt)
   const shared = {
     iss: issuer,
     sub: account.guid,
@@ -44,7 +47,7 @@ export async function signPair(
       ...ownClaimsOf(account),
       ...shared,
       iat: accessIssuedAt,
-      exp: Math.min(accessIssuedAt + settings.accessTtlSeconds, session.expiresAt),
+      exp: accessExpiresAt,
       ...(settings.audience !== undefined && { aud: settings.audience }),
       group: account.group,
       token_type: 'access',
@@ -57,7 +60,7 @@ export async function signPair(
       token_type: 'refresh',
     }),
   ])
-  return { access, refresh, account, expiresAt: session.expiresAt, boundBy: session.binding?.by ?? null }
+  return { access, refresh, account, expiresAt: session.expiresAt, accessExpiresAt, session }
 }
 
 /** The claims that an operator gave to an account. They were checked when they were stored. */

@@ -12,7 +12,7 @@ import type { GoodProof } from '../tokens/dpop.ts'
 /** The key that a session is bound to: no refresh of it without a proof. `by`: how the proofs are made. */
 export interface Binding {
   readonly key: DeviceKey
-  readonly by: 'dpop'
+  readonly by: 'dpop' | 'dbsc'
   /** The name of the proof that opened it, or rotated it last. */
   readonly proofId: string | null
 }
@@ -182,6 +182,13 @@ export interface SessionStore {
    * Does nothing where that token is the last one of the session after all.
    */
   readonly endReused: (reused: ReusedToken) => Promise<Ended>
+  /** Binds a live session to a key, once. `false`: it is bound to another one, or has ended. */
+  readonly bind: (
+    named: NamedSession,
+    binding: Binding,
+    now: number,
+    settings: Pick<Settings, 'sessionMaxSeconds'>,
+  ) => Promise<boolean>
   /** Stores a mail about a session while it lives, once: the id of the row, or `null` where it has one of that key, or has ended. */
   readonly tell: (named: NamedSession, notice: DueNotice, now: number) => Promise<string | null>
   readonly find: (sid: string) => Promise<FoundSession | null>

@@ -48,11 +48,11 @@ export const OUTCOMES = {
   /** The claims name another account than the row of the session does. */
   foreign: { answer: 'token_not_valid' },
   /** The session is bound to a key, of which there is no proof, or no good one. */
-  unproven: { answer: 'dpop_proof_not_valid' },
+  unproven: { answer: 'device_proof_required' },
   /** The session is bound to a key, and the proof is the one that got the live token. */
-  proof_used: { answer: 'dpop_proof_not_valid' },
+  proof_used: { answer: 'device_proof_required' },
   /** The session is bound to a key, and this is a good proof of another one: somebody has a copy of the token. */
-  other_key: { answer: 'dpop_proof_not_valid', mail: 'other_key' },
+  other_key: { answer: 'device_proof_required', mail: 'other_key' },
 } as const satisfies Record<string, Outcome>
 
 export type VerdictKind = keyof typeof OUTCOMES
@@ -63,11 +63,18 @@ export type Ending = {
   [Kind in Refusal]: (typeof OUTCOMES)[Kind] extends { ends: EndReason } ? Kind : never
 }[Refusal]
 
-/** `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to. */
+/**
+ * `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to, `unproven` and
+ * `other_key` with the key that is asked for.
+ */
 export type Verdict =
   | { readonly kind: Pairing; readonly session: Session; readonly account: NonNullable<FoundSession['account']> }
   | { readonly kind: 'moved'; readonly session: Session }
-  | { readonly kind: Exclude<Refusal, 'moved'> }
+  | { readonly kind: Unproven; readonly session: Session }
+  | { readonly kind: Exclude<Refusal, 'moved' | Unproven> }
+
+/** The refusals that ask for a proof. */
+export type Unproven = 'unproven' | 'proof_used' | 'other_key'
 
 /** The mails that a refusal sends. */
 export type SessionMail = Extract<(typeof OUTCOMES)[Refusal], { mail: NoticeKind }>['mail']
@@ -113,7 +120,7 @@ export function judge(
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
   // Whatever else the token is: it neither rotates nor ends anything.
-  if (!isProven) return { kind: proven === null ? 'unproven' : 'other_key' }
+  if (!isProven) return { kind: proven === null ? 'unproven' : 'other_key', session }
   // A live jti of ours may have been written by an earlier rotation, for a client in the session's place: a caller from another
   // place who presents the old token may be a thief.
   if (isLiveOurs && inPlace) return { kind: 'won', session, account }
@@ -124,7 +131,7 @@ export function judge(
   // Who has the key is no thief, however late: the answer was lost, since its successor was never used. A copy of the request that got that
   // answer has its proof.
   if (binding !== null) {
-    return binding.proofId === proven?.id ? { kind: 'proof_used' } : { kind: 'replayed', session, account }
+    return binding.proofId === proven?.id ? { kind: 'proof_used', session } : { kind: 'replayed', session, account }
   }
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings

@@ -69,8 +69,23 @@ const TicketClaims = z.extend(Times, {
   client: z.exactOptional(z.object({ address: Address, asn: z.nullable(z.int()), country: z.nullable(z.string()) })),
 })
 
+/** A challenge for a key: of a registration, or, with the live `jti` and the key of the session, of a refresh. */
+const ChallengeClaims = z.extend(Times, {
+  token_type: z.literal('challenge'),
+  nonce: z.string(),
+  sid: Id,
+  jti: z.exactOptional(Id),
+  key: z.exactOptional(z.string()),
+})
+
 /** The claims of every type of token. A type that is not here can be neither signed nor read. */
-export const CLAIMS = { access: AccessClaims, refresh: RefreshClaims, link: LinkClaims, ticket: TicketClaims } as const
+export const CLAIMS = {
+  access: AccessClaims,
+  refresh: RefreshClaims,
+  link: LinkClaims,
+  ticket: TicketClaims,
+  challenge: ChallengeClaims,
+} as const
 
 export type TokenType = keyof typeof CLAIMS
 export type ClaimsOf<Type extends TokenType> = z.output<(typeof CLAIMS)[Type]>

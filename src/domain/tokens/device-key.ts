@@ -9,6 +9,9 @@ import { thumbprint } from './token-key.ts'
 /** The coordinates in base64url, as a session's row has them. */
 export type DeviceKey = `${string}.${string}`
 
+/** A key that no session has: whoever signs a challenge by another key than that of its session has some other one. */
+export const SOME_OTHER_KEY: DeviceKey = '.'
+
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' }
 
 /** 32 bytes in their one spelling. */

@@ -62,9 +62,13 @@ export async function readDpopProof(text: string, target: ProofTarget, now: numb
   return { key, id: await nameOf(text) }
 }
 
-/** 128 bits of its SHA-256. */
-async function nameOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+/**
+ * The name under which a proof is remembered: 128 bits of the SHA-256 of what is signed. The signature is left out, since whoever has one of
+ * ES256 makes another one of it that is as good, without the key.
+ */
+export async function nameOf(text: string): Promise<string> {
+  const signed = text.slice(0, text.lastIndexOf('.'))
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signed))
   return toBase64url(new Uint8Array(digest, 0, 16))
 }
 

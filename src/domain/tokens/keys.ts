@@ -27,6 +27,8 @@ export interface Keys {
   readonly link: KeyRing
   /** For the tickets with which browsers open sessions. */
   readonly ticket: KeyRing
+  /** For the challenges that devices sign. */
+  readonly challenge: KeyRing
   /** For the hashes of e-mail addresses in the table of attempts. */
   readonly subject: CryptoKey
   /** What other services verify access tokens with; the current key first. */
@@ -65,6 +67,7 @@ export async function deriveKeys(
   const refresh = await Promise.all(masters.map((master) => deriveHmacKey(master, 'refresh token')))
   const link = await Promise.all(masters.map((master) => deriveHmacKey(master, 'mail link')))
   const ticket = await Promise.all(masters.map((master) => deriveHmacKey(master, 'ticket')))
+  const challenge = await Promise.all(masters.map((master) => deriveHmacKey(master, 'device challenge')))
   // The current secret alone: a hash of an address is only compared with those of today.
   const subject = await deriveHmacKey(await importMaster(secret), 'subject of attempts')
   return {
@@ -72,6 +75,7 @@ export async function deriveKeys(
     refresh: ring(refresh),
     link: ring(link),
     ticket: ring(ticket),
+    challenge: ring(challenge),
     subject: subject.signing,
     jwks: { keys: access.map(({ jwk }) => jwk) },
   }

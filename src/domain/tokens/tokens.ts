@@ -72,15 +72,17 @@ export async function readToken<Type extends TokenType>(
   return claims
 }
 
+/** What a good pair says: its refresh token, and whether the access token beside it is still in its time. */
+export interface ReadPair {
+  readonly refresh: RefreshClaims
+  readonly isAccessCurrent: boolean
+}
+
 /**
- * The refresh token of a good pair. Each step is taken for both tokens before the next one. The access token may have
+ * Reads a pair. Each step is taken for both tokens before the next one. The access token may have
  * expired: that is the normal reason for a refresh. Throws as `readToken` does, and `token_pair_not_valid`.
  */
-export async function readPair(
-  tokens: Tokens,
-  { access, refresh }: PresentedPair,
-  now: number,
-): Promise<RefreshClaims> {
+export async function readPair(tokens: Tokens, { access, refresh }: PresentedPair, now: number): Promise<ReadPair> {
   const parsed = { access: parseToken(access), refresh: parseToken(refresh) }
   await Promise.all([
     tokens.verifySignature('access', parsed.access),
@@ -94,7 +96,7 @@ export async function readPair(
   if (beside.id !== claims.id || beside.guid !== guid) {
     throw new TesseraError('token_not_valid', { cause: 'foreign', sid, guid })
   }
-  return claims
+  return { refresh: claims, isAccessCurrent: isCurrent(beside, now) }
 }
 
 /** The claims of an access or a refresh token, whatever its times. Throws `wrong_data_structure` or `token_not_valid`. */

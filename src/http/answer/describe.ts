@@ -6,8 +6,8 @@ import type { Pair } from '../../domain/sessions/pair.ts'
 import type { ListedSession } from '../../domain/sessions/session.ts'
 
 /** A pair for the JSON transport. `token_type`: the refresh token is good with a proof alone (RFC 9449 section 5). */
-export function describePair({ access, refresh, account, boundBy }: Pair) {
-  const bound = boundBy === 'dpop' ? { token_type: 'DPoP' } : {}
+export function describePair({ access, refresh, account, session }: Pair) {
+  const bound = session.binding?.by === 'dpop' ? { token_type: 'DPoP' } : {}
   return { access, refresh, email: account.email, user_id: account.id, group: account.group, ...bound }
 }
 

@@ -54,6 +54,7 @@ export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraErro
   if (error.status === 401) c.header('WWW-Authenticate', CHALLENGES[error.code] ?? 'Bearer')
   if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
   if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
+  if (error.challenge !== undefined) c.header('Secure-Session-Challenge', `"${error.challenge}";id="${error.sid}"`)
   return error
 }
 

@@ -11,7 +11,8 @@ import { pageContext } from '../answer/page-context.ts'
 import type { AppEnv } from '../factory.ts'
 import { readTimedCaller } from '../request/caller.ts'
 import { Credentials } from '../request/contract.ts'
-import { readAllAccessCookies, writePair } from '../request/cookies.ts'
+import { writeFirstPair } from '../answer/pair.ts'
+import { readAllAccessCookies } from '../request/cookies.ts'
 import { requireReturnAddress } from '../request/returns.ts'
 import { answerForm } from './form.ts'
 
@@ -38,7 +39,7 @@ export function submit(c: Context<AppEnv>): Promise<Response> {
     async act({ to, ...credentials }, { pathOf }) {
       const next = to === undefined ? pathOf(PAGE_PATHS.account) : requireReturnAddress(c, to)
       const caller = { ...(await readTimedCaller(c)), cookies: readAllAccessCookies(c) }
-      writePair(c, await signInByPassword(c.env, credentials, caller))
+      await writeFirstPair(c, await signInByPassword(c.env, credentials, caller))
       return c.redirect(next, 303)
     },
     render: (context, refusal, { to, primary_email: email }) =>

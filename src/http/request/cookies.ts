@@ -1,6 +1,7 @@
 /**
  * The pair in cookies (RFC 6265). Both cookies live as long as the refresh token, since a refresh needs the access token
- * too, expired or not.
+ * too, expired or not. That of a session which is bound to its browser ends with its token instead: by its end the browser sees that it has to
+ * prove its key, and a copy of it is worth nothing from then on.
  */
 
 import type { Context } from 'hono'
@@ -12,7 +13,7 @@ import type { PresentedPair } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 
-const ACCESS = { name: 'access_token', path: '/' }
+export const ACCESS = { name: 'access_token', path: '/' }
 /** Its path is below `BASE_PATH`. That of the access token is not: an application on the same host reads it. */
 const REFRESH = { name: 'refresh_token', path: '/refresh' }
 
@@ -20,9 +21,14 @@ const REFRESH = { name: 'refresh_token', path: '/refresh' }
 export function readPairCookies(c: Context<AppEnv>): PresentedPair {
   const access = readAccessCookie(c)
   if (access === null) throw new TesseraError('token_missing', { detail: 'Access token is missing' })
+  return { access, refresh: readRefreshCookie(c) }
+}
+
+/** The refresh token alone. Throws as `readPairCookies` does. */
+export function readRefreshCookie(c: Context<AppEnv>): string {
   const refresh = readOnly(c.req.header('Cookie') ?? '', REFRESH.name)
   if (refresh === null) throw new TesseraError('token_missing', { detail: 'Refresh token is missing' })
-  return { access, refresh }
+  return refresh
 }
 
 /**
@@ -45,21 +51,41 @@ export function readAllAccessCookies(c: Context<AppEnv>): readonly string[] {
 
 /** Hands a pair out. */
 export function writePair(c: Context<AppEnv>, pair: Pair): void {
-  setPair(c, pair, Math.max(0, pair.expiresAt - c.env.now()))
+  const { expiresAt, accessExpiresAt, session } = pair
+  const isBound = session.binding?.by === 'dbsc'
+  setPair(c, pair, { access: ageOf(c, isBound ? accessExpiresAt : expiresAt), refresh: ageOf(c, expiresAt) })
+}
+
+/** How many seconds a cookie lives that ends then. */
+export function ageOf({ env }: Context<AppEnv>, expiresAt: number): number {
+  return Math.max(0, expiresAt - env.now())
 }
 
 /** Deletes both cookies: a browser does that only by the `Domain` and `Path` under which it has them. */
 export function clearPair(c: Context<AppEnv>): void {
-  setPair(c, { access: '', refresh: '' }, 0)
+  setPair(c, { access: '', refresh: '' }, { access: 0, refresh: 0 })
 }
 
-function setPair(c: Context<AppEnv>, { access, refresh }: Pick<Pair, 'access' | 'refresh'>, maxAge: number): void {
-  const { cookieDomain: domain } = c.env.settings
-  const attributes = { ...attributesFor(c), maxAge }
+function setPair(
+  c: Context<AppEnv>,
+  { access, refresh }: Pick<Pair, 'access' | 'refresh'>,
+  ages: Readonly<Record<'access' | 'refresh', number>>,
+): void {
+  setAccess(c, access, ages.access)
+  setCookie(c, REFRESH.name, refresh, { ...refreshAttributes(c), maxAge: ages.refresh, sameSite: refreshSameSite(c) })
+}
+
+/** Sets the access cookie alone. */
+export function setAccess(c: Context<AppEnv>, access: string, maxAge: number): void {
   // They go first: a cookie jar that cannot tell two of one path apart then keeps the last, which is the right one.
   clearTwins(c)
-  setCookie(c, ACCESS.name, access, { ...attributes, path: ACCESS.path, ...(domain !== undefined && { domain }) })
-  setCookie(c, REFRESH.name, refresh, { ...refreshAttributes(c), maxAge, sameSite: refreshSameSite(c) })
+  setCookie(c, ACCESS.name, access, { ...accessAttributes(c), maxAge })
+}
+
+/** The attributes of the access cookie, but for its age. */
+export function accessAttributes(c: Context<AppEnv>) {
+  const { cookieDomain: domain } = c.env.settings
+  return { ...attributesFor(c), path: ACCESS.path, ...(domain !== undefined && { domain }) }
 }
 
 /**

@@ -13,12 +13,13 @@ import { TesseraError } from '../../errors.ts'
 import type { Html, PageContext } from '../../pages/layout.ts'
 import type * as Pages from '../../pages/return-pages.ts'
 import { pageContext } from '../answer/page-context.ts'
+import { readPairOrAsk } from '../answer/pair.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
 import type { AppEnv } from '../factory.ts'
 import { isNavigation } from '../guards/same-origin.ts'
 import { ownOrigin, readCaller } from '../request/caller.ts'
-import { readPairCookies, writePair } from '../request/cookies.ts'
+import { writePair } from '../request/cookies.ts'
 import { readReturns, requireReturnAddress, RETURN_SECONDS, writeReturns } from '../request/returns.ts'
 
 /** The parameter of a request that our own page made out of one that came from another site. */
@@ -43,7 +44,7 @@ export async function refreshAndReturn(c: Context<AppEnv>): Promise<Response> {
 
 async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
   const isReloaded = c.req.query(RELOADED) !== undefined
-  const presented = readPairOrNull(c, isReloaded)
+  const presented = await readPairOrNull(c, isReloaded)
   if (presented === null) return showWaitPage(c, 0, `?to=${encodeURIComponent(to)}&${RELOADED}=1`)
   const caller = await readCaller(c)
 
@@ -54,16 +55,14 @@ async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
   // Another tab that was opened by the same link has rotated meanwhile, and its pair is in the cookies.
   if (isJustIssued && isReloaded) return sendOn(c, to, count)
 
-  try {
-    writePair(c, await refreshPair(c.env, presented, caller))
-  } catch (error) {
-    // Another tab has just rotated, and its answer brings the cookies. Where it got lost, waiting again does not help.
-    if (!(error instanceof TesseraError && error.cause === 'race' && before < RETURNS_MAX - 1)) throw error
-    logRefusal(error, c)
-    writeReturns(c, to, before + 1)
-    return showWaitPage(c, 1, to)
+  const pair = await refreshPair(c.env, presented, caller)
+  if (pair !== null) {
+    writePair(c, pair)
+    return sendOn(c, to, count)
   }
-  return sendOn(c, to, count)
+  // The browser of a bound session keeps its access token fresh by itself, so its age tells nothing of a loop.
+  if (before + 1 >= RETURNS_MAX) return showLoopPage(c, to)
+  return sendOn(c, to, before + 1)
 }
 
 /** The address to return to. Throws `wrong_data_structure` where it is not allowed, or there are two. */
@@ -76,13 +75,13 @@ function readTo(c: Context<AppEnv>): string {
 /**
  * The pair of a request that may rotate it, or `null` where another site led here: with its requests Strict cookies are not sent, and
  * where they are None, its page could close the window before the answer is in, and so burn the pair. Our own page, which that window
- * gets first, takes it out of reach. Throws as `readPairCookies` does, and `forbidden` where another site pretends to be that page.
+ * gets first, takes it out of reach. Throws as `readPairOrAsk` does, and `forbidden` where another site pretends to be that page.
  */
-function readPairOrNull(c: Context<AppEnv>, isReloaded: boolean): PresentedPair | null {
+async function readPairOrNull(c: Context<AppEnv>, isReloaded: boolean): Promise<PresentedPair | null> {
   // The fetch of a listed page is none of this: it asks by itself, and reads the answer.
   const isLedHere = c.req.header('Sec-Fetch-Site') === 'cross-site' && isNavigation(c)
   if (isLedHere && !isReloaded) return null
-  const presented = readPairCookies(c)
+  const presented = await readPairOrAsk(c)
   if (isLedHere) throw new TesseraError('forbidden', { cause: 'cross-origin' })
   return presented
 }
@@ -105,10 +104,16 @@ function sendOn(c: Context<AppEnv>, to: string, count: number): Response {
 }
 
 /**
- * Sends a browser whose cookies are no good to where it can sign in, if there is such a place; trouble of ours is no reason to sign
- * in, and is a page for people. Throws every other refusal on, to be answered as it is without `to`.
+ * Has a browser wait whose next try may be good; sends one whose cookies are no good to where it can sign in, if there is such a place; trouble
+ * of ours is no reason to sign in, and is a page for people. Throws every other refusal on, to be answered as it is without `to`.
  */
 async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<Response> {
+  const before = readReturns(c, to)
+  if (thrown instanceof TesseraError && before < RETURNS_MAX - 1 && isOfTheMoment(c, thrown)) {
+    logRefusal(thrown, c)
+    writeReturns(c, to, before + 1)
+    return showWaitPage(c, 1, to)
+  }
   const signInUrl = signInPlace(c, to)
   const isTrouble = !(thrown instanceof TesseraError) || thrown.status >= 500
   if (isTrouble && wantsPage(c)) {
@@ -117,7 +122,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   }
   // A client that cannot be read is a 400, too, and no sign-in would help.
   const isOfClient = !isTrouble && (thrown.code === 'client_not_valid' || thrown.cause === 'CF-Connecting-IP')
-  const isOfCookies = !isTrouble && [400, 401].includes(thrown.status) && !isOfClient
+  const isOfCookies = !isTrouble && ([400, 401].includes(thrown.status) || needsProof(thrown)) && !isOfClient
   if (!isOfCookies || signInUrl === undefined) throw thrown
   if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
   logRefusal(thrown, c)
@@ -125,6 +130,18 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   // The page here says what happened; others may not know that parameter.
   const isBlocked = thrown.code === 'location_blocked' && address.startsWith(`${ownSignIn(c)}?`)
   return c.redirect(isBlocked ? `${address}&done=${BLOCKED}` : address, 303)
+}
+
+/**
+ * Whether another tab has just rotated, whose answer brings the cookies; or a browser has not proven its key this time, since it waited in vain
+ * for our answer to that. Where that answer got lost, or the key is gone, waiting again does not help.
+ */
+function isOfTheMoment(c: Context<AppEnv>, refusal: TesseraError): boolean {
+  return refusal.cause === 'race' || (needsProof(refusal) && isNavigation(c))
+}
+
+function needsProof({ code }: TesseraError): boolean {
+  return code === 'device_proof_required'
 }
 
 /** Where people sign in: `SIGN_IN_URL`, and without it the page for it here, for whoever wants to a page of their account. */

@@ -11,11 +11,12 @@ import { authenticate } from '../../domain/sessions/authenticate.ts'
 import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
 import { describeAccount, describeSession } from '../answer/describe.ts'
+import { writeFirstPair } from '../answer/pair.ts'
 import { authenticateOwner, authenticateSession, readAccessToken } from '../request/access-token.ts'
 import { readJson } from '../request/body.ts'
 import { readTimedCaller } from '../request/caller.ts'
 import { Credentials } from '../request/contract.ts'
-import { clearPair, readAllAccessCookies, writePair } from '../request/cookies.ts'
+import { clearPair, readAllAccessCookies } from '../request/cookies.ts'
 import { readNamedClient } from '../request/named-client.ts'
 import { factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
@@ -29,7 +30,7 @@ export const sessionRoutes = factory
     const credentials = await readJson(c, Credentials)
     const caller = { ...(await readTimedCaller(c)), cookies: readAllAccessCookies(c) }
     const pair = await signInByPassword(c.env, credentials, caller)
-    writePair(c, pair)
+    await writeFirstPair(c, pair)
     return c.json(describeAccount(pair.account))
   })
   .delete('/session', refuseCrossOrigin, async (c) => {

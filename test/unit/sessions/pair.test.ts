@@ -28,7 +28,7 @@ describe('a pair', () => {
       header: { alg: 'HS256', typ: 'JWT', kid: testKeys.refresh.signing.kid },
       payload: refreshClaims,
     })
-    expect([pair.account, pair.expiresAt, pair.boundBy]).toEqual([account, NOW + 864_000, null])
+    expect([pair.account, pair.expiresAt, pair.session]).toEqual([account, NOW + 864_000, session])
   })
 
   test.each([

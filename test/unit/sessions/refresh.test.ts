@@ -32,8 +32,11 @@ interface Presented {
 const REFRESHES = [
   [
     'a pair',
-    (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) =>
-      refreshPair(services, pair, { client, issuer }),
+    async (services: FakeServices, pair: Presented, client: Client, issuer = ISSUER) => {
+      const next = await refreshPair(services, pair, { client, issuer })
+      if (next === null) throw new Error('nothing new, of a session that is bound to nothing')
+      return next
+    },
   ],
   [
     'a refresh token alone',

@@ -23,6 +23,8 @@ const GUARDED: readonly (readonly [route: string, request: CallOptions & { reado
   ['GET /:guid', { path: `/${GUID}` }],
   ['GET /refresh', {}],
   ['POST /refresh', {}],
+  ['POST /refresh/device', {}],
+  ['POST /auth/device', {}],
   ['POST /auth/session', { json: CREDENTIALS }],
   ['DELETE /auth/session', {}],
   ['DELETE /auth/sessions', {}],
@@ -112,8 +114,15 @@ test('every other route is in one of the two tables', () => {
   expect(new Set([...GUARDED, ...OPEN].map(([route]) => route))).toEqual(new Set(routes))
 })
 
-test('the routes that hand out a pair say what decides whether they do, and no other one does', async () => {
-  const ISSUING = ['GET /:guid', 'GET /refresh', 'POST /refresh', 'POST /auth/session']
+test('the routes that hand out cookies say what decides whether they do, and no other one does', async () => {
+  const ISSUING = [
+    'GET /:guid',
+    'GET /refresh',
+    'POST /refresh',
+    'POST /refresh/device',
+    'POST /auth/device',
+    'POST /auth/session',
+  ]
   const saying: string[] = []
   for (const [route, request] of [...GUARDED, ...OPEN]) {
     for (const site of [null, 'cross-site']) {

@@ -18,6 +18,8 @@ import {
   register,
   registered,
 } from '../../support/account-life.ts'
+import { challengeOf, offerOf, openBound, refreshByDevice, signChallenge } from '../../support/dbsc.ts'
+import { createProvingClient } from '../../support/dpop.ts'
 import { type Fault, faultyDatabase, faultyQueue } from '../../support/faulty-bindings.ts'
 import { forge, testKeys } from '../../support/forge.ts'
 import { type CallOptions, ELSEWHERE, pairOf, startWorker } from '../../support/worker.ts'
@@ -28,6 +30,7 @@ const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const TEST_MILLISECONDS = 30_000
 
 const healthy = startWorker()
+const offering = startWorker({ DEVICE_BINDING: 'offer' })
 const logged = keepLog('warn', 'error')
 
 afterEach(() => {
@@ -82,10 +85,27 @@ async function requests(): Promise<readonly Row[]> {
     body: new URLSearchParams(fields).toString(),
   })
   const newPassword = `token=${resetting}&new_password=${encodeURIComponent(OTHER_PASSWORD)}`
+  const opened = await offering.call(`/${guid}`)
+  const client = await createProvingClient()
+  const offered = await signChallenge(client, offerOf(opened).challenge, { jwk: client.jwk })
+  const bound = await openBound(offering, guid)
+  const { challenge } = challengeOf(await refreshByDevice(offering, bound.jar))
+  const proven = await signChallenge(bound.client, challenge)
   return [
     { route: 'GET /:guid', path: `/${guid}`, roundTrips: 1 },
     { route: 'GET /refresh', options: { cookies: await open() }, roundTrips: 1 },
     { route: 'POST /refresh', options: { cookies: await open(), ip: ELSEWHERE }, roundTrips: 2 },
+    {
+      route: 'POST /auth/device',
+      options: { cookies: pairOf(opened), headers: { 'Secure-Session-Response': offered } },
+      roundTrips: 1,
+    },
+    {
+      route: 'POST /refresh/device',
+      options: { cookies: bound.jar, headers: { 'Secure-Session-Response': proven } },
+      roundTrips: 1,
+    },
+    { route: 'POST /refresh/device', options: { cookies: bound.jar }, roundTrips: 1 },
     { route: 'POST /auth/session', options: { json }, roundTrips: 2 },
     { route: 'DELETE /auth/session', options: { cookies: await open() }, roundTrips: 1 },
     { route: 'GET /auth/me', options: await bearer(), roundTrips: 1 },

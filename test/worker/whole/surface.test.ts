@@ -120,6 +120,8 @@ describe('a method that a route does not have', () => {
     ['/links/confirm-email', '/links/confirm-email', 'GET, HEAD, POST'],
     ['/links/undo-email', '/links/undo-email', 'GET, HEAD, POST'],
     ['/refresh', '/refresh', 'GET, POST'],
+    ['/refresh/device', '/refresh/device', 'POST'],
+    ['/auth/device', '/auth/device', 'POST'],
     ['/:guid', `/${GUID}`, 'GET'],
   ] as const
 

@@ -1,0 +1,93 @@
+/**
+ * Sessions that a browser binds to a key of its device: once, in answer to an offer that came with its pair, and from then on it gets the next
+ * pair by proof of that key.
+ */
+
+import { aboutSession, TesseraError } from '../../errors.ts'
+import type { Caller } from '../caller.ts'
+import type { Services } from '../services.ts'
+import type { AccessClaims, RefreshClaims } from '../tokens/claims.ts'
+import { readRefreshProof, readRegistration } from '../tokens/dbsc.ts'
+import type { Proof } from '../tokens/dpop.ts'
+import { readToken } from '../tokens/tokens.ts'
+import type { Pair } from './pair.ts'
+import { exchange, type RefreshServices } from './refresh.ts'
+import { proofRequired } from './unproven.ts'
+import { judge, OUTCOMES } from './verdict.ts'
+
+/**
+ * Binds the live session of an access token to the key of a proof, in the round trip that writes it. The same key may come again, since a
+ * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session,
+ * `token_not_valid`, `token_used` for a session that is bound to another key or over, `unavailable`.
+ */
+export async function bindDevice(
+  { settings, tokens, sessions, now: clock, log }: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'log'>,
+  access: string,
+  proof: string,
+): Promise<AccessClaims> {
+  const now = clock()
+  const claims = await readToken(tokens, 'access', access, now)
+  const { sid, guid, id: userId } = claims
+  const registered = await readRegistration(tokens, proof, sid, now)
+  if ('refused' in registered) throw new TesseraError('wrong_data_structure', { cause: registered.refused, sid, guid })
+  const binding = { key: registered.key, by: 'dbsc', proofId: null } as const
+  try {
+    const isBound = await sessions.bind({ sid, userId, guid }, binding, now, settings)
+    if (!isBound) throw new TesseraError('token_used', { cause: 'ended' })
+  } catch (error) {
+    throw aboutSession(error, claims)
+  }
+  log({ event: 'session_bound', guid, sid })
+  return claims
+}
+
+/** What a browser comes with. `named`: the session that it means, where it says so, as it was told by the registration. */
+export interface DeviceRequest {
+  readonly refresh: string
+  readonly proof: string | null
+  readonly named: string | null
+}
+
+/**
+ * Exchanges the refresh token of a session that is bound to a browser: the proof stands in for the access token, which such a browser does not
+ * have any more. Throws `device_proof_required`, with the challenge to sign, and as `refreshPair` does; `token_missing` for a session that is not
+ * bound, which needs both tokens.
+ */
+export async function refreshByDevice(
+  services: RefreshServices,
+  { refresh, proof: text, named }: DeviceRequest,
+  caller: Caller,
+): Promise<Pair> {
+  const { tokens } = services
+  const now = services.now()
+  const claims = await readToken(tokens, 'refresh', refresh, now)
+  const { sid, guid } = claims
+  // A browser that signed in again has the key of its former session yet. 401 makes it forget that one.
+  if (named !== null && named !== sid)
+    throw new TesseraError('token_not_valid', { cause: 'another session', sid, guid })
+  const proof = text === null ? undefined : await readRefreshProof(tokens, text, claims, now)
+  if (proof === undefined || 'refused' in proof) return askForProof(services, claims, proof)
+  return exchange(services, claims, { ...caller, proof })
+}
+
+/**
+ * Asks for the proof that the session of this refresh token needs, and changes nothing. Throws as `refreshByDevice` does without a proof.
+ */
+export async function requireDevice(services: RefreshServices, text: string): Promise<never> {
+  return askForProof(services, await readToken(services.tokens, 'refresh', text, services.now()))
+}
+
+async function askForProof(services: RefreshServices, claims: RefreshClaims, proof?: Proof): Promise<never> {
+  const { settings, sessions } = services
+  const { sid, guid } = claims
+  const found = await sessions.find(sid).catch((error: unknown) => {
+    throw aboutSession(error, claims)
+  })
+  const circumstances = { settings, proven: null, now: services.now() }
+  const verdict = judge(found === null ? null : { ...found, inPlace: true }, claims, () => false, circumstances)
+  const { kind } = verdict
+  if (kind === 'unproven') throw await proofRequired(services, verdict, claims, proof)
+  if (kind === 'unknown' || kind === 'foreign' || kind === 'ended' || kind === 'expired' || kind === 'inactive')
+    throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid, guid })
+  throw new TesseraError('token_missing', { detail: 'Access token is missing', sid, guid })
+}

@@ -1,0 +1,107 @@
+/**
+ * Proofs of Device Bound Session Credentials: a JWT over a challenge of ours, signed by a key that a browser keeps in hardware. Challenges
+ * are tokens of ours: nothing is stored, and whoever comes back with one shows what it was made for.
+ */
+
+import * as z from 'zod/mini'
+
+import { TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
+import type { ClaimsOf, RefreshClaims } from './claims.ts'
+import { type DeviceKey, isSignedBy, readDeviceKey, SOME_OTHER_KEY } from './device-key.ts'
+import { nameOf, type Proof } from './dpop.ts'
+import { type ParsedToken, parseToken, readToken, type Tokens } from './tokens.ts'
+
+/** A browser signs a challenge at once. The one for its next refresh, which it keeps, is good as long as the token that it is for. */
+export const CHALLENGE_SECONDS = 300
+
+const ProofClaims = z.object({ jti: z.string() })
+
+/** Reads the proof that registers a key for this session, which stands in its header; or tells why it is not good. */
+export async function readRegistration(
+  tokens: Tokens,
+  text: string,
+  sid: string,
+  now: number,
+): Promise<{ readonly key: DeviceKey } | { readonly refused: Cause }> {
+  const proof = parseProof(text)
+  if ('refused' in proof) return proof
+  const key = readDeviceKey(proof.token.header['jwk'])
+  if (key === null) return { refused: 'proof key' }
+  if (!(await isSignedBy(key, text))) return { refused: 'proof signature' }
+  const challenge = await readChallenge(tokens, proof.challenge, now)
+  return challenge?.sid === sid && challenge.jti === undefined ? { key } : { refused: 'challenge' }
+}
+
+/**
+ * Reads the proof of a refresh: its challenge was made for the refresh token that comes along, and names the key of the session. Who signed it
+ * by another key has a copy of the token, and of the challenge, too.
+ */
+export async function readRefreshProof(
+  tokens: Tokens,
+  text: string,
+  { sid, jti }: Pick<RefreshClaims, 'sid' | 'jti'>,
+  now: number,
+): Promise<Proof> {
+  const proof = parseProof(text)
+  if ('refused' in proof) return proof
+  const challenge = await readChallenge(tokens, proof.challenge, now)
+  if (challenge?.key === undefined || challenge.sid !== sid || challenge.jti !== jti) return { refused: 'challenge' }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a challenge of ours has the key of a row
+  const key = challenge.key as DeviceKey
+  return { key: (await isSignedBy(key, text)) ? key : SOME_OTHER_KEY, id: await nameOf(text) }
+}
+
+/** A challenge for the registration of a key for this session. */
+export function registrationChallenge(tokens: Tokens, sid: string, now: number): Promise<string> {
+  return signChallenge(tokens, { sid }, { now, expiresAt: now + CHALLENGE_SECONDS })
+}
+
+/** A challenge for the refresh of a bound session: good with the refresh token of this `jti` alone, so it is good once. */
+export function refreshChallenge(
+  tokens: Tokens,
+  { sid, jti, key }: { readonly sid: string; readonly jti: string; readonly key: DeviceKey },
+  life: Life,
+): Promise<string> {
+  return signChallenge(tokens, { sid, jti, key }, life)
+}
+
+/** From when until when a challenge is good, in seconds since 1970. */
+interface Life {
+  readonly now: number
+  readonly expiresAt: number
+}
+
+/** The nonce makes two challenges of one second two. */
+function signChallenge(
+  tokens: Tokens,
+  claims: Pick<ClaimsOf<'challenge'>, 'sid' | 'jti' | 'key'>,
+  { now, expiresAt }: Life,
+): Promise<string> {
+  return tokens.sign({ token_type: 'challenge', nonce: crypto.randomUUID(), ...claims, iat: now, exp: expiresAt })
+}
+
+function parseProof(
+  text: string,
+): { readonly token: ParsedToken; readonly challenge: string } | { readonly refused: Cause } {
+  let token: ParsedToken
+  try {
+    token = parseToken(text)
+  } catch (error) {
+    if (error instanceof TesseraError) return { refused: 'proof form' }
+    throw error
+  }
+  const { typ, alg } = token.header
+  if (typ !== 'dbsc+jwt' || alg !== 'ES256' || 'crit' in token.header) return { refused: 'proof header' }
+  const claims = ProofClaims.safeParse(token.payload)
+  return claims.success ? { token, challenge: claims.data.jti } : { refused: 'proof claims' }
+}
+
+async function readChallenge(tokens: Tokens, text: string, now: number): Promise<ClaimsOf<'challenge'> | null> {
+  try {
+    return await readToken(tokens, 'challenge', text, now)
+  } catch (error) {
+    if (error instanceof TesseraError) return null
+    throw error
+  }
+}
