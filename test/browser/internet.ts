@@ -4,6 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
@@ -15,6 +16,8 @@ import { listen as listenOn } from './pages-and-jars.ts'
 
 /** What went over the wire. */
 export interface Exchange {
+  /** The address of whoever asked. */
+  readonly from: string
   readonly method: string
   readonly url: string
   readonly status: number
@@ -24,13 +27,23 @@ export interface Exchange {
 export interface Internet {
   /** The certificate of all its hosts. */
   readonly certificate: string
+  /** The SHA-256 of its SPKI, in base64: how Chromium can be told to take it for good. */
+  readonly spki: string
   /** Everything that was asked, in the order of the answers. */
   readonly exchanges: Exchange[]
   /** Sends what is asked of a host, or below one of its paths, to a port of this machine. */
   readonly route: (where: string, port: number) => void
   /** The proxy of a place. Needs some milliseconds for a new one. */
   readonly place: (address: string) => Promise<string>
+  /** The proxy of somebody who can move. */
+  readonly traveller: (address: string) => Promise<Traveller>
   readonly close: () => Promise<void>
+}
+
+export interface Traveller {
+  readonly proxy: string
+  /** Whatever was connected is not any more. */
+  readonly moveTo: (address: string) => void
 }
 
 /** Opens one for names below `.test`, such as `*.shop.test`. */
@@ -41,6 +54,9 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
   const subject = ['-subj', '/CN=test', '-addext', `subjectAltName=${names.map((name) => `DNS:${name}`).join()}`]
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key]
   execFileSync('openssl', ['req', '-x509', '-days', '2', ...newKey, ...subject, '-out', certificate], { stdio: 'pipe' })
+
+  const { publicKey: spki } = new X509Certificate(readFileSync(certificate))
+  const publicKey = spki.export({ type: 'spki', format: 'der' })
 
   const routes = new Map<string, number>()
   const exchanges: Exchange[] = []
@@ -74,7 +90,13 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
     const forwarded = { ...headers, 'cf-connecting-ip': address, 'x-forwarded-for': address }
     const passed = ask({ host: '127.0.0.1', port, method, path: url, headers: forwarded }, (answer) => {
       const { statusCode: status = 0, rawHeaders } = answer
-      exchanges.push({ method, url: `https://${target}`, status, cookies: answer.headers['set-cookie'] ?? [] })
+      exchanges.push({
+        from: address,
+        method,
+        url: `https://${target}`,
+        status,
+        cookies: answer.headers['set-cookie'] ?? [],
+      })
       outgoing.writeHead(status, rawHeaders)
       answer.pipe(outgoing)
     })
@@ -85,9 +107,17 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
   const edge = await listen(createSecureServer({ key: readFileSync(key), cert: readFileSync(certificate) }, pass))
 
   async function openPlace(address: string): Promise<string> {
+    return (await openTraveller(address)).proxy
+  }
+
+  async function openTraveller(start: string): Promise<Traveller> {
+    let address = start
+    const connections = new Set<Socket>()
     const proxy = createServer((_request, response) => response.writeHead(405).end())
     proxy.on('connect', (_request, client: Socket, head) => {
       keep(client)
+      connections.add(client)
+      client.on('close', () => connections.delete(client))
       const server = connect(edge, '127.0.0.1', () => {
         addresses.set(server.localPort ?? 0, address)
         client.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -96,11 +126,18 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
       })
       keep(server)
     })
-    return `http://127.0.0.1:${await listen(proxy)}`
+    return {
+      proxy: `http://127.0.0.1:${await listen(proxy)}`,
+      moveTo(next) {
+        address = next
+        for (const connection of connections) connection.destroy()
+      },
+    }
   }
 
   return {
     certificate,
+    spki: createHash('sha256').update(publicKey).digest('base64'),
     exchanges,
     route: (where, port) => void routes.set(where, port),
     place(address) {
@@ -108,6 +145,7 @@ export async function openInternet(names: readonly string[]): Promise<Internet> 
       proxies.set(address, proxy)
       return proxy
     },
+    traveller: openTraveller,
     async close() {
       for (const server of servers) server.close()
       for (const socket of sockets) socket.destroy()
