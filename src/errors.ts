@@ -61,7 +61,7 @@ export const ERROR_REASONS: Readonly<Record<ErrorCode, string>> = {
   location_blocked:
     'the pair, or an access token that asks for sessions or places, came from another place than it was issued to',
   device_proof_required:
-    'the session is bound to the device that opened it, and the request has no proof of its key; `Secure-Session-Challenge` is what to sign',
+    'the session is bound to the browser that opened it, and the request has no proof of its key; `Secure-Session-Challenge` has what to sign',
   dpop_proof_not_valid:
     'the session is bound to a key, and the DPoP proof is missing, of another key or for another request; at a sign-in, a proof that is not good',
   no_active_account: 'unknown e-mail, wrong password, inactive, unconfirmed: one answer, one duration',

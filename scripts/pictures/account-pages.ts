@@ -25,7 +25,7 @@ const HOME: ListedSession = {
   city: 'Reykjavík',
   provider: 'Example Net',
   userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) Version/18.6 Mobile/15E148 Safari/604.1',
-  boundBy: null,
+  boundBy: 'dpop',
   visit: null,
 }
 
@@ -36,6 +36,7 @@ const AWAY: ListedSession = {
   country: 'NZ',
   city: 'Wellington',
   userAgent: null,
+  boundBy: null,
 }
 
 const PLACE = {

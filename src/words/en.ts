@@ -457,6 +457,7 @@ export const en = {
       current: 'this one',
       unknownDevice: 'Unknown device',
       times: (used: string, opened: string) => `Last used ${used}, signed in ${opened}`,
+      bound: 'Bound to this device: copied to another one, it is worth nothing. It may move from place to place.',
       end: 'End',
       endOthers: 'End all other sessions',
       places: 'Allowed places',

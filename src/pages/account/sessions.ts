@@ -35,7 +35,7 @@ export function renderSessions(context: PageContext, page: SessionsPage): Html {
     const name = device === null ? texts.unknownDevice : words.device(device)
     const isCurrent = session.sid === currentSid
     return {
-      content: html`<p id="${id}"><strong>${name}</strong>${isCurrent ? html` <span class="tag">${texts.current}</span>` : ''}</p><p>${breakable(placeOf(context, last))}</p><p class="quiet">${texts.times(time(session.issuedAt), time(session.createdAt))}</p>`,
+      content: html`<p id="${id}"><strong>${name}</strong>${isCurrent ? html` <span class="tag">${texts.current}</span>` : ''}</p><p>${breakable(placeOf(context, last))}</p><p class="quiet">${texts.times(time(session.issuedAt), time(session.createdAt))}</p>${session.boundBy === null ? '' : html`<p class="quiet">${texts.bound}</p>`}`,
       ...(!isCurrent && { action: buttonForm({ hidden: { end: session.sid } }, button(texts.end, 'other', id)) }),
     }
   })

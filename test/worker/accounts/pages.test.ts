@@ -365,6 +365,16 @@ describe('sessions and places', () => {
     expect((await textOf(await go('/account/sessions'))).match(/<li>/g)).toHaveLength(1)
   })
 
+  test('say which are bound to their device, and what that means', async () => {
+    const account = await createAccount(env.DB)
+    const { sid } = await open(account)
+    cookies = pairOf(await send('/account/sign-in', { primary_email: String(account.email), password: PASSWORD }))
+    const told = async () => (await textOf(await go('/account/sessions'))).match(/Bound to this device: copied/g)
+    expect(await told()).toBe(null)
+    await env.DB.prepare("UPDATE sessions SET bound_key = 'x.y', bound_by = 'dbsc' WHERE sid = ?").bind(sid).run()
+    expect(await told()).toHaveLength(1)
+  })
+
   test('of somebody else stay', async () => {
     const stranger = await open()
     await insertPlace(env.DB, stranger.account, 'asn:64500', { createdAt: T0, expiresAt: T0 + 90 })
