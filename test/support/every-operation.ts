@@ -4,6 +4,8 @@ import { env } from 'cloudflare:workers'
 
 import { GOOD_PASSWORD, linkTo, OTHER_PASSWORD, pressPage } from './account-life.ts'
 import { createAccount, HASHES, PASSWORD } from './accounts.ts'
+import { acceptOffer, challengeOf, refreshByDevice, signChallenge } from './dbsc.ts'
+import { createProvingClient } from './dpop.ts'
 import { admin } from './operators.ts'
 import { onBehalfOf } from './requests.ts'
 import { openByGuid } from './sessions.ts'
@@ -55,6 +57,25 @@ export async function everyOperation(
     await worker.scheduled(0)
     return new Response()
   })
+}
+
+/** The life of a session that its browser binds, of a Worker that offers it. Each key is one that the Worker sees for the first time. */
+export async function everyOperationOfDevices(
+  worker: TestWorker,
+  measure: (name: string, operation: () => Promise<Response>) => Promise<Response>,
+): Promise<void> {
+  const { guid } = await createAccount(env.DB)
+  const opened = await worker.call(`/${guid}`, { headers: BACK_END })
+  const jar = pairOf(opened)
+  const [client, thief] = [await createProvingClient(), await createProvingClient()]
+  await measure('POST /auth/device', () => acceptOffer(worker, client, opened, jar))
+  const asked = await measure('POST /refresh/device, without a proof', () => refreshByDevice(worker, jar))
+  const { challenge } = challengeOf(asked)
+  const stolen = await signChallenge(thief, challenge)
+  await measure('POST /refresh/device, by another key', () => refreshByDevice(worker, jar, { proof: stolen }))
+  await measure('GET /refresh, bound', () => worker.call('/refresh', { cookies: jar }))
+  const proof = await signChallenge(client, challenge)
+  await measure('POST /refresh/device', () => refreshByDevice(worker, jar, { proof }))
 }
 
 let lives = 0

@@ -9,7 +9,7 @@ import * as z from 'zod/mini'
 
 import { createAccount, PASSWORD } from '../../support/accounts.ts'
 import { countRoundTrips, type ObservedStatement } from '../../support/counting-database.ts'
-import { everyOperation } from '../../support/every-operation.ts'
+import { everyOperation, everyOperationOfDevices } from '../../support/every-operation.ts'
 import { keepLog } from '../../support/log.ts'
 import { startWorker } from '../../support/worker.ts'
 
@@ -22,14 +22,17 @@ test('an operation reads and writes this many rows, index entries included', asy
   const filler = startWorker()
   for (let i = 0; i < 30; i += 1) await filler.call(`/${crypto.randomUUID()}`)
 
-  await everyOperation(startWorker({ DB: counting.database }), async (name, operation) => {
+  const worker = startWorker({ DEVICE_BINDING: 'offer', DB: counting.database })
+  const measure = async (name: string, operation: () => Promise<Response>) => {
     counting.reset()
     const response = await operation()
     const sum = (count: (statement: ObservedStatement) => number) =>
       counting.statements().reduce((total, statement) => total + count(statement), 0)
     costs[name] = { read: sum((statement) => statement.rowsRead), written: sum((statement) => statement.rowsWritten) }
     return response
-  })
+  }
+  await everyOperation(worker, measure)
+  await everyOperationOfDevices(worker, measure)
 
   expect(costs).toEqual({
     // An account is its row, two index entries and the counter of ids; a session its row and two index entries.
@@ -57,6 +60,12 @@ test('an operation reads and writes this many rows, index entries included', asy
     'GET /auth/places': { read: 5, written: 0 },
     'POST /auth/session': { read: 27, written: 3 },
     'DELETE /auth/session': { read: 3, written: 2 },
+    'POST /auth/device': { read: 3, written: 1 },
+    'POST /refresh/device, without a proof': { read: 2, written: 0 },
+    // The mail to its owner is a row with three entries of indexes.
+    'POST /refresh/device, by another key': { read: 7, written: 4 },
+    'GET /refresh, bound': { read: 3, written: 0 },
+    'POST /refresh/device': { read: 4, written: 1 },
     // One row of the account, however many sessions it ends, and its event.
     'DELETE /auth/sessions': { read: 16, written: 4 },
     // The count of its mails is a row with an entry of its index, a registration one with two, and the mail one with three.
