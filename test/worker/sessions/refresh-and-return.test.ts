@@ -10,6 +10,7 @@ import { dumpTables } from '../../support/accounts.ts'
 import { COMMON } from '../../support/answers.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
+import { challengeOf, openBound } from '../../support/dbsc.ts'
 import { claimsOf } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
 import { onBehalfOf } from '../../support/requests.ts'
@@ -525,4 +526,43 @@ test('an answer without `to` is what it was', async () => {
   expect(await textAnswer(await signingIn.call('/refresh', { headers: navigation('cross-site'), cookies }))).toEqual(
     TEXT_FORBIDDEN,
   )
+})
+
+describe('the browser of a bound session', () => {
+  const offering = startWorker({ RETURN_ORIGINS: APP, SIGN_IN_URL: SIGN_IN, DEVICE_BINDING: 'offer' })
+
+  test('is sent on with the pair that it has, until that looks like a loop', async () => {
+    const { jar } = await openBound(offering, crypto.randomUUID())
+    at(100)
+    const browser = new Browser(jar, offering)
+    for (let i = 0; i < 2; i += 1) {
+      const response = await browser.go(to(`${APP}/inbox`))
+      expect(Object.keys(setCookies(response))).toEqual(['refresh_returns'])
+      expect(await sentTo(response)).toBe(`${APP}/inbox`)
+    }
+    expect((await browser.go(to(`${APP}/inbox`))).status).toBe(429)
+  })
+
+  test('that has not proved its key waits twice, and then signs in; nothing changes', async () => {
+    const { jar } = await openBound(offering, crypto.randomUUID())
+    at(301)
+    const before = await dumpTables(env.DB)
+    const browser = new Browser({ refresh_token: jar.refresh_token }, offering)
+    for (let i = 0; i < 2; i += 1) {
+      const waiting = await browser.go(to(`${APP}/inbox`))
+      expect(await pageOf(waiting)).toMatchObject({ ...WAITING, seconds: '1', url: `${APP}/inbox` })
+    }
+    expect(await sentTo(await browser.go(to(`${APP}/inbox`)))).toBe(
+      `${SIGN_IN}?to=${encodeURIComponent(`${APP}/inbox`)}`,
+    )
+    expect(browser.answers).toEqual([200, 200, 303])
+    expect(await dumpTables(env.DB)).toEqual(before)
+  })
+
+  test('is told so at once where a script asks', async () => {
+    const { jar } = await openBound(startWorker({ RETURN_ORIGINS: APP, DEVICE_BINDING: 'offer' }), crypto.randomUUID())
+    at(301)
+    const asked = await plain.call(to(APP), { cookies: jar, headers: { 'Sec-Fetch-Site': 'same-origin' } })
+    expect([asked.status, challengeOf(asked).id]).toEqual([403, claimsOf(jar.refresh_token)['sid']])
+  })
 })
