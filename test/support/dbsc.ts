@@ -1,23 +1,12 @@
 /** A browser with Device Bound Session Credentials, by jose: what it makes of an offer, and of a challenge. */
 
-import { SignJWT } from 'jose'
-
-import { createProvingClient, type ProvingClient } from './dpop.ts'
+import { createProvingClient, type ProvingClient, signChallenge } from './dpop.ts'
 import { pairOf, setCookies, type TestWorker } from './worker.ts'
+
+export { signChallenge }
 
 /** The cookies that a browser has. That of the access token may be over. */
 export type Jar = Readonly<{ access_token?: string; refresh_token: string }>
-
-/** A proof as a browser makes it. Its key stands in that of a registration alone: `jwk` in `header`. */
-export function signChallenge(
-  client: ProvingClient,
-  challenge: string,
-  header: Readonly<Record<string, unknown>> = {},
-): Promise<string> {
-  return new SignJWT({ jti: challenge })
-    .setProtectedHeader({ alg: 'ES256', typ: 'dbsc+jwt', ...header })
-    .sign(client.privateKey)
-}
 
 /** What an answer offers to register. Empty where it offers nothing. */
 export function offerOf(response: Response): { readonly path: string; readonly challenge: string } {

@@ -37,3 +37,14 @@ export async function createProvingClient(): Promise<ProvingClient> {
     },
   }
 }
+
+/** A proof as a browser makes it over a challenge. Its key stands in that of a registration alone: `jwk` in `header`. */
+export function signChallenge(
+  client: ProvingClient,
+  challenge: string,
+  header: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  return new SignJWT({ jti: challenge })
+    .setProtectedHeader({ alg: 'ES256', typ: 'dbsc+jwt', ...header })
+    .sign(client.privateKey)
+}

@@ -40,8 +40,11 @@ const ORDER = 0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff_bce6_faad_a717_9e84_f3b9
 export function twinOf(token: string): string {
   const [header = '', payload = '', signature = ''] = token.split('.')
   const bytes = Uint8Array.from(atob(signature.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
-  const s = BigInt(`0x${bytes.slice(32).toHex()}`)
-  bytes.set(Uint8Array.fromHex((ORDER - s).toString(16).padStart(64, '0')), 32)
+  const s = bytes.slice(32).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
+  bytes.set(
+    bytes.slice(32).map((_, i) => Number(BigInt.asUintN(8, (ORDER - s) >> BigInt(8 * (31 - i))))),
+    32,
+  )
   return `${header}.${payload}.${encodePart(bytes)}`
 }
 
