@@ -28,7 +28,7 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
     // From somebody's Worker, which cannot be allowed.
     { ...FACTS, client: { ...CLIENT, address: '2a06:98c0:3600::103' }, usual: null },
   ],
-  token_reused: [FACTS],
+  token_reused: [FACTS, { ...FACTS, isBound: true }],
   other_key: [FACTS],
   sign_ins_paused: [{ ...FACTS, failures: 10 }],
   new_sign_in: [

@@ -112,11 +112,16 @@ export const en = {
         'If that was not you, end all your sessions and choose a new password. That takes back the places that you allowed, too.',
       ],
     }),
-    token_reused: (): MailWording => ({
+    token_reused: (isBound: boolean): MailWording => ({
       subject: 'we ended a session whose key was used twice',
       headline: 'We ended a session of yours whose key was used twice',
       happened: [
         'A key of that session was used again after it had been replaced. That happens when somebody has a copy of it, and now and then when an app loses the new one. Your other sessions go on.',
+        ...(isBound
+          ? [
+              'That session was bound to the device that opened it: whoever used it again has that device, or all that the app keeps there.',
+            ]
+          : []),
       ],
       advice: [
         'If you know the device, sign in there again. There is nothing else to do.',
@@ -131,7 +136,7 @@ export const en = {
       ],
       advice: [
         'The copy is worth nothing without your device. But whoever made it has read what your device keeps, or what it sent.',
-        'If you have just set up the app again, that was you: sign in there. If not, end all your sessions, and look for what else may have been read.',
+        'If you have just set up the app or the browser again, that was you: sign in there. If not, end all your sessions, and look for what else may have been read.',
       ],
     }),
     confirm_address: (app: string): MailWording => ({

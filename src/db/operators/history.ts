@@ -26,7 +26,7 @@ export const READ_ROWS = 10_000
 const MAX_ENDS = 1000
 
 /** The kinds of mail whose key names a session. */
-const SESSION_MAILS = ['location_blocked', 'token_reused', 'new_sign_in'] as const
+const SESSION_MAILS = ['location_blocked', 'token_reused', 'other_key', 'new_sign_in'] as const
 
 /** The histories over a D1 database. Build it once per isolate. */
 export function createHistoryStore(d1: D1Database): HistoryStore {

@@ -51,7 +51,10 @@ const NOTICES = {
     /** The place that the session had before. */
     usual: z.nullable(z.codec(StoredPlace, z.custom<Place>(), renamed)),
   }),
-  token_reused: Facts,
+  token_reused: z.extend(Facts, {
+    /** A key had to be proved for it. */
+    isBound: z.exactOptional(z.literal(true)),
+  }),
   /** Somebody has the refresh token of a session that is bound to a key, and another key. */
   other_key: Facts,
   sign_ins_paused: z.extend(Facts, {

@@ -47,7 +47,7 @@ export async function refuse(
       const { ended } = await follow('moved', sessions.end({ ...named, onlyWhileJti: jti, ...endAs('moved') }))
       if (ended) return fail('moved')
       // Nothing was ended: either such a refresh was faster, and the presented token is reused by now, or the session had ended.
-      const { kind } = attempt.close({ kind: 'reused' }, null)
+      const { kind } = attempt.close({ kind: 'reused', isBound: false }, null)
       if (kind !== 'reused') return fail('race')
       return fail((await endReused()).ended ? 'reused' : 'ended')
     }
@@ -78,6 +78,11 @@ export async function refuse(
     const facts = factsOf(settings, { client: caller.client, issuer: presented.iss }, now)
     switch (mail) {
       case 'token_reused':
+        return {
+          kind: mail,
+          ...due,
+          facts: { ...facts, ...(verdict.kind === 'reused' && verdict.isBound && { isBound: true }) },
+        }
       case 'other_key':
         return { kind: mail, ...due, facts }
       case 'location_blocked':

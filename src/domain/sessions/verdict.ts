@@ -64,14 +64,15 @@ export type Ending = {
 }[Refusal]
 
 /**
- * `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to, `unproven` and
- * `other_key` with the key that is asked for.
+ * `won`, `resumed` and `replayed` come with what their pair is signed from, `moved` with the place that it is compared to, those that
+ * ask for a proof with the key that they ask for, and `reused` with whether there was one.
  */
 export type Verdict =
   | { readonly kind: Pairing; readonly session: Session; readonly account: NonNullable<FoundSession['account']> }
   | { readonly kind: 'moved'; readonly session: Session }
   | { readonly kind: Unproven; readonly session: Session }
-  | { readonly kind: Exclude<Refusal, 'moved' | Unproven> }
+  | { readonly kind: 'reused'; readonly isBound: boolean }
+  | { readonly kind: Exclude<Refusal, 'moved' | 'reused' | Unproven> }
 
 /** The refusals that ask for a proof. */
 export type Unproven = 'unproven' | 'proof_used' | 'other_key'
@@ -116,7 +117,7 @@ export function judge(
   const isProven = binding === null || binding.key === proven?.key
   // Without its key, a copy of a token of a bound session was worth nothing.
   if (end === 'ended' && isProven && !isLive && !isLiveOurs && !isPreviousOurs && account !== null)
-    return { kind: 'reused' }
+    return { kind: 'reused', isBound: binding !== null }
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
   // Whatever else the token is: it neither rotates nor ends anything.
@@ -127,7 +128,8 @@ export function judge(
   if (isLive) return { kind: 'moved', session }
   if (isPreviousOurs) return { kind: 'race' }
   // A race and a replay are of one client, which is in one place.
-  if (previousJti !== presented.jti || rotatedAt === null || !inPlace) return { kind: 'reused' }
+  if (previousJti !== presented.jti || rotatedAt === null || !inPlace)
+    return { kind: 'reused', isBound: binding !== null }
   // Who has the key is no thief, however late: the answer was lost, since its successor was never used. A copy of the request that got that
   // answer has its proof.
   if (binding !== null) {
@@ -136,7 +138,7 @@ export function judge(
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings
   if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }
-  return { kind: age <= RACE_SECONDS ? 'race' : 'reused' }
+  return age <= RACE_SECONDS ? { kind: 'race' } : { kind: 'reused', isBound: false }
 }
 
 /** Whether a session is that of the account which a token names. The guid is not known where the account is gone. */

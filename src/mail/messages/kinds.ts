@@ -44,8 +44,8 @@ const MESSAGES: {
       page: 'sessions',
     }
   },
-  token_reused: (_facts, words) => ({
-    wording: words.mails.token_reused(),
+  token_reused: ({ isBound = false }, words) => ({
+    wording: words.mails.token_reused(isBound),
     answers: [link(words, 'end_sessions', 'unlikely')],
     page: 'sessions',
   }),

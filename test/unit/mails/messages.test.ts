@@ -199,6 +199,13 @@ describe('a mail', () => {
     expect(factLines(text)[0]).toBe(`When: ${time}`)
   })
 
+  test('about a session that was bound to its device says what that means', async () => {
+    const said = 'That session was bound to the device that opened it: whoever used it again has that device'
+    const bound = await render({ kind: 'token_reused', facts: { ...facts(), isBound: true } })
+    expect([bound.text.includes(said), bound.html.includes(said)]).toEqual([true, true])
+    expect((await render({ kind: 'token_reused', facts: facts() })).text).not.toContain('bound')
+  })
+
   test('has one column where only one place is known, and what nobody knows is unknown', async () => {
     const { text, html } = await render({ kind: 'token_reused', facts: facts(NOTHING_KNOWN) })
     expect(factLines(text)).toEqual([

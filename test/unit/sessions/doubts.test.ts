@@ -6,7 +6,7 @@ import { createDoubts, type Doubts } from '../../../src/domain/sessions/doubts.t
 import type { Verdict } from '../../../src/domain/sessions/verdict.ts'
 import { NOW } from '../../support/fakes.ts'
 
-const REUSED: Verdict = { kind: 'reused' }
+const REUSED: Verdict = { kind: 'reused', isBound: false }
 const RACE: Verdict = { kind: 'race' }
 
 function lose(doubts: Doubts, freshJti: string, { presented = 'presented', at = NOW } = {}): void {

@@ -135,11 +135,9 @@ describe('the verdict', () => {
       proven: null,
       now: NOW,
     })
-    if (kind === 'won' || kind === 'replayed') {
-      expect(verdict).toEqual({ kind, session: after?.session, account: FOUND })
-    } else {
-      expect(verdict).toEqual(kind === 'moved' ? { kind, session: after?.session } : { kind })
-    }
+    const pair = { session: after?.session, account: FOUND }
+    const beside = { won: pair, replayed: pair, moved: { session: after?.session }, reused: { isBound: false } }
+    expect(verdict).toEqual({ kind, ...(kind in beside && beside[kind as keyof typeof beside]) })
   })
 
   const KEY = 'x.y'
@@ -171,7 +169,8 @@ describe('the verdict', () => {
       now: NOW,
     })
     const isPair = kind === 'won' || kind === 'replayed'
-    const beside = ['moved', 'unproven', 'other_key'].includes(kind) ? { session: after.session } : {}
+    const ofSession = ['moved', 'unproven', 'other_key'].includes(kind) ? { session: after.session } : {}
+    const beside = kind === 'reused' ? { isBound: after.session.binding !== null } : ofSession
     expect(verdict).toEqual(isPair ? { kind, session: after.session, account: FOUND } : { kind, ...beside })
   })
 

@@ -460,6 +460,16 @@ describe('a bound session', () => {
     }
   })
 
+  test('that is refreshed with an older token, and its key, is in two hands: it ends, and the mail says that it was bound', async () => {
+    const { client, cookies, sid } = await openBound()
+    const next = pairOf(await prove(client, cookies))
+    expect((await prove(client, next)).status).toBe(200)
+    expect((await prove(client, cookies)).status).toBe(401)
+    expect(await endOf(sid)).toMatchObject({ revoked_reason: 'reuse' })
+    const [mail] = (await notificationsFor(sid))?.filter(({ kind }) => kind === 'token_reused') ?? []
+    expect(JSON.parse(String(mail?.['facts']))).toMatchObject({ isBound: true })
+  })
+
   test('of before another sign-in is forgotten by its browser: 401, and no mail', async () => {
     const former = await openBound()
     const { cookies, sid } = await openBound()
