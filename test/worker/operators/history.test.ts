@@ -157,16 +157,17 @@ describe('a session that ended', () => {
     await renew(session)
     at(120)
     await refreshByJson(session.refresh)
-    await env.DB.prepare(
+    const copy = env.DB.prepare(
       `INSERT INTO notifications (id, kind, user_id, recipient, facts, dedupe_key, created_at, due_at)
-       SELECT 'other-' || id, 'new_sign_in', user_id, recipient, facts, 'new_sign_in:' || ?1, ${T0}, due_at
+       SELECT ?2 || id, ?2, user_id, recipient, facts, ?2 || ':' || ?1, ?3, due_at
        FROM notifications WHERE dedupe_key = 'token_reused:' || ?1`,
     )
-      .bind(session.sid)
-      .run()
+    await copy.bind(session.sid, 'new_sign_in', T0).run()
+    await copy.bind(session.sid, 'other_key', T0 + 60).run()
     expect(await toldOf(session)).toMatchObject({
       mails: [
         { kind: 'new_sign_in', at: T0 },
+        { kind: 'other_key', at: T0 + 60 },
         { kind: 'token_reused', at: T0 + 120 },
       ],
     })
