@@ -3,6 +3,7 @@
  * a refresh exchanges the token that the answer before gave it.
  */
 
+import { challengeOf, prove } from './bound.ts'
 import { type Answer, CLIENT, request } from './connection.ts'
 
 /** What an operation needs, prepared by the harness. Plain data: it crosses a process border. */
@@ -15,6 +16,12 @@ export type Work =
     }
   | { readonly kind: 'refresh'; readonly chains: readonly { refresh: string; userId: number; email: string }[] }
   | { readonly kind: 'cookies'; readonly chains: readonly { access: string; refresh: string }[] }
+  | {
+      readonly kind: 'device'
+      /** The private key of all of them, in PEM. */
+      readonly key: string
+      readonly chains: readonly { access: string; refresh: string; challenge: string }[]
+    }
   | { readonly kind: 'issue'; readonly guids: readonly string[]; readonly serviceKey: string | null }
   | { readonly kind: 'sign-in'; readonly email: string; readonly password: string; readonly userId: number }
 
@@ -75,6 +82,19 @@ export function createOperation(work: Work, index: number, connections: number):
         ({ access, refresh }) =>
           request('GET', '/refresh', `Cookie: access_token=${access}; refresh_token=${refresh}\r\n`),
         (chain, answer) => acceptCookies(answer, chain.refresh),
+      )
+    case 'device':
+      return chained(
+        share(work.chains, index, connections),
+        ({ refresh, challenge }) => {
+          const proof = prove(work.key, challenge)
+          return request(
+            'POST',
+            '/refresh/device',
+            `Cookie: refresh_token=${refresh}\r\nSecure-Session-Response: ${proof}\r\n`,
+          )
+        },
+        (chain, answer) => ({ ...acceptCookies(answer, chain.refresh), challenge: challengeOf(answer.head) }),
       )
     case 'issue': {
       const authorization =

@@ -3,6 +3,7 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
+import { bindSessions } from './bound.ts'
 import { type Bundle, bundle } from './build.ts'
 import type { Work } from './operations.ts'
 import {
@@ -53,6 +54,8 @@ type Floor = (typeof FLOORS)[number]
 
 /** Sessions in the table of every Worker but the largest. */
 export const FEW_SESSIONS = 1000
+/** Bound ones among them: each takes three requests to prepare. */
+const BOUND_SESSIONS = 64
 
 export interface Plan {
   readonly directory: string
@@ -153,6 +156,9 @@ export async function startSubjects({
   add('refresh', 'POST /auth/token/refresh', server, own, works.refresh)
   add('cookies', 'GET /refresh', server, own, works.cookies)
   add('F4c', 'F4 in cookies + ES256 verify', await startFloor('refresh-cookies'), floor, await cookies(floor, sessions))
+  const guids = sessions.slice(0, BOUND_SESSIONS).map(({ guid }) => guid)
+  const bound = await bindSessions(server.port, guids, SECRETS.SERVICE_KEY)
+  add('device', 'POST /refresh/device', server, own, bound)
   add('FG', 'two statements, both signatures', await startFloor('issue'), floor, { ...works.issue, serviceKey: null })
   add('issue', 'GET /{guid}', server, own, works.issue)
   const hash = { kind: 'text', body: HASH } as const
