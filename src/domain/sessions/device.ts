@@ -4,11 +4,11 @@
  */
 
 import { aboutSession, TesseraError } from '../../errors.ts'
+import type { Cause } from '../../log.ts'
 import type { Caller } from '../caller.ts'
 import type { Services } from '../services.ts'
 import type { AccessClaims, RefreshClaims } from '../tokens/claims.ts'
 import { readRefreshProof, readRegistration } from '../tokens/dbsc.ts'
-import type { Proof } from '../tokens/dpop.ts'
 import { readToken } from '../tokens/tokens.ts'
 import type { Pair } from './pair.ts'
 import { exchange, type RefreshServices } from './refresh.ts'
@@ -66,7 +66,9 @@ export async function refreshByDevice(
   if (named !== null && named !== sid)
     throw new TesseraError('token_not_valid', { cause: 'another session', sid, guid })
   const proof = text === null ? undefined : await readRefreshProof(tokens, text, claims, now)
-  if (proof === undefined || 'refused' in proof) return askForProof(services, claims, proof)
+  // Each browser makes the first half of its first refresh so.
+  if (proof === undefined) return askForProof(services, claims, undefined)
+  if ('refused' in proof) return askForProof(services, claims, proof.refused)
   return exchange(services, claims, { ...caller, proof })
 }
 
@@ -74,10 +76,10 @@ export async function refreshByDevice(
  * Asks for the proof that the session of this refresh token needs, and changes nothing. Throws as `refreshByDevice` does without a proof.
  */
 export async function requireDevice(services: RefreshServices, text: string): Promise<never> {
-  return askForProof(services, await readToken(services.tokens, 'refresh', text, services.now()))
+  return askForProof(services, await readToken(services.tokens, 'refresh', text, services.now()), 'unproven')
 }
 
-async function askForProof(services: RefreshServices, claims: RefreshClaims, proof?: Proof): Promise<never> {
+async function askForProof(services: RefreshServices, claims: RefreshClaims, cause: Cause | undefined): Promise<never> {
   const { settings, sessions } = services
   const { sid, guid } = claims
   const found = await sessions.find(sid).catch((error: unknown) => {
@@ -86,7 +88,7 @@ async function askForProof(services: RefreshServices, claims: RefreshClaims, pro
   const circumstances = { settings, proven: null, now: services.now() }
   const verdict = judge(found === null ? null : { ...found, inPlace: true }, claims, () => false, circumstances)
   const { kind } = verdict
-  if (kind === 'unproven') throw await proofRequired(services, verdict, claims, proof)
+  if (kind === 'unproven') throw await proofRequired(services, verdict, claims, cause)
   if (kind === 'unknown' || kind === 'foreign' || kind === 'ended' || kind === 'expired' || kind === 'inactive')
     throw new TesseraError(OUTCOMES[kind].answer, { cause: kind, sid, guid })
   throw new TesseraError('token_missing', { detail: 'Access token is missing', sid, guid })

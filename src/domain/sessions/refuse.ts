@@ -35,7 +35,9 @@ export async function refuse(
   if (verdict.kind === 'unproven' || verdict.kind === 'proof_used' || verdict.kind === 'other_key') {
     const outcome = OUTCOMES[verdict.kind]
     if ('mail' in outcome) await tell(outcome.mail)
-    throw await proofRequired(services, verdict, presented, caller.proof)
+    const { proof } = caller
+    const isBad = verdict.kind === 'unproven' && proof !== undefined && 'refused' in proof
+    throw await proofRequired(services, verdict, presented, isBad ? proof.refused : verdict.kind)
   }
   if (!isEnding(verdict.kind)) return fail(verdict.kind)
   switch (verdict.kind) {

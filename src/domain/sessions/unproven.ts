@@ -5,20 +5,18 @@ import type { Cause } from '../../log.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
 import { CHALLENGE_SECONDS, refreshChallenge } from '../tokens/dbsc.ts'
-import type { Proof } from '../tokens/dpop.ts'
 import { OUTCOMES, type Unproven, type Verdict } from './verdict.ts'
 
 /**
  * The error that asks for a proof in the way in which the session is bound. For a browser it has the challenge to sign, which is good with the
- * presented token alone.
+ * presented token alone. Without a `cause` it is no line of the log.
  */
 export async function proofRequired(
   { tokens, now: clock }: Pick<Services, 'tokens' | 'now'>,
   { kind, session }: Extract<Verdict, { kind: Unproven }>,
   { jti, sid, guid }: RefreshClaims,
-  proof: Proof | undefined,
+  cause: Cause | undefined,
 ): Promise<TesseraError> {
-  const cause: Cause = kind === 'unproven' && proof !== undefined && 'refused' in proof ? proof.refused : kind
   if (session.binding?.by !== 'dbsc') return new TesseraError('dpop_proof_not_valid', { cause, sid, guid })
   const now = clock()
   const { key } = session.binding

@@ -294,7 +294,9 @@ describe('a bound session', () => {
   test('is refreshed by a proof, in one round trip, and gets the next challenge with it', async () => {
     const { client, cookies, sid } = await openBound()
     at(100)
+    logged.mockClear()
     const asked = await refreshByDevice(offering, cookies)
+    expect(logged).not.toHaveBeenCalled()
     expect(await answer(asked.clone())).toMatchObject({ status: 403, body: PROOF_REQUIRED.body })
     const { challenge, id } = challengeOf(asked)
     expect(id).toBe(sid)
@@ -350,6 +352,7 @@ describe('a bound session', () => {
       counting.reset()
       const asked = await offering.call('/refresh', { method, cookies: { refresh_token } })
       expect([asked.status, challengeOf(asked).id, counting.roundTrips()]).toEqual([403, sid, 1])
+      expect(logged).toHaveBeenLastCalledWith(expect.objectContaining({ cause: 'unproven', route: '/refresh' }))
     }
   })
 
