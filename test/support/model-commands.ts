@@ -8,7 +8,9 @@ import * as fc from 'fast-check'
 import { expect } from 'vitest'
 
 import { PASSWORD } from './accounts.ts'
+import { offerOf, register as sendRegistration, signChallenge } from './dbsc.ts'
 import { decodeToken } from './forge.ts'
+import { clientOf, keyOf, type NewProof, proofHeaders } from './model-proofs.ts'
 import {
   answerFits,
   answerOf,
@@ -30,14 +32,14 @@ import {
   LINK_PATHS,
   logged,
   loggedCauses,
-  OWN_KEY,
   passSeconds,
-  proofHeaders,
   pick,
+  prove,
+  provenAfterAsking,
   range,
+  reached,
   readNewPair,
   readTokens,
-  type Via,
   viaOf,
   type Which,
   type World,
@@ -45,21 +47,22 @@ import {
 } from './model-world.ts'
 import {
   accessExpiry,
+  type Binding,
   type LinkPurpose,
   type ModelPair,
-  type ModelProof,
   type ModelSession,
   type PlaceName,
   PLACES,
   type SessionModel,
   type Settings,
+  type Via,
 } from './session-model.ts'
 import { purgeAll } from './purge.ts'
 import { ORIGIN, setCookies } from './worker.ts'
 
 export function commands(): fc.Arbitrary<Command>[] {
   const index = fc.nat({ max: 7 })
-  const via = fc.constantFrom<Via>('json', 'GET', 'POST')
+  const via = fc.constantFrom<Via>('json', 'GET', 'POST', 'device', 'device')
   const which = fc.constantFrom<Which>('newest', 'predecessor', 'older')
   const anywhere = fc.constantFrom(...(Object.keys(PLACES) as PlaceName[]))
   const usually = fc.oneof({ weight: 3, arbitrary: fc.constant<PlaceName>('home') }, anywhere)
@@ -72,7 +75,7 @@ export function commands(): fc.Arbitrary<Command>[] {
   const settings = fc.record({ policy, reuseSeconds: fc.constantFrom(0, 10, 60) })
   const pause = fc.constantFrom(0, 0, 0, 1, 9, 10, 11, 60, 61)
   const long = fc.constantFrom(299, 300, 3600, 86_400, 3 * 86_400, 864_000 - 1, 864_000, 31 * 86_400)
-  const proof = fc.constantFrom<ModelProof>('none', 'own', 'own', 'other')
+  const proof = fc.constantFrom<NewProof>('none', 'own', 'own', 'other')
   const once = (what: Which, isLost: fc.Arbitrary<boolean>) =>
     fc.tuple(pause, index, fc.constant(what), usually, via, isLost, proof).map((args) => present(...args))
   const [refresh, replay, reuse] = [
@@ -98,7 +101,10 @@ export function commands(): fc.Arbitrary<Command>[] {
     fc.tuple(index, index).map((args) => signOut(...args)),
     fc.tuple(index, index).map((args) => endOne(...args)),
     index.map(endOthers),
-    index.map(bind),
+    fc.tuple(index, fc.constantFrom<Binding>('dpop', 'dbsc')).map((args) => bind(...args)),
+    fc.tuple(index, index, fc.constantFrom<'own' | 'other'>('own', 'own', 'other')).map((args) => register(...args)),
+    fc.tuple(pause, index, anywhere).map((args) => copyRequest(...args)),
+    fc.tuple(index, anywhere).map((args) => presentKeyAlone(...args)),
     fc.tuple(index, index).map((args) => look(...args)),
     fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
     fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
@@ -125,7 +131,9 @@ export function signIn(
       const owner = pick(model.accounts, account)
       const place = PLACES[from]
       const isByPassword = how !== 'guid' && owner.email !== null
-      const headers = await proofHeaders(how === 'proof' ? 'own' : 'none', '/auth/token')
+      const boundBy: Binding | null = how === 'proof' && isByPassword ? 'dpop' : null
+      const proving = { boundBy, challenge: '', path: '/auth/token' }
+      const headers = await proofHeaders(boundBy === null ? 'none' : 'own', 'json', proving)
       const response = isByPassword
         ? await call(world, '/auth/token', place, { json: { primary_email: owner.email, password: PASSWORD }, headers })
         : await call(world, `/${owner.guid}`, place, { cookies })
@@ -133,19 +141,21 @@ export function signIn(
       // A guid that nobody has seen becomes an account; nobody deactivated it yet.
       if (!owner.isActive && owner.id !== null) return expectRefused(response, 'no_active_account', via)
       owner.isActive = true
-      const isBound = how === 'proof' && isByPassword
-      const tokens = await readTokens(response, via, model, owner, isBound)
+      const tokens = await readTokens(response, via, model, owner, boundBy)
       const pair = readNewPair(model, owner, tokens, place, null)
       const replaced = carried === null || isByPassword ? [] : [carried.session]
-      const session = model.opened(owner, String(decodeToken(tokens.refresh).payload['sid']), pair, replaced)
+      // Browsers alone are offered to bind their session.
+      const { path, challenge } = offerOf(response)
+      expect(path).toBe(isByPassword ? '' : '/auth/device')
+      const sid = String(decodeToken(tokens.refresh).payload['sid'])
+      const session = model.opened(owner, sid, pair, { replaced, boundBy, challenge: challenge || null })
       session.held.push(pair)
-      session.isBound = isBound
       if (isByPassword) model.signedIn(session)
     },
   })
 }
 
-/** Presents one pair once. When the answer is lost, nobody gets what it held. */
+/** Presents one pair once, with a new proof or none. When the answer is lost, nobody gets what it held. */
 export function present(
   pause: number,
   target: number,
@@ -153,7 +163,7 @@ export function present(
   from: PlaceName,
   via: Via,
   isLost: boolean,
-  proof: ModelProof = 'none',
+  proof: NewProof = 'none',
 ): Command {
   const find = (model: SessionModel) => findPair(model, target, which)
   const how = `${via}, proves ${proof}${isLost ? ', answer lost' : ''}`
@@ -163,12 +173,53 @@ export function present(
       const { session, pair } = found(find(model))
       const place = PLACES[from]
       passSeconds(model, pause)
-      const verdict = model.present(session, pair, place, via === 'json' ? proof : 'none')
+      const presented = { model, session, pair, place }
+      const { headers, proven } = await prove(world, presented, via, proof)
+      const verdict = model.present(session, pair, place, via, proven)
       logged.length = 0
-      const response = await callRefresh(world, pair, place, via, proof)
-      const next = await expectVerdict(response, verdict, via, { model, session, pair, place })
+      const response = await callRefresh(world, presented, via, headers)
+      const next = await expectVerdict(response, verdict, via, presented)
       expect(loggedCauses()).toEqual(causesOf(verdict))
       if (next !== null && !isLost && !session.held.includes(next)) session.held.push(next)
+      if (verdict.kind === 'next') session.lastProof = session.boundBy === null ? null : { via, pair, headers }
+    },
+  })
+}
+
+/** Whoever has a copy of the last refresh by proof sends it again, within the minute for which DPoP proofs are good. */
+export function copyRequest(pause: number, target: number, from: PlaceName): Command {
+  return command(`copyRequest(after ${pause} s, ${target}, ${from})`, {
+    check(model) {
+      const { lastProof, rotatedAt } = pick(model.known, target)
+      return lastProof !== null && model.now + pause - (rotatedAt ?? 0) <= 60
+    },
+    async run(model, world) {
+      const session = pick(model.known, target)
+      const { via, pair, headers } = found(session.lastProof)
+      passSeconds(model, pause)
+      const presented = { model, session, pair, place: PLACES[from] }
+      const verdict = model.present(session, pair, presented.place, via, 'copy')
+      logged.length = 0
+      await expectVerdict(await callRefresh(world, presented, via, headers), verdict, via, presented)
+      expect(loggedCauses()).toEqual(causesOf(verdict))
+    },
+  })
+}
+
+/** Whoever has the key of a session, and none of its tokens, has nothing to present. */
+export function presentKeyAlone(target: number, from: PlaceName): Command {
+  return command(`presentKeyAlone(${target}, ${from})`, {
+    check: (model) => model.known.length > 0,
+    async run(model, world) {
+      const { sid, boundBy, offer } = pick(model.known, target)
+      const proof = await signChallenge(clientOf(boundBy, 'own'), offer?.challenge ?? '')
+      const headers = { 'Secure-Session-Response': proof, 'Sec-Secure-Session-Id': `"${sid}"` }
+      const answer = await call(world, '/refresh/device', PLACES[from], { method: 'POST', headers })
+      expect([answer.status, await answer.json(), answer.headers.getSetCookie()]).toMatchObject([
+        401,
+        { code: 'token_missing', detail: 'Refresh token is missing' },
+        [],
+      ])
     },
   })
 }
@@ -180,7 +231,7 @@ function presentAtOnce(
   which: Which,
   from: PlaceName,
   callers: number,
-  proof: ModelProof,
+  proof: NewProof,
 ): Command {
   const find = (model: SessionModel) => findPair(model, target, which)
   return command(
@@ -191,25 +242,25 @@ function presentAtOnce(
         const { session, pair } = found(find(model))
         const place = PLACES[from]
         passSeconds(model, pause)
-        const viaOfCaller = (i: number) => (proof === 'none' ? viaOf(i) : 'json')
-        const answers = await Promise.all(
-          range(callers).map((i) => answerTo(world, pair, place, viaOfCaller(i), proof)),
-        )
-        const verdict = model.present(session, pair, place, proof)
+        const presented = { model, session, pair, place }
+        // Of a session that a browser has bound, the answer depends on the transport.
+        const only = session.boundBy === 'dbsc' ? (proof === 'none' ? 'POST' : 'device') : 'json'
+        const viaOfCaller = (i: number) => (proof === 'none' && session.boundBy !== 'dbsc' ? viaOf(i) : only)
+        const judge = (via: Via) => model.present(session, pair, place, via, provenAfterAsking(presented, via, proof))
+        const answers = await Promise.all(range(callers).map((i) => answerTo(world, presented, viaOfCaller(i), proof)))
+        const verdict = judge(viaOfCaller(0))
         const winner = answers.find((answer) => answerFits(answer, verdict))
-        const next = await expectVerdict(answerOf(winner, verdict, answers), verdict, winner?.via ?? 'GET', {
-          model,
-          session,
-          pair,
-          place,
-        })
+        const via = winner?.via ?? 'GET'
+        const next = await expectVerdict(answerOf(winner, verdict, answers), verdict, via, presented)
         if (next !== null && !session.held.includes(next)) session.held.push(next)
+        // Nobody knows whose proof it was.
+        if (verdict.kind === 'next') session.lastProof = null
         for (const answer of answers.filter((one) => one !== winner)) {
           const wasEndedMeanwhile = verdict.kind === 'refused' && verdict.code === 'no_active_account'
-          const later = model.present(session, pair, place, proof)
+          const later = judge(answer.via)
           // Whoever read the row before the first of them ended its session is told what the first is told.
           const expected = wasEndedMeanwhile && answerFits(answer, verdict) ? verdict : later
-          await expectVerdict(answer.response, expected, answer.via, { model, session, pair, place })
+          await expectVerdict(answer.response, expected, answer.via, presented)
         }
       },
     },
@@ -222,7 +273,7 @@ export function tugOfWar(target: number, ownersPlace: PlaceName, strangersPlace:
     check(model) {
       const it = findPair(model, target, 'newest')
       if (it === null || it.pair.jti !== it.session.live.jti || model.isOver(it.session)) return false
-      if (it.session.isBound) return false
+      if (it.session.boundBy !== null) return false
       if (!it.session.account.isActive || !model.sessions.includes(it.session)) return false
       const isOwnersIn = model.isInPlace(it.session, it.pair, PLACES[ownersPlace])
       return isOwnersIn && !model.isInPlace(it.session, it.pair, PLACES[strangersPlace])
@@ -233,14 +284,15 @@ export function tugOfWar(target: number, ownersPlace: PlaceName, strangersPlace:
         range(2 * each).map(async (i) => {
           // The stranger comes first, and so has read the row before the owner's rotation, but not ended it yet.
           const place = PLACES[i % 2 === 0 ? strangersPlace : ownersPlace]
-          return { place, ...(await answerTo(world, pair, place, viaOf(i >> 1))) }
+          return { place, ...(await answerTo(world, { session, pair, place }, viaOf(i >> 1))) }
         }),
       )
       const firstPlace = PLACES[answers.some((answer) => answer.status === 200) ? ownersPlace : strangersPlace]
-      const verdict = model.present(session, pair, firstPlace)
+      const verdict = model.present(session, pair, firstPlace, 'json')
       const first = answers.find((answer) => answer.place === firstPlace && answerFits(answer, verdict))
       const context = { model, session, pair, place: firstPlace }
       const next = await expectVerdict(answerOf(first, verdict, answers), verdict, first?.via ?? 'GET', context)
+      if (verdict.kind === 'next') session.lastProof = null
       if (next !== null && !session.held.includes(next)) session.held.push(next)
       const others = answers.filter((one) => one !== first)
       // A stranger whom the owner's refresh let in may have been judged by the row as it was before: then that was reuse.
@@ -255,7 +307,7 @@ export function tugOfWar(target: number, ownersPlace: PlaceName, strangersPlace:
       for (const answer of others.toSorted((a, b) => a.status - b.status)) await expectLater(answer)
 
       async function expectLater({ place, response, via }: (typeof answers)[number]): Promise<void> {
-        await expectVerdict(response, model.present(session, pair, place), via, { model, session, pair, place })
+        await expectVerdict(response, model.present(session, pair, place, via), via, { model, session, pair, place })
       }
     },
   })
@@ -327,15 +379,48 @@ export function endOthers(target: number): Command {
   })
 }
 
-/** A session is bound, as a sign-in with a proof would have bound it, which takes a password and its time: see the stories. */
-export function bind(target: number): Command {
-  return command(`bind(${target})`, {
-    check: (model) => model.sessions.length > 0,
+/** A session is bound, as a sign-in with a proof or a registration would have bound it, which take their time: see the stories. */
+export function bind(target: number, by: Binding): Command {
+  return command(`bind(${target}, ${by})`, {
+    check: (model) => unboundOf(model).length > 0,
     async run(model) {
-      const session = pick(model.sessions, target)
-      const update = env.DB.prepare("UPDATE sessions SET bound_key = ?, bound_by = 'dpop' WHERE sid = ?")
-      await update.bind(OWN_KEY.key, session.sid).run()
-      session.isBound = true
+      const session = pick(unboundOf(model), target)
+      const update = env.DB.prepare('UPDATE sessions SET bound_key = ?, bound_by = ? WHERE sid = ?')
+      await update.bind(keyOf(by).row, by, session.sid).run()
+      session.boundBy = by
+    },
+  })
+}
+
+function unboundOf({ sessions }: SessionModel): readonly ModelSession[] {
+  return sessions.filter(({ boundBy }) => boundBy === null)
+}
+
+/** The browser of a session takes the offer of its sign-in; or somebody who has both, with another key, after it was bound. */
+export function register(target: number, age: number, key: 'own' | 'other' = 'own'): Command {
+  return command(`register(${target}, ${age}, ${key})`, {
+    check(model) {
+      const it = holder(model, target)
+      return it !== null && it.session.offer !== null && (key === 'own' || it.session.boundBy !== null)
+    },
+    async run(model, world) {
+      const { session, pair } = found(holder(model, target, age))
+      const client = clientOf('dbsc', key)
+      const proof = await signChallenge(client, session.offer?.challenge ?? '', { jwk: client.jwk })
+      const answer = await sendRegistration(world.worker(), { access_token: pair.access }, proof)
+      const refusal = model.register(session, pair, key)
+      reached.verdicts.add(refusal === null ? 'bound' : `not bound: ${refusal}`)
+      if (refusal !== null) return expectRefused(answer, refusal, 'json')
+      expect([answer.status, await answer.json()]).toMatchObject([
+        200,
+        { session_identifier: session.sid, refresh_url: '/refresh/device' },
+      ])
+      const cookies = Object.entries(setCookies(answer)).map(([name, { value, attributes }]) => [
+        name,
+        value,
+        attributes[0],
+      ])
+      expect(cookies).toEqual([['access_token', pair.access, `Max-Age=${accessExpiry(pair) - model.now}`]])
     },
   })
 }
@@ -378,7 +463,7 @@ export function look(target: number, age: number): Command {
               country: one.place.country,
               network: null,
               user_agent: null,
-              bound: one.isBound ? 'dpop' : null,
+              bound: one.boundBy,
               last_seen: {
                 ip: addressOf(one.visit ?? one.place),
                 city: null,
@@ -405,13 +490,13 @@ function introspection(model: SessionModel, session: ModelSession, pair: ModelPa
     iss: ORIGIN,
     sub: guid,
     exp: type === 'access' ? accessExpiry(pair) : pair.expiresAt,
-    iat: pair.issuedAt,
+    iat: type === 'access' ? pair.accessFrom : pair.issuedAt,
     jti: pair.jti,
     sid: session.sid,
     user_id: id,
     group: 'user',
     username: email,
-    ...(session.isBound && { cnf: { jkt: OWN_KEY.thumbprint } }),
+    ...(session.boundBy !== null && { cnf: { jkt: keyOf(session.boundBy).thumbprint } }),
   }
 }
 

@@ -6,11 +6,13 @@ import { afterEach, beforeEach, expect, vi } from 'vitest'
 
 import { HASHES } from './accounts.ts'
 import { TEST_BINDINGS } from './bindings.ts'
-import { createProvingClient } from './dpop.ts'
+import { challengeOf } from './dbsc.ts'
 import { decodeToken } from './forge.ts'
+import { keepChallenge, keyOf, type NewProof, type ProofHeaders, proofHeaders, takeChallenge } from './model-proofs.ts'
 import {
   ACCESS_TTL_SECONDS,
   accessExpiry,
+  type Binding,
   type LinkPurpose,
   type ModelAccount,
   type ModelMail,
@@ -25,23 +27,24 @@ import {
   SESSIONS_MAX,
   type Settings,
   type Verdict,
+  type Via,
 } from './session-model.ts'
 import { type CallOptions, ORIGIN, pairOf, setCookies, startWorker, type TestWorker } from './worker.ts'
 import { type Tokens } from './sessions.ts'
 
 const PROBLEMS = {
   wrong_data_structure: [400, 'Bad Request', 'Wrong data structure'],
+  token_missing: [401, 'Unauthorized', 'Access token is missing'],
   token_used: [401, 'Unauthorized', 'Token used before'],
   token_not_valid: [401, 'Unauthorized', 'Not valid token'],
   location_blocked: [401, 'Unauthorized', "You're location is blocked"],
   no_active_account: [401, 'Unauthorized', 'No active account found with the given credentials'],
   dpop_proof_not_valid: [401, 'Unauthorized', 'Not valid DPoP proof'],
+  device_proof_required: [403, 'Forbidden', 'Device proof required'],
   not_found: [404, 'Not Found', 'Not found'],
 } as const
 
 type Code = keyof typeof PROBLEMS
-
-export type Via = 'json' | 'GET' | 'POST'
 
 export type Which = 'newest' | 'predecessor' | 'older'
 
@@ -131,6 +134,7 @@ export function workerFor({ policy, reuseSeconds }: Settings): TestWorker {
     REFRESH_TTL_SECONDS: String(REFRESH_TTL_SECONDS),
     SESSION_MAX_SECONDS: String(SESSION_MAX_SECONDS),
     SESSIONS_MAX: String(SESSIONS_MAX),
+    DEVICE_BINDING: 'offer',
     MAIL_QUEUE: { send: async (body: unknown) => void queued.push(body) },
     EMAIL: { send: async (mail: SentMail) => void outgoing.push(mail) },
   })
@@ -212,28 +216,63 @@ export function callAs(world: World, { access }: ModelPair, path: string, method
   return call(world, path, PLACES.home, { method, headers: { Authorization: `Bearer ${access}` } })
 }
 
-/** A proof goes along by JSON alone. */
+/** One request with a pair. */
 export async function callRefresh(
   world: World,
-  { access, refresh }: ModelPair,
-  place: Place,
+  { session, pair: { access, refresh }, place }: Omit<Presented, 'model'>,
   via: Via,
-  proof: ModelProof = 'none',
+  headers: ProofHeaders = {},
 ): Promise<Response> {
-  if (via === 'json') {
-    return call(world, '/auth/token/refresh', place, { json: { refresh }, headers: await proofHeaders(proof) })
+  switch (via) {
+    case 'json':
+      return call(world, '/auth/token/refresh', place, { json: { refresh }, headers })
+    case 'device':
+      return call(world, '/refresh/device', place, {
+        method: 'POST',
+        cookies: { refresh_token: refresh },
+        headers: { ...headers, 'Sec-Secure-Session-Id': `"${session.sid}"` },
+      })
+    case 'GET':
+    case 'POST':
+      return call(world, '/refresh', place, { method: via, cookies: { access_token: access, refresh_token: refresh } })
   }
-  return call(world, '/refresh', place, { method: via, cookies: { access_token: access, refresh_token: refresh } })
 }
 
-/** The key of every bound session, and one of none. */
-const [own, other] = await Promise.all([createProvingClient(), createProvingClient()])
-export const OWN_KEY = { key: `${own.jwk.x}.${own.jwk.y}`, thumbprint: own.thumbprint }
+/** What a request proves that asks for its challenge first: nothing, where it gets none. */
+export function provenAfterAsking({ model, session, pair }: Presented, via: Via, proof: ModelProof): ModelProof {
+  if (via !== 'device') return proof
+  const asked = model.ask(session, pair)
+  return asked.kind === 'refused' && asked.code === 'device_proof_required' ? proof : 'none'
+}
 
-export async function proofHeaders(proof: ModelProof, path = '/auth/token/refresh'): Promise<Record<string, string>> {
-  if (proof === 'none') return {}
-  const now = Math.floor(Date.now() / 1000)
-  return { DPoP: await (proof === 'own' ? own : other).prove('POST', `${ORIGIN}${path}`, now) }
+/**
+ * The headers by which a holder of a pair proves a key, and what they prove. Where a challenge is to be asked for, the answer to that is held
+ * against the model.
+ */
+export async function prove(
+  world: World,
+  presented: Presented,
+  via: Via,
+  proof: NewProof,
+): Promise<{ readonly headers: ProofHeaders; readonly proven: ModelProof }> {
+  const { session, pair } = presented
+  const { boundBy } = session
+  if (via !== 'device' || proof === 'none')
+    return { headers: await proofHeaders(proof, via, { boundBy, challenge: '' }), proven: proof }
+  const challenge = takeChallenge(pair) ?? (await askForChallenge(world, presented))
+  if (challenge === '') return { headers: {}, proven: 'none' }
+  return { headers: await proofHeaders(proof, via, { boundBy, challenge }), proven: proof }
+}
+
+/** The first half of a refresh by proof. Empty where it ends there. */
+async function askForChallenge(world: World, presented: Presented): Promise<string> {
+  const { model, session, pair } = presented
+  logged.length = 0
+  const asked = await callRefresh(world, presented, 'device')
+  const verdict = model.ask(session, pair)
+  await expectVerdict(asked, verdict, 'device', presented)
+  expect(loggedCauses()).toEqual(causesOf(verdict))
+  return challengeOf(asked).challenge
 }
 
 export function introspect(world: World, token: string): Promise<Response> {
@@ -251,17 +290,25 @@ interface Answer {
   readonly response: Response
 }
 
+/** The answer to one of several callers at once. By /refresh/device, each of them asks for a challenge of its own. */
 export async function answerTo(
   world: World,
-  pair: ModelPair,
-  place: Place,
+  presented: Omit<Presented, 'model'>,
   via: Via,
-  proof: ModelProof = 'none',
+  proof: NewProof = 'none',
 ): Promise<Answer> {
-  const answer = await callRefresh(world, pair, place, via, proof)
-  const text = answer.status === 200 ? null : await answer.clone().text()
+  const isAsked = via === 'device' && proof !== 'none'
+  const asked = isAsked ? await callRefresh(world, presented, via) : null
+  const { challenge } = asked === null ? { challenge: '' } : challengeOf(asked)
+  if (asked !== null && challenge === '') return answered(asked, via)
+  const headers = await proofHeaders(proof, via, { boundBy: presented.session.boundBy, challenge })
+  return answered(await callRefresh(world, presented, via, headers), via)
+}
+
+async function answered(response: Response, via: Via): Promise<Answer> {
+  const text = response.status === 200 ? null : await response.clone().text()
   const code = Object.entries(PROBLEMS).find(([, [, , detail]]) => text?.includes(detail))?.[0] ?? null
-  return { via, status: answer.status, code, response: answer }
+  return { via, status: response.status, code, response }
 }
 
 export function answerFits({ status, code }: Answer, verdict: Verdict): boolean {
@@ -276,7 +323,7 @@ export function answerOf(winner: Answer | undefined, verdict: Verdict, answers: 
   )
 }
 
-interface Presented {
+export interface Presented {
   readonly model: SessionModel
   readonly session: ModelSession
   readonly pair: ModelPair
@@ -291,18 +338,26 @@ export async function expectVerdict(
   { model, session, pair, place }: Presented,
 ): Promise<ModelPair | null> {
   reached.verdicts.add(verdict.kind === 'refused' ? verdict.cause : verdict.kind)
+  const asksForProof = verdict.kind === 'refused' && verdict.code === 'device_proof_required'
+  if (asksForProof) expect(challengeOf(answer).id).toBe(session.sid)
   if (verdict.kind === 'refused') {
     await expectRefused(answer, verdict.code, via)
     return null
   }
-  const tokens = await readTokens(answer, via, model, session.account, session.isBound)
+  if (verdict.kind === 'nothing new') {
+    expect([answer.status, await answer.text(), answer.headers.getSetCookie()]).toEqual([200, '', []])
+    return null
+  }
+  const tokens = await readTokens(answer, via, model, session.account, session.boundBy)
+  keepChallenge(tokens.refresh, answer)
   if (verdict.kind === 'same') {
     expect(tokens.refresh).toBe(verdict.pair.refresh)
     const { header, payload } = decodeToken(verdict.pair.access)
     // One that is healed by proof begins anew.
-    const anew = { iat: model.now, exp: accessExpiry({ ...verdict.pair, issuedAt: model.now }) }
-    expect(decodeToken(tokens.access)).toEqual({ header, payload: { ...payload, ...(session.isBound && anew) } })
-    return verdict.pair
+    const accessFrom = session.boundBy === null ? verdict.pair.accessFrom : model.now
+    const exp = accessExpiry({ ...verdict.pair, accessFrom })
+    expect(decodeToken(tokens.access)).toEqual({ header, payload: { ...payload, iat: accessFrom, exp } })
+    return session.boundBy === null ? verdict.pair : { ...verdict.pair, access: tokens.access, accessFrom }
   }
   const isVisit = model.isVisit(session, pair, place)
   const next = readNewPair(model, session.account, tokens, model.placeAfter(session, pair, place), session)
@@ -329,11 +384,11 @@ export async function readTokens(
   via: Via,
   model: SessionModel,
   account: ModelAccount,
-  isBound = false,
+  boundBy: Binding | null = null,
 ): Promise<Tokens> {
   if (via === 'json') {
     const { access, refresh, user_id, ...rest } = (await answer.json()) as Tokens & { user_id: number }
-    const bound = isBound ? { token_type: 'DPoP' } : {}
+    const bound = boundBy === 'dpop' ? { token_type: 'DPoP' } : {}
     expect([answer.status, rest]).toEqual([200, { email: account.email, group: 'user', ...bound }])
     expect(account.id ?? user_id).toBe(user_id)
     account.id = user_id
@@ -342,11 +397,12 @@ export async function readTokens(
   expect([answer.status, await answer.text()]).toEqual([200, ''])
   const { access_token, refresh_token } = pairOf(answer)
   account.id ??= Number(decodeToken(refresh_token).payload['id'])
-  const maxAge = `Max-Age=${Number(decodeToken(refresh_token).payload['exp']) - model.now}`
+  const ageOf = (token: string) => `Max-Age=${Number(decodeToken(token).payload['exp']) - model.now}`
   const cookies = Object.entries(setCookies(answer)).map(([name, { attributes }]) => [name, attributes[0]])
   expect(cookies).toEqual([
-    ['access_token', maxAge],
-    ['refresh_token', maxAge],
+    // By its end, a browser sees that it has to prove its key.
+    ['access_token', ageOf(boundBy === 'dbsc' ? access_token : refresh_token)],
+    ['refresh_token', ageOf(refresh_token)],
   ])
   return { access: access_token, refresh: refresh_token }
 }
@@ -365,7 +421,7 @@ export function readNewPair(
   const expiresAt = model.nextExpiry(session?.createdAt)
   const sid = session?.sid ?? claims['sid']
   const shared = { iss: ORIGIN, sub: account.guid, id: account.id, guid: account.guid, sid, jti, iat: now }
-  const pair = { jti, access, refresh, issuedAt: now, expiresAt, place }
+  const pair = { jti, access, refresh, issuedAt: now, accessFrom: now, expiresAt, place }
   expect(claims).toEqual({ ...shared, exp: expiresAt, ip: addressOf(place), token_type: 'refresh' })
   expect(decodeToken(access).payload).toEqual({
     ...shared,
@@ -386,7 +442,7 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
   const [sessions, mails, places] = await env.DB.batch([
     select(
       `SELECT sid, u.guid, jti, previous_jti, issued_at, rotated_at, expires_at, s.created_at, revoked_at,
-       revoked_reason, ip, asn, country, visit_ip, bound_key, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
+       revoked_reason, ip, asn, country, visit_ip, bound_key, bound_by, ended_before, ended_except FROM sessions s ${ofAccounts} ORDER BY sid`,
     ),
     select(
       `SELECT kind, recipient, dedupe_key, n.created_at, attempts, sent_at, failed_at, last_error,
@@ -411,7 +467,8 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
       asn: session.place.asn,
       country: session.place.country,
       visit_ip: session.visit === null ? null : addressOf(session.visit),
-      bound_key: session.isBound ? OWN_KEY.key : null,
+      bound_key: session.boundBy === null ? null : keyOf(session.boundBy).row,
+      bound_by: session.boundBy,
       ended_before: session.account.endedBefore,
       ended_except: session.account.endedExcept?.sid ?? null,
     })),
@@ -441,8 +498,8 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
 }
 
 export function causesOf(verdict: Verdict): readonly string[] {
-  if (verdict.kind === 'next') return []
-  return [verdict.kind === 'same' ? 'replayed' : verdict.cause]
+  if (verdict.kind === 'same') return ['replayed']
+  return verdict.kind === 'refused' && verdict.cause !== 'unbound' ? [verdict.cause] : []
 }
 
 export function loggedCauses(): readonly unknown[] {

@@ -62,6 +62,7 @@ export const SESSION_MAX_SECONDS = 15 * 86_400
 /** So few that a history gets there. */
 export const SESSIONS_MAX = 4
 const RACE_SECONDS = 10
+const OFFER_SECONDS = 300
 const LINK_TTL_SECONDS = 86_400
 const ALLOWED_TTL_SECONDS = 90 * 86_400
 const SEEN_SECONDS = 90 * 86_400
@@ -90,6 +91,8 @@ export interface ModelPair {
   readonly access: string
   readonly refresh: string
   readonly issuedAt: number
+  /** When its access token began: later than the pair, where a lost answer was healed by proof. */
+  readonly accessFrom: number
   readonly expiresAt: number
   /** The place that it was issued to. */
   readonly place: Place
@@ -109,12 +112,22 @@ export interface ModelSession {
   /** Where it was refreshed last, where that was an allowed place. */
   visit: Place | null
   ended: { readonly at: number; readonly reason: EndReason } | null
-  /** Whether its refreshes have to prove a key. */
-  isBound: boolean
+  /** How its refreshes prove a key, where they have to. */
+  boundBy: Binding | null
+  /** The refresh by proof that rotated it last, as it was sent. */
+  lastProof: { readonly via: Via; readonly pair: ModelPair; readonly headers: Readonly<Record<string, string>> } | null
+  /** What its sign-in offered to browsers that bind their sessions. */
+  readonly offer: { readonly challenge: string; readonly at: number } | null
 }
 
-/** What a request proves: nothing, to have the key of its session, or to have another one. */
-export type ModelProof = 'none' | 'own' | 'other'
+/** Apps make DPoP proofs, and browsers sign challenges (DBSC). */
+export type Binding = 'dpop' | 'dbsc'
+
+/** What a request proves: nothing, to have the key of its session, or to have another one. `copy`: it is the last refresh by proof, again. */
+export type ModelProof = 'none' | 'own' | 'other' | 'copy'
+
+/** How a pair is presented: both tokens by GET or POST, or the refresh token alone by JSON or to /refresh/device. */
+export type Via = 'json' | 'GET' | 'POST' | 'device'
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked' | 'replaced' | 'crowded_out'
 export type LinkPurpose = 'end_sessions' | 'allow_place'
@@ -129,13 +142,22 @@ export interface ModelMail {
 }
 
 export type Refusal =
+  | 'wrong_data_structure'
+  | 'token_missing'
   | 'token_used'
   | 'token_not_valid'
   | 'location_blocked'
   | 'no_active_account'
   | 'dpop_proof_not_valid'
-/** Why a pair was refused, as the log has it. */
+  | 'device_proof_required'
+/** What a bound session answers where its key was not proven. */
+const UNPROVEN = { dpop: 'dpop_proof_not_valid', dbsc: 'device_proof_required' } as const satisfies Record<
+  Binding,
+  Refusal
+>
+/** Why a pair was refused, as the log has it. `unbound` is not in the log: nothing is wrong with the token. */
 export type Cause =
+  | 'unbound'
   | 'out of its time'
   | 'unknown'
   | 'ended'
@@ -146,12 +168,21 @@ export type Cause =
   | 'reused'
   | 'unproven'
   | 'other_key'
+  | 'proof_used'
 
 /** What a presented pair comes to. */
 export type Verdict =
   | { readonly kind: 'next' } // the next pair, new
   | { readonly kind: 'same'; readonly pair: ModelPair } // the live pair, again
+  | { readonly kind: 'nothing new' } // the access token is good, and only its browser gets the next pair
   | { readonly kind: 'refused'; readonly code: Refusal; readonly cause: Cause }
+
+/** What a sign-in brings along, and what its answer offers. */
+export interface SignIn {
+  readonly replaced: readonly ModelSession[]
+  readonly boundBy: Binding | null
+  readonly challenge: string | null
+}
 
 export class SessionModel {
   now: number
@@ -175,7 +206,7 @@ export class SessionModel {
   }
 
   /** A sign-in, with the access cookies that came along. */
-  opened(account: ModelAccount, sid: string, pair: ModelPair, replaced: readonly ModelSession[]): ModelSession {
+  opened(account: ModelAccount, sid: string, pair: ModelPair, { replaced, boundBy, challenge }: SignIn): ModelSession {
     const session: ModelSession = {
       sid,
       account,
@@ -189,7 +220,9 @@ export class SessionModel {
       place: pair.place,
       visit: null,
       ended: null,
-      isBound: false,
+      boundBy,
+      lastProof: null,
+      offer: challenge === null ? null : { challenge, at: this.now },
     }
     for (const one of replaced) this.end(one, 'replaced')
     this.known.push(session)
@@ -219,12 +252,16 @@ export class SessionModel {
   }
 
   /** Presents a pair, and changes what a refusal changes. After `next`, tell the new pair to `rotated`. */
-  present(session: ModelSession, pair: ModelPair, place: Place, proof: ModelProof = 'none'): Verdict {
+  present(session: ModelSession, pair: ModelPair, place: Place, via: Via, sent: ModelProof = 'none'): Verdict {
+    // Neither GET nor POST carries a proof.
+    const proof = via === 'json' || via === 'device' ? sent : 'none'
+    if (via === 'device' && proof === 'none') return this.ask(session, pair)
+    const hasKey = proof === 'own' || proof === 'copy'
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
-    if (session.ended !== null || this.isEndedByAccount(session)) {
+    if (this.isEnded(session)) {
       // The last token was its client's. Any other shows that it was in two hands, unless it was worth nothing there.
-      const isWorthless = session.isBound && proof !== 'own'
+      const isWorthless = session.boundBy !== null && !hasKey
       if (pair.jti === session.live.jti || !session.account.isActive || isWorthless)
         return refused('token_used', 'ended')
       return this.reused(session)
@@ -234,14 +271,7 @@ export class SessionModel {
       this.end(session, 'inactive')
       return refused('no_active_account', 'inactive')
     }
-    if (session.isBound && proof !== 'own') {
-      if (proof === 'none') return refused('dpop_proof_not_valid', 'unproven')
-      const isTold = this.mails.some((mail) => mail.kind === 'other_key' && mail.session === session)
-      if (!isTold) this.mail('other_key', session, [])
-      return refused('dpop_proof_not_valid', 'other_key')
-    }
-    if (session.isBound && pair.jti === session.live.jti) return { kind: 'next' }
-    if (session.isBound && pair.jti === session.previousJti) return { kind: 'same', pair: session.live }
+    if (session.boundBy !== null) return this.presentBound(session, session.boundBy, pair, { via, proof })
     if (pair.jti === session.live.jti) {
       if (this.isInPlace(session, pair, place)) return { kind: 'next' }
       this.end(session, 'location')
@@ -256,11 +286,59 @@ export class SessionModel {
     return this.reused(session)
   }
 
+  /** Of a bound session, the key decides, and neither place nor time. Without it nothing changes. */
+  private presentBound(
+    session: ModelSession,
+    boundBy: Binding,
+    pair: ModelPair,
+    { via, proof }: { readonly via: Via; readonly proof: ModelProof },
+  ): Verdict {
+    if (proof === 'none') {
+      // The page of a browser that refreshes by itself goes on, until the access token ends.
+      const isBothTokens = via === 'GET' || via === 'POST'
+      if (boundBy === 'dbsc' && isBothTokens && accessExpiry(pair) > this.now) return { kind: 'nothing new' }
+      return refused(UNPROVEN[boundBy], 'unproven')
+    }
+    if (proof === 'other') {
+      this.mailOnce('other_key', session)
+      return refused(UNPROVEN[boundBy], 'other_key')
+    }
+    if (pair.jti === session.live.jti) return { kind: 'next' }
+    if (pair.jti !== session.previousJti) return this.reused(session)
+    // A lost answer is healed by a new proof, however late.
+    return proof === 'copy' ? refused(UNPROVEN[boundBy], 'proof_used') : { kind: 'same', pair: session.live }
+  }
+
+  /** A refresh token at /refresh/device without a proof: it is told what its session needs, and nothing changes. */
+  ask(session: ModelSession, pair: ModelPair): Verdict {
+    if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
+    if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
+    const { boundBy, account } = session
+    if (this.isEnded(session)) {
+      const isUsed = boundBy === null && pair.jti !== session.live.jti && account.isActive
+      return isUsed ? refused('token_missing', 'unbound') : refused('token_used', 'ended')
+    }
+    if (this.isOver(session)) return refused('token_used', 'expired')
+    if (!account.isActive) return refused('no_active_account', 'inactive')
+    return boundBy === null ? refused('token_missing', 'unbound') : refused(UNPROVEN[boundBy], 'unproven')
+  }
+
+  /** A browser takes the offer of a sign-in, with an access token of its session. `null`: bound. */
+  register(session: ModelSession, pair: ModelPair, key: 'own' | 'other'): Refusal | null {
+    if (accessExpiry(pair) <= this.now) return 'token_not_valid'
+    if (session.offer === null || session.offer.at + OFFER_SECONDS <= this.now) return 'wrong_data_structure'
+    if (!this.sessions.includes(session) || this.isOver(session) || !session.account.isActive) return 'token_used'
+    // The same browser may come again. Nobody binds over another key.
+    const isItsKey = session.boundBy === 'dbsc' && key === 'own'
+    if (session.boundBy !== null && !isItsKey) return 'token_used'
+    session.boundBy = 'dbsc'
+    return null
+  }
+
   /** A token of the session was presented that somebody had used. */
   reused(session: ModelSession): Verdict {
     this.end(session, 'reuse')
-    const isTold = this.mails.some((mail) => mail.kind === 'token_reused' && mail.session === session)
-    if (!isTold) this.mail('token_reused', session, [])
+    this.mailOnce('token_reused', session)
     return refused('token_used', 'reused')
   }
 
@@ -316,6 +394,10 @@ export class SessionModel {
     account.endedExcept = except
   }
 
+  private isEnded(session: ModelSession): boolean {
+    return session.ended !== null || this.isEndedByAccount(session)
+  }
+
   isEndedByAccount(session: ModelSession): boolean {
     const { endedBefore, endedExcept } = session.account
     return endedBefore !== null && session.createdAt <= endedBefore && session !== endedExcept
@@ -359,7 +441,7 @@ export class SessionModel {
   }
 
   isOver(session: ModelSession): boolean {
-    if (session.ended !== null || this.isEndedByAccount(session)) return true
+    if (this.isEnded(session)) return true
     return Math.min(session.expiresAt, session.createdAt + SESSION_MAX_SECONDS) <= this.now
   }
 
@@ -373,7 +455,7 @@ export class SessionModel {
 
   /** Whether a refresh from there is a visit, after which the session is where it was. */
   isVisit(session: ModelSession, pair: ModelPair, place: Place): boolean {
-    return !session.isBound && !this.isOwnPlace(session, pair, place)
+    return session.boundBy === null && !this.isOwnPlace(session, pair, place)
   }
 
   private isOwnPlace(session: ModelSession, pair: ModelPair, place: Place): boolean {
@@ -391,15 +473,18 @@ export class SessionModel {
     }
   }
 
-  /** The name by which an owner allows a place, under the policy of the day. */
+  private mailOnce(kind: ModelMail['kind'], session: ModelSession): void {
+    if (!this.mails.some((mail) => mail.kind === kind && mail.session === session)) this.mail(kind, session, [])
+  }
+
   private mail(kind: ModelMail['kind'], session: ModelSession, places: readonly Place[]): void {
     if (session.account.email === null) return
     this.mails.push({ kind, session, at: this.now, places, usedAt: { end_sessions: null, allow_place: null } })
   }
 }
 
-export function accessExpiry({ issuedAt, expiresAt }: ModelPair): number {
-  return Math.min(issuedAt + ACCESS_TTL_SECONDS, expiresAt)
+export function accessExpiry({ accessFrom, expiresAt }: Pick<ModelPair, 'accessFrom' | 'expiresAt'>): number {
+  return Math.min(accessFrom + ACCESS_TTL_SECONDS, expiresAt)
 }
 
 function refused(code: Refusal, cause: Cause): Verdict {
@@ -410,6 +495,7 @@ function retain<T>(items: T[], keep: (item: T) => boolean): void {
   items.splice(0, items.length, ...items.filter(keep))
 }
 
+/** The name by which an owner allows a place, under the policy of the day. */
 function nameOf({ line, subnet, asn, country }: Place, policy: Policy): string {
   if (policy === 'asn' && asn !== null) return `asn:${asn}`
   if (policy === 'country' && country !== null) return `country:${country}`

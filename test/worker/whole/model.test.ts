@@ -13,14 +13,18 @@ import { afterAll, describe, expect, test, vi } from 'vitest'
 
 import {
   advance,
+  bind,
   commands,
+  copyRequest,
   cron,
   deploy,
   endOne,
   endOthers,
   look,
   present,
+  presentKeyAlone,
   pressLink,
+  register,
   revoke,
   setActive,
   signIn,
@@ -28,6 +32,7 @@ import {
   tugOfWar,
 } from '../../support/model-commands.ts'
 import { START } from '../../support/clock.ts'
+import { forgetChallenges } from '../../support/model-proofs.ts'
 import {
   type Command,
   expectRows,
@@ -49,6 +54,7 @@ import {
   SessionModel,
   SESSIONS_MAX,
   type Settings,
+  type Verdict,
 } from '../../support/session-model.ts'
 
 /** Histories of each start. `TESSERA_MODEL_RUNS` is for long runs by hand. */
@@ -338,6 +344,139 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       look(1, 0),
     ],
   },
+  'a browser binds its session and refreshes by proof, and its page goes on': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      register(0, 0),
+      look(0, 0),
+      present(299, 0, 'newest', 'home', 'GET', false),
+      present(1, 0, 'newest', 'home', 'POST', false),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+      present(299, 0, 'newest', 'home', 'POST', false),
+      // The challenge that came with that pair is signed, so this is one request.
+      present(1, 0, 'newest', 'home', 'device', false, 'own'),
+      look(0, 0),
+    ],
+  },
+  'whoever has both cookies of a bound browser has them until the access token ends, and a key of their own tells on them, once':
+    {
+      settings: { policy: 'address', reuseSeconds: 0 },
+      history: [
+        register(0, 0),
+        present(299, 0, 'newest', 'abroad', 'GET', false),
+        present(1, 0, 'newest', 'abroad', 'GET', false),
+        present(0, 0, 'newest', 'abroad', 'POST', false),
+        present(0, 0, 'newest', 'abroad', 'json', false),
+        present(0, 0, 'newest', 'abroad', 'device', false),
+        present(0, 0, 'newest', 'abroad', 'device', false, 'other'),
+        present(0, 0, 'newest', 'abroad', 'device', false, 'other'),
+        present(0, 0, 'newest', 'abroad', 'json', false, 'other'),
+        present(0, 0, 'newest', 'home', 'device', false, 'own'),
+        // Neither does a used token end anything.
+        present(60, 0, 'predecessor', 'abroad', 'device', false, 'other'),
+        present(300, 0, 'predecessor', 'abroad', 'POST', false),
+        look(0, 0),
+      ],
+    },
+  'whoever has the key as well is its client, until a token comes that two refreshes lie behind': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      register(0, 0),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+      present(0, 0, 'newest', 'abroad', 'device', false, 'own'),
+      present(0, 0, 'predecessor', 'home', 'device', false, 'own'),
+      present(3600, 0, 'newest', 'abroad', 'device', false, 'own'),
+      present(0, 0, 'predecessor', 'home', 'device', false, 'own'),
+      present(0, 0, 'older', 'home', 'device', false, 'other'),
+      look(0, 0),
+      present(0, 0, 'older', 'home', 'device', false, 'own'),
+      present(0, 0, 'newest', 'abroad', 'device', false, 'own'),
+      look(0, 0),
+    ],
+  },
+  'whoever has the key, and none of the tokens, gets nothing': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [presentKeyAlone(0, 'home'), register(0, 0), presentKeyAlone(0, 'abroad'), look(0, 0)],
+  },
+  'a lost answer to a browser is healed by a new proof, however late, and its access token begins anew': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      register(0, 0),
+      present(0, 0, 'newest', 'home', 'device', true, 'own'),
+      present(86_400, 0, 'newest', 'abroad', 'device', false, 'own'),
+      look(0, 0),
+      present(299, 0, 'newest', 'home', 'GET', false),
+      present(1, 0, 'newest', 'home', 'GET', false),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+    ],
+  },
+  'a copy of a whole request gets nothing, and ends nothing': {
+    settings: { policy: 'address', reuseSeconds: 10 },
+    history: [
+      signIn(0, 'home', 'proof'),
+      register(0, 0),
+      ...([0, 1] as const).flatMap((target) => [
+        present(0, target, 'newest', 'home', target === 0 ? 'device' : 'json', false, 'own'),
+        copyRequest(0, target, 'home'),
+        copyRequest(60, target, 'abroad'),
+        look(target, 0),
+      ]),
+    ],
+  },
+  'a browser may register twice, and nobody binds over its key, or over that of an app': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      register(0, 0),
+      register(0, 0),
+      register(0, 0, 'other'),
+      signIn(0, 'home', 'guid'),
+      bind(1, 'dpop'),
+      register(1, 0),
+      look(0, 0),
+      look(1, 0),
+    ],
+  },
+  'an offer is for five minutes, for the access token of a session that lives': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      signIn(0, 'home', 'guid'),
+      present(1, 0, 'newest', 'home', 'GET', false),
+      revoke(1, 0, 'refresh'),
+      register(1, 0),
+      advance(299),
+      register(0, 0),
+      register(0, 1),
+      look(0, 0),
+    ],
+  },
+  'a session that is not bound gets nothing without its access token, and one of an app is asked for its own proof': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      present(0, 0, 'newest', 'home', 'device', false),
+      present(0, 0, 'newest', 'abroad', 'device', false, 'own'),
+      signIn(0, 'home', 'proof'),
+      present(0, 1, 'newest', 'home', 'device', false),
+      present(0, 1, 'newest', 'home', 'device', false, 'own'),
+      look(1, 0),
+    ],
+  },
+  'the end of a bound session is one to its browser, too': {
+    settings: { policy: 'address', reuseSeconds: 0 },
+    history: [
+      register(0, 0),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+      setActive(0, false),
+      present(0, 0, 'newest', 'home', 'device', false),
+      setActive(0, true),
+      look(0, 0),
+      signOut(0, 0),
+      present(0, 0, 'newest', 'home', 'GET', false),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+      present(0, 0, 'predecessor', 'home', 'device', false, 'own'),
+      // Whoever had the request had the key: that is reuse.
+      copyRequest(0, 0, 'home'),
+    ],
+  },
   'an account that is not active ends its session, for good': {
     settings: { policy: 'address', reuseSeconds: 10 },
     history: [
@@ -359,6 +498,8 @@ test.each(Object.entries(STORIES))('%s', async (_, { settings, history }) => {
   expect(reached.steps - before).toBe(history.length)
 })
 
+type Registered = 'bound' | `not bound: ${'token_not_valid' | 'token_used' | 'wrong_data_structure'}`
+
 /** Each is in a story, so that none is left to chance. `expired` needs another SESSION_MAX_SECONDS: refresh-by-cookies.test.ts. */
 const VERDICTS = {
   next: true,
@@ -372,7 +513,14 @@ const VERDICTS = {
   reused: true,
   unproven: true,
   other_key: true,
-} as const satisfies Record<Exclude<Cause, 'expired'> | 'next' | 'same', true>
+  proof_used: true,
+  'nothing new': true,
+  unbound: true,
+  bound: true,
+  'not bound: token_not_valid': true,
+  'not bound: token_used': true,
+  'not bound: wrong_data_structure': true,
+} as const satisfies Record<Exclude<Cause, 'expired'> | Exclude<Verdict['kind'], 'refused'> | Registered, true>
 
 test('the histories together met every verdict', () => {
   expect([...reached.verdicts].toSorted()).toEqual(Object.keys(VERDICTS).toSorted())
@@ -389,6 +537,7 @@ async function begin(settings: Settings): Promise<{ model: SessionModel; real: W
     worker: () => workerFor(real.settings),
   }
   vi.setSystemTime(START * 1000)
+  forgetChallenges()
   for (const list of [queued, outgoing, logged]) list.length = 0
   await signIn(0, 'home', 'guid').run(model, real)
   return { model, real }
