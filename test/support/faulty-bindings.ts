@@ -10,9 +10,10 @@ import { vi } from 'vitest'
  * - `during`: D1 began it and rolled it back
  * - `after`: D1 committed it, and the answer was lost
  * - `silent`: D1 never saw it, and there is never an answer
+ * - `mute`: D1 committed it, and there is never an answer
  * - `overloaded`: D1 has too much to do, and says so
  */
-export type Fault = (typeof FAULTS)[number] | 'silent' | 'overloaded'
+export type Fault = (typeof FAULTS)[number] | 'silent' | 'mute' | 'overloaded'
 export const FAULTS = ['before', 'during', 'after'] as const
 
 export interface FaultyDatabase {
@@ -47,7 +48,8 @@ export function faultyDatabase(d1: D1Database): FaultyDatabase {
       await d1.batch([...statements, d1.prepare('SELECT abs(-9223372036854775808)')])
       throw new Error('the batch was not rolled back')
     }
-    if (fault === 'after') await run()
+    if (fault === 'after' || fault === 'mute') await run()
+    if (fault === 'mute') return new Promise<never>(() => {})
     throw new Error('D1_ERROR: Network connection lost.')
   }
 

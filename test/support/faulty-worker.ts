@@ -42,8 +42,8 @@ export const rigs = {
 
 export const mailing = createRig({ MAIL_TRANSPORT: 'api', MAIL_API_URL: 'https://mail.example.net/emails' })
 
-/** Everything works before each test of a file, and nothing is left after it. */
-export function startWell(): void {
+/** Everything works before each test of a file, and nothing is left after it. `own`: rigs of this file alone. */
+export function startWell(own: readonly Rig[] = []): void {
   beforeEach(() => {
     setClock(START)
     vi.spyOn(console, 'warn').mockImplementation(() => {})
@@ -53,7 +53,7 @@ export function startWell(): void {
   afterEach(async () => {
     vi.restoreAllMocks()
     vi.useRealTimers()
-    for (const { d1, messages } of [...Object.values(rigs), mailing]) {
+    for (const { d1, messages } of [...Object.values(rigs), mailing, ...own]) {
       d1.heal()
       messages.fail(null)
       messages.messages.length = 0

@@ -349,6 +349,8 @@ export async function expectVerdict(
     return null
   }
   const tokens = await readTokens(answer, via, model, session.account, session.boundBy)
+  // The next refresh of a browser is one request.
+  if (via === 'device') expect(challengeOf(answer).id).toBe(session.sid)
   keepChallenge(tokens.refresh, answer)
   if (verdict.kind === 'same') {
     expect(tokens.refresh).toBe(verdict.pair.refresh)

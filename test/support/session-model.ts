@@ -328,6 +328,8 @@ export class SessionModel {
     if (accessExpiry(pair) <= this.now) return 'token_not_valid'
     if (session.offer === null || session.offer.at + OFFER_SECONDS <= this.now) return 'wrong_data_structure'
     if (!this.sessions.includes(session) || this.isOver(session) || !session.account.isActive) return 'token_used'
+    // Its page has refreshed meanwhile: the cookies of two answers would not fit together.
+    if (pair.jti !== session.live.jti) return 'token_used'
     // The same browser may come again. Nobody binds over another key.
     const isItsKey = session.boundBy === 'dbsc' && key === 'own'
     if (session.boundBy !== null && !isItsKey) return 'token_used'

@@ -143,12 +143,19 @@ export function prepareSessionStatements(d1: D1Database) {
         )
         .returning({ sid: sessions.sid }),
     ),
-    // The same key may come twice: the answer to its first registration was lost.
+    // The same key may come twice: the answer to its first registration was lost. A page may have refreshed since the browser sent it: its
+    // answer and that of the registration, in either order, would leave the browser with cookies of two pairs, or with one that outlives its token.
     bind: prepare(
       d1,
       update(sessions)
         .set({ boundKey: parameter('boundKey'), boundBy: parameter('boundBy') })
-        .where(and(isLive, or(isNull(sessions.boundKey), eq(sessions.boundKey, parameter('boundKey')))))
+        .where(
+          and(
+            eq(sessions.jti, parameter('jti')),
+            isLive,
+            or(isNull(sessions.boundKey), eq(sessions.boundKey, parameter('boundKey'))),
+          ),
+        )
         .returning({ sid: sessions.sid }),
     ),
     // The mail about a reused token goes out once a session, so the row has nothing more to tell and may be purged early.

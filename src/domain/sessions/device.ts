@@ -18,7 +18,7 @@ import { judge, OUTCOMES } from './verdict.ts'
 /**
  * Binds the live session of an access token to the key of a proof, in the round trip that writes it. The same key may come again, since a
  * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session,
- * `token_not_valid`, `token_used` for a session that is bound to another key or over, `unavailable`.
+ * `token_not_valid`, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
  */
 export async function bindDevice(
   { settings, tokens, sessions, now: clock, log }: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'log'>,
@@ -27,12 +27,12 @@ export async function bindDevice(
 ): Promise<AccessClaims> {
   const now = clock()
   const claims = await readToken(tokens, 'access', access, now)
-  const { sid, guid, id: userId } = claims
+  const { sid, guid, id: userId, jti } = claims
   const registered = await readRegistration(tokens, proof, sid, now)
   if ('refused' in registered) throw new TesseraError('wrong_data_structure', { cause: registered.refused, sid, guid })
   const binding = { key: registered.key, by: 'dbsc', proofId: null } as const
   try {
-    const isBound = await sessions.bind({ sid, userId, guid }, binding, now, settings)
+    const isBound = await sessions.bind({ sid, userId, guid, jti }, binding, now, settings)
     if (!isBound) throw new TesseraError('token_used', { cause: 'ended' })
   } catch (error) {
     throw aboutSession(error, claims)

@@ -182,9 +182,9 @@ export interface SessionStore {
    * Does nothing where that token is the last one of the session after all.
    */
   readonly endReused: (reused: ReusedToken) => Promise<Ended>
-  /** Binds a live session to a key, once. `false`: it is bound to another one, or has ended. */
+  /** Binds a live session to a key, once, while `jti` is the live one. `false`: it is not, or it is bound to another one, or has ended. */
   readonly bind: (
-    named: NamedSession,
+    named: NamedSession & { readonly jti: string },
     binding: Binding,
     now: number,
     settings: Pick<Settings, 'sessionMaxSeconds'>,

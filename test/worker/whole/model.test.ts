@@ -436,6 +436,17 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       look(1, 0),
     ],
   },
+  'a browser binds at the pair that it has by then, and not where its page has refreshed meanwhile': {
+    settings: { policy: 'address', reuseSeconds: 10 },
+    history: [
+      present(0, 0, 'newest', 'home', 'GET', false),
+      register(0, 1),
+      look(0, 0),
+      register(0, 0),
+      present(0, 0, 'predecessor', 'home', 'GET', false),
+      present(0, 0, 'newest', 'home', 'device', false, 'own'),
+    ],
+  },
   'an offer is for five minutes, for the access token of a session that lives': {
     settings: { policy: 'address', reuseSeconds: 0 },
     history: [
