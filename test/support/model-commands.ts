@@ -62,7 +62,7 @@ import { ORIGIN, setCookies } from './worker.ts'
 
 export function commands(): fc.Arbitrary<Command>[] {
   const index = fc.nat({ max: 7 })
-  const via = fc.constantFrom<Via>('json', 'GET', 'POST', 'device', 'device')
+  const via = fc.constantFrom<Via>('json', 'GET', 'POST', 'bare', 'device', 'device')
   const which = fc.constantFrom<Which>('newest', 'predecessor', 'older')
   const anywhere = fc.constantFrom(...(Object.keys(PLACES) as PlaceName[]))
   const usually = fc.oneof({ weight: 3, arbitrary: fc.constant<PlaceName>('home') }, anywhere)

@@ -232,6 +232,8 @@ export async function callRefresh(
         cookies: { refresh_token: refresh },
         headers: { ...headers, 'Sec-Secure-Session-Id': `"${session.sid}"` },
       })
+    case 'bare':
+      return call(world, '/refresh', place, { method: 'POST', cookies: { refresh_token: refresh } })
     case 'GET':
     case 'POST':
       return call(world, '/refresh', place, { method: via, cookies: { access_token: access, refresh_token: refresh } })
@@ -501,7 +503,7 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
 
 export function causesOf(verdict: Verdict): readonly string[] {
   if (verdict.kind === 'same') return ['replayed']
-  return verdict.kind === 'refused' && verdict.cause !== 'unbound' ? [verdict.cause] : []
+  return verdict.kind === 'refused' && verdict.cause !== 'no access token' ? [verdict.cause] : []
 }
 
 export function loggedCauses(): readonly unknown[] {

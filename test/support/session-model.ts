@@ -126,8 +126,11 @@ export type Binding = 'dpop' | 'dbsc'
 /** What a request proves: nothing, to have the key of its session, or to have another one. `copy`: it is the last refresh by proof, again. */
 export type ModelProof = 'none' | 'own' | 'other' | 'copy'
 
-/** How a pair is presented: both tokens by GET or POST, or the refresh token alone by JSON or to /refresh/device. */
-export type Via = 'json' | 'GET' | 'POST' | 'device'
+/**
+ * How a pair is presented: both tokens by GET or POST, or the refresh token alone by JSON, or to /refresh/device. `bare`: by POST without the
+ * access token, whose cookie a browser has not kept.
+ */
+export type Via = 'json' | 'GET' | 'POST' | 'bare' | 'device'
 
 export type EndReason = 'location' | 'reuse' | 'inactive' | 'signed_out' | 'revoked' | 'replaced' | 'crowded_out'
 export type LinkPurpose = 'end_sessions' | 'allow_place'
@@ -155,9 +158,9 @@ const UNPROVEN = { dpop: 'dpop_proof_not_valid', dbsc: 'device_proof_required' }
   Binding,
   Refusal
 >
-/** Why a pair was refused, as the log has it. `unbound` is not in the log: nothing is wrong with the token. */
+/** Why a pair was refused, as the log has it. `no access token` is not in the log: the answer says it. */
 export type Cause =
-  | 'unbound'
+  | 'no access token'
   | 'out of its time'
   | 'unknown'
   | 'ended'
@@ -253,6 +256,11 @@ export class SessionModel {
 
   /** Presents a pair, and changes what a refusal changes. After `next`, tell the new pair to `rotated`. */
   present(session: ModelSession, pair: ModelPair, place: Place, via: Via, sent: ModelProof = 'none'): Verdict {
+    if (via === 'bare') {
+      const asked = this.ask(session, pair)
+      const isAskedForProof = asked.kind === 'refused' && asked.code === 'device_proof_required'
+      return isAskedForProof ? asked : refused('token_missing', 'no access token')
+    }
     // Neither GET nor POST carries a proof.
     const proof = via === 'json' || via === 'device' ? sent : 'none'
     if (via === 'device' && proof === 'none') return this.ask(session, pair)
@@ -316,11 +324,11 @@ export class SessionModel {
     const { boundBy, account } = session
     if (this.isEnded(session)) {
       const isUsed = boundBy === null && pair.jti !== session.live.jti && account.isActive
-      return isUsed ? refused('token_missing', 'unbound') : refused('token_used', 'ended')
+      return isUsed ? refused('token_missing', 'no access token') : refused('token_used', 'ended')
     }
     if (this.isOver(session)) return refused('token_used', 'expired')
     if (!account.isActive) return refused('no_active_account', 'inactive')
-    return boundBy === null ? refused('token_missing', 'unbound') : refused(UNPROVEN[boundBy], 'unproven')
+    return boundBy === null ? refused('token_missing', 'no access token') : refused(UNPROVEN[boundBy], 'unproven')
   }
 
   /** A browser takes the offer of a sign-in, with an access token of its session. `null`: bound. */

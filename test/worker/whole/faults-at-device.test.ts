@@ -378,6 +378,21 @@ describe('eight refreshes at once', () => {
     await expectOneSession(bound, healed[0] ?? new Response())
   })
 
+  test('of one jar go on with what it has by then, however their answers come', async () => {
+    const bound = await openBound()
+    const { client, jar } = bound
+    const proof = await makeProof(client, jar)
+    const answers = await Promise.all(range(8).map(() => refreshByDevice(rig, jar, { proof })))
+    const after = answers.reduce<Jar>(jarAfter, jar)
+    // Their challenges are for the token that the jar had, so that each is asked once more.
+    for (const answer of answers.filter(({ status }) => status === 403)) {
+      const again = await goOn(client, after, answer, rig)
+      expect([again.status, again.headers.getSetCookie()]).toEqual([403, []])
+    }
+    const next = await refreshByDevice(rig, after, { proof: await makeProof(client, after) })
+    await expectOneSession({ ...bound, jar: { ...jar, ...after } }, next)
+  })
+
   test('with a proof each all get one pair', async () => {
     const bound = await openBound()
     const { client, jar } = bound

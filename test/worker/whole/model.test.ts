@@ -351,6 +351,7 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       look(0, 0),
       present(299, 0, 'newest', 'home', 'GET', false),
       present(1, 0, 'newest', 'home', 'POST', false),
+      present(0, 0, 'newest', 'home', 'bare', false),
       present(0, 0, 'newest', 'home', 'device', false, 'own'),
       present(299, 0, 'newest', 'home', 'POST', false),
       // The challenge that came with that pair is signed, so this is one request.
@@ -465,7 +466,9 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
     history: [
       present(0, 0, 'newest', 'home', 'device', false),
       present(0, 0, 'newest', 'abroad', 'device', false, 'own'),
+      present(0, 0, 'newest', 'home', 'bare', false),
       signIn(0, 'home', 'proof'),
+      present(0, 1, 'newest', 'home', 'bare', false),
       present(0, 1, 'newest', 'home', 'device', false),
       present(0, 1, 'newest', 'home', 'device', false, 'own'),
       look(1, 0),
@@ -526,7 +529,7 @@ const VERDICTS = {
   other_key: true,
   proof_used: true,
   'nothing new': true,
-  unbound: true,
+  'no access token': true,
   bound: true,
   'not bound: token_not_valid': true,
   'not bound: token_used': true,
