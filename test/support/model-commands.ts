@@ -103,7 +103,9 @@ export function commands(): fc.Arbitrary<Command>[] {
     index.map(endOthers),
     fc.tuple(index, fc.constantFrom<Binding>('dpop', 'dbsc')).map((args) => bind(...args)),
     fc.tuple(index, index, fc.constantFrom<'own' | 'other'>('own', 'own', 'other')).map((args) => register(...args)),
-    fc.tuple(pause, index, anywhere).map((args) => copyRequest(...args)),
+    fc
+      .tuple(pause, index, anywhere, fc.constantFrom<'same' | 'newest'>('same', 'newest'))
+      .map((args) => copyRequest(...args)),
     fc.tuple(index, anywhere).map((args) => presentKeyAlone(...args)),
     fc.tuple(index, index).map((args) => look(...args)),
     fc.tuple(index, purpose, fc.boolean()).map(([mail, what, isFormerToo]) => pressLink(mail, what, what, isFormerToo)),
@@ -186,16 +188,25 @@ export function present(
   })
 }
 
-/** Whoever has a copy of the last refresh by proof sends it again, within the minute for which DPoP proofs are good. */
-export function copyRequest(pause: number, target: number, from: PlaceName): Command {
-  return command(`copyRequest(after ${pause} s, ${target}, ${from})`, {
+/**
+ * Whoever has a copy of the last refresh by proof sends it again, within the minute for which DPoP proofs are good: as it was, or with the
+ * token that came of it.
+ */
+export function copyRequest(
+  pause: number,
+  target: number,
+  from: PlaceName,
+  token: 'same' | 'newest' = 'same',
+): Command {
+  return command(`copyRequest(after ${pause} s, ${target}, ${from}, ${token} token)`, {
     check(model) {
       const { lastProof, rotatedAt } = pick(model.known, target)
       return lastProof !== null && model.now + pause - (rotatedAt ?? 0) <= 60
     },
     async run(model, world) {
       const session = pick(model.known, target)
-      const { via, pair, headers } = found(session.lastProof)
+      const { via, headers, ...last } = found(session.lastProof)
+      const pair = token === 'same' ? last.pair : found(findPair(model, target, 'newest')).pair
       passSeconds(model, pause)
       const presented = { model, session, pair, place: PLACES[from] }
       const verdict = model.present(session, pair, presented.place, via, 'copy')

@@ -123,7 +123,7 @@ export interface ModelSession {
 /** Apps make DPoP proofs, and browsers sign challenges (DBSC). */
 export type Binding = 'dpop' | 'dbsc'
 
-/** What a request proves: nothing, to have the key of its session, or to have another one. `copy`: it is the last refresh by proof, again. */
+/** What a request proves: nothing, to have the key of its session, or to have another one. `copy`: it comes with the proof of the last refresh, again. */
 export type ModelProof = 'none' | 'own' | 'other' | 'copy'
 
 /**
@@ -172,6 +172,7 @@ export type Cause =
   | 'unproven'
   | 'other_key'
   | 'proof_used'
+  | 'challenge'
 
 /** What a presented pair comes to. */
 export type Verdict =
@@ -264,6 +265,9 @@ export class SessionModel {
     // Neither GET nor POST carries a proof.
     const proof = via === 'json' || via === 'device' ? sent : 'none'
     if (via === 'device' && proof === 'none') return this.ask(session, pair)
+    // A browser signed a challenge for one token, which is good with that one alone.
+    if (via === 'device' && proof === 'copy' && pair !== session.lastProof?.pair)
+      return this.ask(session, pair, 'challenge')
     const hasKey = proof === 'own' || proof === 'copy'
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
@@ -311,14 +315,14 @@ export class SessionModel {
       this.mailOnce('other_key', session)
       return refused(UNPROVEN[boundBy], 'other_key')
     }
-    if (pair.jti === session.live.jti) return { kind: 'next' }
-    if (pair.jti !== session.previousJti) return this.reused(session)
+    if (pair.jti !== session.live.jti && pair.jti !== session.previousJti) return this.reused(session)
+    if (proof === 'copy') return refused(UNPROVEN[boundBy], 'proof_used')
     // A lost answer is healed by a new proof, however late.
-    return proof === 'copy' ? refused(UNPROVEN[boundBy], 'proof_used') : { kind: 'same', pair: session.live }
+    return pair.jti === session.live.jti ? { kind: 'next' } : { kind: 'same', pair: session.live }
   }
 
   /** A refresh token at /refresh/device without a proof: it is told what its session needs, and nothing changes. */
-  ask(session: ModelSession, pair: ModelPair): Verdict {
+  ask(session: ModelSession, pair: ModelPair, cause: 'unproven' | 'challenge' = 'unproven'): Verdict {
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
     const { boundBy, account } = session
@@ -328,7 +332,7 @@ export class SessionModel {
     }
     if (this.isOver(session)) return refused('token_used', 'expired')
     if (!account.isActive) return refused('no_active_account', 'inactive')
-    return boundBy === null ? refused('token_missing', 'no access token') : refused(UNPROVEN[boundBy], 'unproven')
+    return boundBy === null ? refused('token_missing', 'no access token') : refused(UNPROVEN[boundBy], cause)
   }
 
   /** A browser takes the offer of a sign-in, with an access token of its session. `null`: bound. */

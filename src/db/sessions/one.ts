@@ -38,7 +38,13 @@ export function prepareSessionStatements(d1: D1Database) {
         .where(and(eq(users.id, sessions.userId), eq(users.guid, parameter('guid')), isActive, not(isEndedByAccount))),
     ),
   )
-  const isRotatable = and(eq(sessions.jti, parameter('presentedJti')), isLive, or(isNull(sessions.boundKey), isProven))
+  // A DPoP proof is for a URL and a minute, whatever token it comes with: the one that got the live token does not get the next one.
+  const isNewProof = sql`${sessions.boundProof} is not ${parameter('proofId')}`
+  const isRotatable = and(
+    eq(sessions.jti, parameter('presentedJti')),
+    isLive,
+    or(isNull(sessions.boundKey), and(isProven, isNewProof)),
+  )
   const rotated = {
     previousJti: sql`${sessions.jti}`,
     jti: parameter('nextJti'),

@@ -125,7 +125,8 @@ export function judge(
   // A live jti of ours may have been written by an earlier rotation, for a client in the session's place: a caller from another
   // place who presents the old token may be a thief.
   if (isLiveOurs && inPlace) return { kind: 'won', session, account }
-  if (isLive) return { kind: 'moved', session }
+  const isProofUsed = binding !== null && binding.proofId === proven?.id
+  if (isLive) return { kind: isProofUsed ? 'proof_used' : 'moved', session }
   if (isPreviousOurs) return { kind: 'race' }
   // A race and a replay are of one client, which is in one place.
   if (previousJti !== presented.jti || rotatedAt === null || !inPlace)
@@ -133,7 +134,7 @@ export function judge(
   // Who has the key is no thief, however late: the answer was lost, since its successor was never used. A copy of the request that got that
   // answer has its proof.
   if (binding !== null) {
-    return binding.proofId === proven?.id ? { kind: 'proof_used', session } : { kind: 'replayed', session, account }
+    return isProofUsed ? { kind: 'proof_used', session } : { kind: 'replayed', session, account }
   }
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings

@@ -174,11 +174,13 @@ describe('the verdict', () => {
     expect(verdict).toEqual(isPair ? { kind, session: after.session, account: FOUND } : { kind, ...beside })
   })
 
-  test('of a bound session on the proof that got its live token is that it was used', () => {
-    const by = { settings: window20, proven: { key: KEY, id: 'first' }, now: NOW } as const
-    const presented = { ...FOUND, jti: 'previous' }
-    expect(judge(rotatedBound(1), presented, () => false, by)).toMatchObject({ kind: 'proof_used' })
-  })
+  test.each(['live', 'previous'])(
+    'of a bound session on the proof that got its live token is that it was used: %s',
+    (jti) => {
+      const by = { settings: window20, proven: { key: KEY, id: 'first' }, now: NOW } as const
+      expect(judge(rotatedBound(1), { ...FOUND, jti }, () => false, by)).toMatchObject({ kind: 'proof_used' })
+    },
+  )
 
   test('a race is a matter of ten seconds', () => {
     expect(RACE_SECONDS).toBe(10)

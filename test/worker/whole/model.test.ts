@@ -411,7 +411,7 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       present(0, 0, 'newest', 'home', 'device', false, 'own'),
     ],
   },
-  'a copy of a whole request gets nothing, and ends nothing': {
+  'a copy of a whole request gets nothing, also with the next token, and ends nothing': {
     settings: { policy: 'address', reuseSeconds: 10 },
     history: [
       signIn(0, 'home', 'proof'),
@@ -419,7 +419,9 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
       ...([0, 1] as const).flatMap((target) => [
         present(0, target, 'newest', 'home', target === 0 ? 'device' : 'json', false, 'own'),
         copyRequest(0, target, 'home'),
+        copyRequest(0, target, 'home', 'newest'),
         copyRequest(60, target, 'abroad'),
+        copyRequest(0, target, 'abroad', 'newest'),
         look(target, 0),
       ]),
     ],
@@ -528,6 +530,7 @@ const VERDICTS = {
   unproven: true,
   other_key: true,
   proof_used: true,
+  challenge: true,
   'nothing new': true,
   'no access token': true,
   bound: true,
