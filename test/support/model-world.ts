@@ -503,7 +503,8 @@ export async function expectRows(model: SessionModel, { links }: World): Promise
 
 export function causesOf(verdict: Verdict): readonly string[] {
   if (verdict.kind === 'same') return ['replayed']
-  return verdict.kind === 'refused' && verdict.cause !== 'no access token' ? [verdict.cause] : []
+  const isSaid = verdict.kind === 'refused' && (verdict.cause === 'no access token' || verdict.cause === 'first half')
+  return verdict.kind === 'refused' && !isSaid ? [verdict.cause] : []
 }
 
 export function loggedCauses(): readonly unknown[] {

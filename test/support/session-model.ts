@@ -158,9 +158,10 @@ const UNPROVEN = { dpop: 'dpop_proof_not_valid', dbsc: 'device_proof_required' }
   Binding,
   Refusal
 >
-/** Why a pair was refused, as the log has it. `no access token` is not in the log: the answer says it. */
+/** Why a pair was refused, as the log has it. `no access token` and `first half` are not in the log: the answer says all there is to say. */
 export type Cause =
   | 'no access token'
+  | 'first half'
   | 'out of its time'
   | 'unknown'
   | 'ended'
@@ -258,7 +259,7 @@ export class SessionModel {
   /** Presents a pair, and changes what a refusal changes. After `next`, tell the new pair to `rotated`. */
   present(session: ModelSession, pair: ModelPair, place: Place, via: Via, sent: ModelProof = 'none'): Verdict {
     if (via === 'bare') {
-      const asked = this.ask(session, pair)
+      const asked = this.ask(session, pair, 'unproven')
       const isAskedForProof = asked.kind === 'refused' && asked.code === 'device_proof_required'
       return isAskedForProof ? asked : refused('token_missing', 'no access token')
     }
@@ -322,7 +323,7 @@ export class SessionModel {
   }
 
   /** A refresh token at /refresh/device without a proof: it is told what its session needs, and nothing changes. */
-  ask(session: ModelSession, pair: ModelPair, cause: 'unproven' | 'challenge' = 'unproven'): Verdict {
+  ask(session: ModelSession, pair: ModelPair, cause: 'first half' | 'unproven' | 'challenge' = 'first half'): Verdict {
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
     const { boundBy, account } = session

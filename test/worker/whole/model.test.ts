@@ -533,6 +533,7 @@ const VERDICTS = {
   challenge: true,
   'nothing new': true,
   'no access token': true,
+  'first half': true,
   bound: true,
   'not bound: token_not_valid': true,
   'not bound: token_used': true,
