@@ -30,6 +30,12 @@ import {
   TrustworthyUrl,
 } from './setting-kinds.ts'
 
+/**
+ * How long an access token has to live at least for the browser of a bound session to keep up: it refreshes when two minutes are left, by six
+ * signatures in nine minutes at most, and without a fresh cookie its requests are 401.
+ */
+const SHORTEST_BOUND_SECONDS = 240
+
 const Config = z
   .object({
     AUTH_SECRET: Secret,
@@ -52,7 +58,7 @@ const Config = z
     REFRESH_REUSE_SECONDS: seconds(0, 60, '0'),
     PASSWORD_MIN_LENGTH: count(8, 64, '15'),
     PASSWORD_CHECK: z.prefault(z.enum(['off', 'hibp']), 'off'),
-    DEVICE_BINDING: z.prefault(z.enum(['offer', 'off']), 'offer'),
+    DEVICE_BINDING: z.optional(z.enum(['offer', 'off'])),
     LOCATION_POLICY: z.prefault(z.enum(LOCATION_POLICIES), 'address'),
     COOKIE_DOMAIN: z.optional(CookieDomain),
     COOKIE_SAMESITE: z.prefault(z.enum(['strict', 'lax', 'none']), 'strict'),
@@ -177,7 +183,7 @@ export function settingsOf(config: Config): Settings {
     refreshReuseSeconds: config.REFRESH_REUSE_SECONDS,
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
     passwordCheck: config.PASSWORD_CHECK,
-    deviceBinding: config.DEVICE_BINDING,
+    deviceBinding: config.DEVICE_BINDING ?? (config.ACCESS_TTL_SECONDS < SHORTEST_BOUND_SECONDS ? 'off' : 'offer'),
     locationPolicy: config.LOCATION_POLICY,
     cookieDomain: config.COOKIE_DOMAIN,
     cookieSameSite: config.COOKIE_SAMESITE,

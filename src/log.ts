@@ -25,17 +25,16 @@ export const CAUSES = {
   foreign: 'the token names another account than its session does',
   unproven: 'the session is bound to a key, of which the request has no proof',
   proof_used:
-    'the proof of the last refresh of a bound session came again: a copy of that request, or a client that repeats it to the letter',
+    'the proof of an earlier refresh of a bound session came again: a copy of that request, or a client that repeats it to the letter',
   other_key:
     'the session is bound to a key, and the request has a good proof of another one: a copy, or a client that lost its key',
-  'proof form': 'a DPoP proof that is not three base64url parts holding JSON objects, or more than one',
-  'proof header':
-    'a DPoP proof of another type, of another algorithm than ES256, or with an extension that is not ours',
-  'proof key': 'a DPoP proof without a public key of P-256, or with a private one',
-  'proof signature': 'a DPoP proof whose signature does not fit',
-  'proof claims': 'a DPoP proof without `jti`, `htm`, `htu` or `iat`',
+  'proof form': 'a proof that is not three base64url parts holding JSON objects, or more than one',
+  'proof header': 'a proof of another type, of another algorithm than ES256, or with an extension that is not ours',
+  'proof key': 'a proof without a public key of P-256, or with a private one',
+  'proof signature': 'a proof whose signature does not fit',
+  'proof claims': 'a proof without what it has to say: of DPoP `jti`, `htm`, `htu` and `iat`, of a browser `jti`',
   'proof target': 'a DPoP proof for another request: another method, host or path',
-  'another session': 'a browser proved the key of a session that it has replaced; the answer makes it forget that one',
+  'another session': 'a browser came for a session that it has replaced; the answer makes it forget that one',
   challenge: 'a proof over a challenge that is not ours, not for this token, or too old',
   'proof time': 'a DPoP proof whose `iat`, `exp` or `nbf` is more than a minute off',
   'unknown address': 'nobody has this e-mail address',
@@ -71,6 +70,7 @@ export const CAUSES = {
   prefetch: 'a browser asked, and no person',
   'service key': 'a wrong service key, or one that may not do this',
   'ISSUE_ACCESS is off': '`GET /{guid}` is switched off',
+  'DEVICE_BINDING is off': 'a browser took an offer to bind its session that holds no longer',
   'D1 is silent': 'no answer from D1 in time',
   'D1 is not migrated. Locally, run `npm start`; deployed, run `npm run deploy`': 'D1 has not the tables',
 } as const satisfies Record<string, string>

@@ -1,7 +1,7 @@
 /** Who asks, as the request shows it. */
 
 import type { Client } from './places/place.ts'
-import type { Proof } from './tokens/dpop.ts'
+import type { Proof } from './tokens/proof.ts'
 
 export interface Caller {
   readonly client: Client

@@ -183,7 +183,8 @@ export function present(
       const next = await expectVerdict(response, verdict, via, presented)
       expect(loggedCauses()).toEqual(causesOf(verdict))
       if (next !== null && !isLost && !session.held.includes(next)) session.held.push(next)
-      if (verdict.kind === 'next') session.lastProof = session.boundBy === null ? null : { via, pair, headers }
+      if (verdict.kind === 'next')
+        session.lastProof = session.boundBy === null ? null : { via, pair, headers, isKept: proven === 'kept' }
     },
   })
 }

@@ -10,7 +10,7 @@ const [app, browser, other] = await Promise.all([createProvingClient(), createPr
 const OWN = { dpop: app, dbsc: browser } as const satisfies Record<Binding, ProvingClient>
 
 /** A proof that is made for its request. */
-export type NewProof = Exclude<ModelProof, 'copy'>
+export type NewProof = Exclude<ModelProof, 'copy' | 'kept'>
 
 export type ProofHeaders = Readonly<Record<string, string>>
 

@@ -261,9 +261,11 @@ export async function prove(
   const { boundBy } = session
   if (via !== 'device' || proof === 'none')
     return { headers: await proofHeaders(proof, via, { boundBy, challenge: '' }), proven: proof }
-  const challenge = takeChallenge(pair) ?? (await askForChallenge(world, presented))
+  const kept = takeChallenge(pair)
+  const challenge = kept ?? (await askForChallenge(world, presented))
   if (challenge === '') return { headers: {}, proven: 'none' }
-  return { headers: await proofHeaders(proof, via, { boundBy, challenge }), proven: proof }
+  const proven = proof === 'own' && kept !== undefined ? 'kept' : proof
+  return { headers: await proofHeaders(proof, via, { boundBy, challenge }), proven }
 }
 
 /** The first half of a refresh by proof. Empty where it ends there. */

@@ -115,7 +115,13 @@ export interface ModelSession {
   /** How its refreshes prove a key, where they have to. */
   boundBy: Binding | null
   /** The refresh by proof that rotated it last, as it was sent. */
-  lastProof: { readonly via: Via; readonly pair: ModelPair; readonly headers: Readonly<Record<string, string>> } | null
+  lastProof: {
+    readonly via: Via
+    readonly pair: ModelPair
+    readonly headers: Readonly<Record<string, string>>
+    /** Whether a browser signed the challenge that it had kept, or a new one. */
+    readonly isKept: boolean
+  } | null
   /** What its sign-in offered to browsers that bind their sessions. */
   readonly offer: { readonly challenge: string; readonly at: number } | null
 }
@@ -123,8 +129,11 @@ export interface ModelSession {
 /** Apps make DPoP proofs, and browsers sign challenges (DBSC). */
 export type Binding = 'dpop' | 'dbsc'
 
-/** What a request proves: nothing, to have the key of its session, or to have another one. `copy`: it comes with the proof of the last refresh, again. */
-export type ModelProof = 'none' | 'own' | 'other' | 'copy'
+/**
+ * What a request proves: nothing, to have the key of its session, or to have another one. `kept`: a browser signed the challenge that came with
+ * the token. `copy`: the proof of the last refresh, again.
+ */
+export type ModelProof = 'none' | 'own' | 'kept' | 'other' | 'copy'
 
 /**
  * How a pair is presented: both tokens by GET or POST, or the refresh token alone by JSON, or to /refresh/device. `bare`: by POST without the
@@ -269,7 +278,9 @@ export class SessionModel {
     // A browser signed a challenge for one token, which is good with that one alone.
     if (via === 'device' && proof === 'copy' && pair !== session.lastProof?.pair)
       return this.ask(session, pair, 'challenge')
-    const hasKey = proof === 'own' || proof === 'copy'
+    // A copy of a whole request lasts as long as the challenge that a browser kept.
+    const isKept = proof === 'kept' || (proof === 'copy' && session.lastProof?.isKept === true)
+    const hasKey = proof === 'own' || (proof === 'copy' && !isKept)
     if (pair.expiresAt <= this.now) return refused('token_not_valid', 'out of its time')
     if (!this.sessions.includes(session)) return refused('token_used', 'unknown')
     if (this.isEnded(session)) {
@@ -284,7 +295,7 @@ export class SessionModel {
       this.end(session, 'inactive')
       return refused('no_active_account', 'inactive')
     }
-    if (session.boundBy !== null) return this.presentBound(session, session.boundBy, pair, { via, proof })
+    if (session.boundBy !== null) return this.presentBound(session, session.boundBy, pair, { via, proof, isKept })
     if (pair.jti === session.live.jti) {
       if (this.isInPlace(session, pair, place)) return { kind: 'next' }
       this.end(session, 'location')
@@ -304,7 +315,7 @@ export class SessionModel {
     session: ModelSession,
     boundBy: Binding,
     pair: ModelPair,
-    { via, proof }: { readonly via: Via; readonly proof: ModelProof },
+    { via, proof, isKept }: { readonly via: Via; readonly proof: ModelProof; readonly isKept: boolean },
   ): Verdict {
     if (proof === 'none') {
       // The page of a browser that refreshes by itself goes on, until the access token ends.
@@ -316,6 +327,8 @@ export class SessionModel {
       this.mailOnce('other_key', session)
       return refused(UNPROVEN[boundBy], 'other_key')
     }
+    // It gets the next pair for the live token, and ends nothing.
+    if (isKept && pair.jti !== session.live.jti) return refused(UNPROVEN[boundBy], 'proof_used')
     if (pair.jti !== session.live.jti && pair.jti !== session.previousJti) return this.reused(session)
     if (proof === 'copy') return refused(UNPROVEN[boundBy], 'proof_used')
     // A lost answer is healed by a new proof, however late.

@@ -47,7 +47,6 @@ describe('the configuration', () => {
     REFRESH_REUSE_SECONDS: 0,
     PASSWORD_MIN_LENGTH: 15,
     PASSWORD_CHECK: 'off',
-    DEVICE_BINDING: 'offer',
     LOCATION_POLICY: 'address',
     COOKIE_SAMESITE: 'strict',
     RETURN_ORIGINS: [],

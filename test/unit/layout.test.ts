@@ -225,7 +225,7 @@ describe('the seven nouns', () => {
     const beside = files.filter(({ path }) => /^domain\/[^/]+$/.test(path) && path !== 'domain/services.ts')
     expect(beside.flatMap(({ path, imports }) => imports.map((name) => `${path} imports ${name}`))).toEqual([
       'domain/caller.ts imports ./places/place.ts',
-      'domain/caller.ts imports ./tokens/dpop.ts',
+      'domain/caller.ts imports ./tokens/proof.ts',
       'domain/settings.ts imports ./places/place.ts',
     ])
   })
@@ -257,9 +257,10 @@ describe('the seven nouns', () => {
     expect([...new Set(stores)].filter((name) => !NOUNS.includes(name)).toSorted()).toEqual(PLUMBING)
   })
 
-  test('name the routes, but for the pair and its returns, which are matched last, for pages of accounts, and for discovery, health and keys, which are of the deployment', () => {
+  test('name the routes, but for the pair, its returns and its browsers, which are matched last, for pages of accounts, and for discovery, health and keys, which are of the deployment', () => {
     const routes = files.flatMap(({ path }) => /^http\/routes\/(.+)\.ts$/.exec(path)?.[1] ?? [])
     expect(routes.filter((name) => !NOUNS.includes(name)).toSorted()).toEqual([
+      'device',
       'discovery',
       'health',
       'keys',

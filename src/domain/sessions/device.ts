@@ -9,7 +9,7 @@ import type { Caller } from '../caller.ts'
 import type { Services } from '../services.ts'
 import type { AccessClaims, RefreshClaims } from '../tokens/claims.ts'
 import { readRefreshProof, readRegistration } from '../tokens/dbsc.ts'
-import { readToken } from '../tokens/tokens.ts'
+import { readToken, type Tokens } from '../tokens/tokens.ts'
 import type { Pair } from './pair.ts'
 import { exchange, type RefreshServices } from './refresh.ts'
 import { proofRequired } from './unproven.ts'
@@ -18,13 +18,14 @@ import { judge, OUTCOMES } from './verdict.ts'
 /**
  * Binds the live session of an access token to the key of a proof, in the round trip that writes it. The same key may come again, since a
  * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session,
- * `token_not_valid`, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
+ * `token_not_valid`, `forbidden` where nothing is offered, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
  */
 export async function bindDevice(
   { settings, tokens, sessions, now: clock, log }: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'log'>,
   access: string,
   proof: string,
 ): Promise<AccessClaims> {
+  if (settings.deviceBinding === 'off') throw new TesseraError('forbidden', { cause: 'DEVICE_BINDING is off' })
   const now = clock()
   const claims = await readToken(tokens, 'access', access, now)
   const { sid, guid, id: userId, jti } = claims
@@ -43,7 +44,8 @@ export async function bindDevice(
 
 /** What a browser comes with. `named`: the session that it means, where it says so, as it was told by the registration. */
 export interface DeviceRequest {
-  readonly refresh: string
+  /** More than one where another host of the site planted some. */
+  readonly refresh: readonly string[]
   readonly proof: string | null
   readonly named: string | null
 }
@@ -60,16 +62,36 @@ export async function refreshByDevice(
 ): Promise<Pair> {
   const { tokens } = services
   const now = services.now()
-  const claims = await readToken(tokens, 'refresh', refresh, now)
-  const { sid, guid } = claims
-  // A browser that signed in again has the key of its former session yet. 401 makes it forget that one.
-  if (named !== null && named !== sid)
-    throw new TesseraError('token_not_valid', { cause: 'another session', sid, guid })
+  const claims = await readMeant(tokens, refresh, named, now)
   const proof = text === null ? undefined : await readRefreshProof(tokens, text, claims, now)
   // Each browser makes the first half of its first refresh so.
   if (proof === undefined) return askForProof(services, claims, undefined)
   if ('refused' in proof) return askForProof(services, claims, proof.refused)
   return exchange(services, claims, { ...caller, proof })
+}
+
+/**
+ * The newest refresh token of the session that a browser means. What was planted beside it must not end that session: a browser forgets it at any
+ * refusal but one that asks for a proof.
+ */
+async function readMeant(
+  tokens: Tokens,
+  texts: readonly string[],
+  named: string | null,
+  now: number,
+): Promise<RefreshClaims> {
+  const read = await Promise.allSettled(texts.map((text) => readToken(tokens, 'refresh', text, now)))
+  const good = read.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const meant = good.filter(({ sid }) => named === null || sid === named).toSorted((a, b) => b.iat - a.iat)
+  const [newest] = meant
+  if (newest !== undefined) {
+    if (meant.every(({ sid }) => sid === newest.sid)) return newest
+    throw new TesseraError('wrong_data_structure', { cause: 'cookie sent twice' })
+  }
+  // A browser that signed in again comes for its former session yet. 401 makes it forget that one.
+  for (const { sid, guid } of good) throw new TesseraError('token_not_valid', { cause: 'another session', sid, guid })
+  for (const one of read) if (one.status === 'rejected') throw one.reason
+  throw new TesseraError('token_missing', { detail: 'Refresh token is missing' })
 }
 
 /**

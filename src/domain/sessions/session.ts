@@ -7,7 +7,7 @@ import type { DueNotice } from '../mails/notice.ts'
 import type { Client, PlaceCondition } from '../places/place.ts'
 import type { Settings } from '../settings.ts'
 import type { DeviceKey } from '../tokens/device-key.ts'
-import type { GoodProof } from '../tokens/dpop.ts'
+import type { GoodProof } from '../tokens/proof.ts'
 
 /** The key that a session is bound to: no refresh of it without a proof. `by`: how the proofs are made. */
 export interface Binding {

@@ -8,7 +8,7 @@ import type { EventType } from '../events/event.ts'
 import type { NoticeKind } from '../mails/notice.ts'
 import type { Settings } from '../settings.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
-import type { GoodProof } from '../tokens/dpop.ts'
+import type { GoodProof } from '../tokens/proof.ts'
 import { endOf } from './lifetime.ts'
 import type { EndReason, FoundSession, RotatedSession, Session } from './session.ts'
 
@@ -47,9 +47,9 @@ export const OUTCOMES = {
   unknown: { answer: 'token_used' },
   /** The claims name another account than the row of the session does. */
   foreign: { answer: 'token_not_valid' },
-  /** The session is bound to a key, of which there is no proof, or no good one. */
+  /** The session is bound to a key, of which there is no proof, or no good one. One that is bound by DPoP says this, and the two below, by `dpop_proof_not_valid`. */
   unproven: { answer: 'device_proof_required' },
-  /** The session is bound to a key, and the proof is the one that got the live token. */
+  /** The session is bound to a key, and the proof is the one that got the live token, or is too old for a token that is not live. */
   proof_used: { answer: 'device_proof_required' },
   /** The session is bound to a key, and this is a good proof of another one: somebody has a copy of the token. */
   other_key: { answer: 'device_proof_required', mail: 'other_key' },
@@ -115,8 +115,9 @@ export function judge(
   const end = endOf(session, { settings, now })
   const { binding } = session
   const isProven = binding === null || binding.key === proven?.key
-  // Without its key, a copy of a token of a bound session was worth nothing.
-  if (end === 'ended' && isProven && !isLive && !isLiveOurs && !isPreviousOurs && account !== null)
+  const isFresh = binding === null || proven?.isFresh === true
+  // Without its key, a copy of a token of a bound session was worth nothing, and so was a copy of a whole request.
+  if (end === 'ended' && isProven && isFresh && !isLive && !isLiveOurs && !isPreviousOurs && account !== null)
     return { kind: 'reused', isBound: binding !== null }
   if (end !== null) return { kind: end }
   if (account === null) return { kind: 'inactive' }
@@ -128,14 +129,13 @@ export function judge(
   const isProofUsed = binding !== null && binding.proofId === proven?.id
   if (isLive) return { kind: isProofUsed ? 'proof_used' : 'moved', session }
   if (isPreviousOurs) return { kind: 'race' }
+  // A copy of a whole request comes back whenever it likes. Who has the key is asked once more, and then shows what the token is.
+  if (isProofUsed || !isFresh) return { kind: 'proof_used', session }
   // A race and a replay are of one client, which is in one place.
   if (previousJti !== presented.jti || rotatedAt === null || !inPlace)
     return { kind: 'reused', isBound: binding !== null }
-  // Who has the key is no thief, however late: the answer was lost, since its successor was never used. A copy of the request that got that
-  // answer has its proof.
-  if (binding !== null) {
-    return isProofUsed ? { kind: 'proof_used', session } : { kind: 'replayed', session, account }
-  }
+  // Who has the key is no thief, however late: the answer was lost, since its successor was never used.
+  if (binding !== null) return { kind: 'replayed', session, account }
   const age = now - rotatedAt
   const { refreshReuseSeconds } = settings
   if (refreshReuseSeconds > 0 && age <= refreshReuseSeconds) return { kind: 'replayed', session, account }

@@ -9,8 +9,8 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { ClaimsOf, RefreshClaims } from './claims.ts'
 import { type DeviceKey, isSignedBy, readDeviceKey, SOME_OTHER_KEY } from './device-key.ts'
-import { nameOf, type Proof } from './dpop.ts'
-import { type ParsedToken, parseToken, readToken, type Tokens } from './tokens.ts'
+import { nameOf, parseOrNull, type Proof } from './proof.ts'
+import { type ParsedToken, readToken, type Tokens } from './tokens.ts'
 
 /** A browser signs a challenge at once. The one for its next refresh, which it keeps, is good as long as the token that it is for. */
 export const CHALLENGE_SECONDS = 300
@@ -49,7 +49,8 @@ export async function readRefreshProof(
   if (challenge?.key === undefined || challenge.sid !== sid || challenge.jti !== jti) return { refused: 'challenge' }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a challenge of ours has the key of a row
   const key = challenge.key as DeviceKey
-  return { key: (await isSignedBy(key, text)) ? key : SOME_OTHER_KEY, id: await nameOf(text) }
+  const isFresh = challenge.exp - challenge.iat <= CHALLENGE_SECONDS
+  return { key: (await isSignedBy(key, text)) ? key : SOME_OTHER_KEY, id: await nameOf(text), isFresh }
 }
 
 /** A challenge for the registration of a key for this session. */
@@ -84,13 +85,8 @@ function signChallenge(
 function parseProof(
   text: string,
 ): { readonly token: ParsedToken; readonly challenge: string } | { readonly refused: Cause } {
-  let token: ParsedToken
-  try {
-    token = parseToken(text)
-  } catch (error) {
-    if (error instanceof TesseraError) return { refused: 'proof form' }
-    throw error
-  }
+  const token = parseOrNull(text)
+  if (token === null) return { refused: 'proof form' }
   const { typ, alg } = token.header
   if (typ !== 'dbsc+jwt' || alg !== 'ES256' || 'crit' in token.header) return { refused: 'proof header' }
   const claims = ProofClaims.safeParse(token.payload)

@@ -7,11 +7,8 @@
 
 import * as z from 'zod/mini'
 
-import { TesseraError } from '../../errors.ts'
-import type { Cause } from '../../log.ts'
-import { toBase64url } from './base64url.ts'
-import { type DeviceKey, isSignedBy, readDeviceKey } from './device-key.ts'
-import { type ParsedToken, parseToken } from './tokens.ts'
+import { isSignedBy, readDeviceKey } from './device-key.ts'
+import { nameOf, parseOrNull, type Proof } from './proof.ts'
 
 /** How far the clock of a client may be from ours, either way. */
 export const PROOF_SECONDS = 60
@@ -21,15 +18,6 @@ export interface ProofTarget {
   readonly method: string
   readonly url: string
 }
-
-/** A good proof: which key its client has, and the name under which it is remembered. */
-export interface GoodProof {
-  readonly key: DeviceKey
-  readonly id: string
-}
-
-/** What a proof shows, or why it shows nothing. */
-export type Proof = GoodProof | { readonly refused: Cause }
 
 const ProofClaims = z.object({
   jti: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -59,30 +47,11 @@ export async function readDpopProof(text: string, target: ProofTarget, now: numb
   if (htm !== target.method || normalizeUrl(htu) !== normalizeUrl(target.url)) return { refused: 'proof target' }
   const isOver = exp <= now - PROOF_SECONDS || nbf > now + PROOF_SECONDS
   if (Math.abs(now - iat) > PROOF_SECONDS || isOver) return { refused: 'proof time' }
-  return { key, id: await nameOf(text) }
-}
-
-/**
- * The name under which a proof is remembered: 128 bits of the SHA-256 of what is signed. The signature is left out, since whoever has one of
- * ES256 makes another one of it that is as good, without the key.
- */
-export async function nameOf(text: string): Promise<string> {
-  const signed = text.slice(0, text.lastIndexOf('.'))
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signed))
-  return toBase64url(new Uint8Array(digest, 0, 16))
+  return { key, id: await nameOf(text), isFresh: true }
 }
 
 /** `crit` asks for what we do not know (RFC 7515 section 4.1.11); the others name keys that somebody would have to fetch or trust. */
 const REFUSED_MEMBERS = ['crit', 'jku', 'x5u', 'x5c']
-
-function parseOrNull(text: string): ParsedToken | null {
-  try {
-    return parseToken(text)
-  } catch (error) {
-    if (error instanceof TesseraError) return null
-    throw error
-  }
-}
 
 /**
  * A URL without query and fragment, in one spelling (RFC 3986 sections 6.2.2 and 6.2.3); `null` for what is none, and for one with

@@ -9,16 +9,11 @@ import type { AppEnv } from '../factory.ts'
 import { ownOrigin } from '../request/caller.ts'
 import { readPairCookies, writePair } from '../request/cookies.ts'
 
-/** What answers browsers that bind their sessions. */
-export function loadDevice() {
-  return import('./device.ts')
-}
-
 /** Hands out the pair of a sign-in, and offers its browser to bind the session, where that is wanted and this is https. */
 export async function writeFirstPair(c: Context<AppEnv>, pair: Pair): Promise<void> {
   writePair(c, pair)
   if (c.env.settings.deviceBinding === 'off' || !ownOrigin(c).startsWith('https:')) return
-  const { offerBinding } = await loadDevice()
+  const { offerBinding } = await import('./device.ts')
   await offerBinding(c, pair)
 }
 
@@ -31,7 +26,7 @@ export async function readPairOrAsk(c: Context<AppEnv>): Promise<PresentedPair> 
     return readPairCookies(c)
   } catch (error) {
     if (error instanceof TesseraError && error.code === 'token_missing') {
-      const { askDevice } = await loadDevice()
+      const { askDevice } = await import('./device.ts')
       await askDevice(c)
     }
     throw error

@@ -49,6 +49,11 @@ export function readAllAccessCookies(c: Context<AppEnv>): readonly string[] {
   return cookieValues(c.req.header('Cookie') ?? '', ACCESS.name)
 }
 
+/** Every refresh token that was sent, also one that another host of the site planted. */
+export function readAllRefreshCookies(c: Context<AppEnv>): readonly string[] {
+  return cookieValues(c.req.header('Cookie') ?? '', REFRESH.name)
+}
+
 /** Hands a pair out. */
 export function writePair(c: Context<AppEnv>, pair: Pair): void {
   const { expiresAt, accessExpiresAt, session } = pair

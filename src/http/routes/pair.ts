@@ -16,7 +16,7 @@ import { signInByGuid } from '../../domain/sessions/sign-in.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
 import { TesseraError } from '../../errors.ts'
 import { readJson } from '../request/body.ts'
-import { loadDevice, readPairOrAsk, writeFirstPair } from '../answer/pair.ts'
+import { readPairOrAsk, writeFirstPair } from '../answer/pair.ts'
 import { readCaller, readIssuedCaller, readIssuer } from '../request/caller.ts'
 import { TicketOrder } from '../request/contract.ts'
 import { readAllAccessCookies, writePair } from '../request/cookies.ts'
@@ -29,6 +29,11 @@ import { requireIssueAccess, requireServiceKey, requireIssuing } from '../guards
 /** Most browsers come without a ticket. */
 function tickets() {
   return import('../../domain/sessions/ticket.ts')
+}
+
+/** Few browsers bind their sessions. */
+function device() {
+  return import('./device.ts')
 }
 
 /** Whether a refresh asks to be sent on. `POST` never does. */
@@ -53,8 +58,8 @@ export const pairRoutes = factory
       return c.body(null, 200)
     },
   )
-  .post('/refresh/device', issuing({ allow: ['POST'] }), async (c) => (await loadDevice()).refreshDevice(c))
-  .post('/auth/device', issuing({ allow: ['POST'] }), async (c) => (await loadDevice()).registerDevice(c))
+  .post('/refresh/device', issuing({ allow: ['POST'] }), async (c) => (await device()).refreshDevice(c))
+  .post('/auth/device', issuing({ allow: ['POST'] }), async (c) => (await device()).registerDevice(c))
   .post('/auth/tickets', async (c) => {
     requireIssuing(c)
     await requireServiceKey(c, 'issue')

@@ -61,7 +61,7 @@ async function returnTo(c: Context<AppEnv>, to: string): Promise<Response> {
     return sendOn(c, to, count)
   }
   // The browser of a bound session keeps its access token fresh by itself, so its age tells nothing of a loop.
-  if (before + 1 >= RETURNS_MAX) return showLoopPage(c, to)
+  if (before + 1 >= (isReloaded ? RELOADED_MAX : RETURNS_MAX)) return showLoopPage(c, to)
   return sendOn(c, to, before + 1)
 }
 

@@ -165,7 +165,7 @@ describe('the verdict', () => {
   ] as const)('of a bound session on %s', (_name, provenKey, after, presented, kind) => {
     const verdict = judge(after, { ...FOUND, jti: presented }, (jti) => jti === 'next', {
       settings: window20,
-      proven: provenKey === null ? null : { key: provenKey, id: 'second' },
+      proven: provenKey === null ? null : { key: provenKey, id: 'second', isFresh: true },
       now: NOW,
     })
     const isPair = kind === 'won' || kind === 'replayed'
@@ -177,7 +177,7 @@ describe('the verdict', () => {
   test.each(['live', 'previous'])(
     'of a bound session on the proof that got its live token is that it was used: %s',
     (jti) => {
-      const by = { settings: window20, proven: { key: KEY, id: 'first' }, now: NOW } as const
+      const by = { settings: window20, proven: { key: KEY, id: 'first', isFresh: true }, now: NOW } as const
       expect(judge(rotatedBound(1), { ...FOUND, jti }, () => false, by)).toMatchObject({ kind: 'proof_used' })
     },
   )

@@ -50,8 +50,8 @@ describe('the proof of a refresh', () => {
     const proofs = [await signChallenge(client, await challenge()), await signChallenge(client, await challenge())]
     const read = await Promise.all(proofs.map((text) => readRefreshProof(tokens, text, presented, NOW)))
     expect(read).toEqual([
-      { key: KEY, id: expect.stringMatching(/^[\w-]{22}$/) },
-      { key: KEY, id: expect.any(String) },
+      { key: KEY, id: expect.stringMatching(/^[\w-]{22}$/), isFresh: true },
+      { key: KEY, id: expect.any(String), isFresh: true },
     ])
     expect(read[0]).not.toEqual(read[1])
   })

@@ -25,7 +25,7 @@ function read(text: string, now = NOW) {
 describe('a good proof', () => {
   test('shows the key that signed it, as another library reads it', async () => {
     const text = await prove()
-    expect(await read(text)).toEqual({ key: KEY, id: expect.any(String) })
+    expect(await read(text)).toEqual({ key: KEY, id: expect.any(String), isFresh: true })
     expect(await thumbprintOf(`${client.jwk.x}.${client.jwk.y}`)).toBe(client.thumbprint)
     expect(
       (await jwtVerify(text, EmbeddedJWK, { typ: 'dpop+jwt', currentDate: new Date(NOW * 1000) })).payload['htu'],
@@ -40,7 +40,7 @@ describe('a good proof', () => {
     ['characters that need no escape', 'https://auth.example.com/base/%61uth/token/r%65fresh'],
     ['dots in its path', 'https://auth.example.com/base/x/../auth/./token/refresh'],
   ])('may have %s in its URL', async (_what, htu) => {
-    expect(await read(await prove({ payload: { htu } }))).toEqual({ key: KEY, id: expect.any(String) })
+    expect(await read(await prove({ payload: { htu } }))).toEqual({ key: KEY, id: expect.any(String), isFresh: true })
   })
 
   test.each([
@@ -53,11 +53,11 @@ describe('a good proof', () => {
     ['a `jti` as long as it may be', { payload: { jti: 'j'.repeat(256) } }],
     ['a part of a second', { payload: { iat: NOW + 0.5 } }],
   ])('may have %s', async (_what, changes) => {
-    expect(await read(await prove(changes))).toEqual({ key: KEY, id: expect.any(String) })
+    expect(await read(await prove(changes))).toEqual({ key: KEY, id: expect.any(String), isFresh: true })
   })
 
   test.each([-60, 0, 60])('is good where its clock is %d seconds off', async (off) => {
-    expect(await read(await prove({}, NOW + off))).toEqual({ key: KEY, id: expect.any(String) })
+    expect(await read(await prove({}, NOW + off))).toEqual({ key: KEY, id: expect.any(String), isFresh: true })
   })
 })
 
