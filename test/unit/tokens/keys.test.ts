@@ -56,11 +56,11 @@ describe('keys', () => {
   test('every secret and every purpose has a key of its own', () => {
     const ids = [testKeys, strangerKeys, afterRotation].flatMap((keys) => [
       ...keys.jwks.keys.map((key) => key.kid),
-      ...keys.refresh.verifying.keys(),
+      ...[keys.refresh, keys.link, keys.ticket, keys.challenge].flatMap(({ verifying }) => [...verifying.keys()]),
     ])
-    // `afterRotation` repeats both keys of SECRET, and nothing else is there twice.
-    expect(ids).toHaveLength(10)
-    expect(new Set(ids).size).toBe(8)
+    // `afterRotation` repeats all keys of SECRET, and nothing else is there twice.
+    expect(ids).toHaveLength(25)
+    expect(new Set(ids).size).toBe(20)
     expect(new Set([testKeys, strangerKeys, afterRotation].map((keys) => keys.jwks.keys[0]?.kid)).size).toBe(3)
   })
 

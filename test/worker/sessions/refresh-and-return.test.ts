@@ -543,6 +543,14 @@ describe('the browser of a bound session', () => {
     expect((await browser.go(to(`${APP}/inbox`))).status).toBe(429)
   })
 
+  test('that opens several tabs by one link of another site is no loop before the sixth', async () => {
+    const { jar } = await openBound(offering, crypto.randomUUID())
+    at(100)
+    const browser = new Browser(jar, offering)
+    for (let i = 0; i < 6; i += 1) await browser.go(to(`${APP}/inbox`, '&again=1'))
+    expect(browser.answers).toEqual([303, 303, 303, 303, 303, 429])
+  })
+
   test('that has not proved its key waits twice, and then signs in; nothing changes', async () => {
     const { jar } = await openBound(offering, crypto.randomUUID())
     at(301)
