@@ -6,7 +6,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { dumpTables, emptyTables } from '../../support/accounts.ts'
+import { createAccount, dumpTables, emptyTables } from '../../support/accounts.ts'
 import { at, stopClock, T0 } from '../../support/clock.ts'
 import {
   acceptOffer,
@@ -30,7 +30,8 @@ beforeEach(() => emptyTables(env.DB))
 const offering = startWorker({ DEVICE_BINDING: 'offer' })
 
 async function open() {
-  const bound = await openBound(offering, crypto.randomUUID())
+  const { guid } = await createAccount(env.DB)
+  const bound = await openBound(offering, guid)
   return { ...bound, sid: String(claimsOf(bound.jar.refresh_token)['sid']) }
 }
 
