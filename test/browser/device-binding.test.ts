@@ -35,7 +35,7 @@ const SETTINGS = {
     DEVICE_BINDING: 'offer',
     COOKIE_DOMAIN: 'shop.test',
     CORS_ORIGINS: 'https://app.shop.test',
-    RETURN_ORIGINS: 'https://app.shop.test',
+    RETURN_ORIGINS: 'https://app.shop.test,https://www.shop.test',
   },
 } as const
 
@@ -54,11 +54,16 @@ beforeAll(async () => {
   internet = await openInternet(['long.test', 'short.test', 'off.test', '*.shop.test', 'elsewhere.test'])
   application = createServer((asked, answer) => {
     const isKnown = (asked.headers.cookie ?? '').includes('access_token=')
+    if (asked.url === '/inbox' && !isKnown) {
+      const to = encodeURIComponent(`https://${asked.headers.host}/inbox`)
+      answer.writeHead(302, { Location: `${SETTINGS.hosts.PUBLIC_URL}/refresh?to=${to}` }).end()
+      return
+    }
     answer.writeHead(200, { 'Content-Type': 'text/html' })
     answer.end(`<!doctype html><title>Application</title><h1>${isKnown ? 'Signed in' : 'Nobody'}</h1>`)
   })
   const port = await listen(application, 0, '127.0.0.1')
-  for (const host of ['long.test', 'short.test', 'off.test', 'app.shop.test', 'elsewhere.test'])
+  for (const host of ['long.test', 'short.test', 'off.test', 'app.shop.test', 'www.shop.test', 'elsewhere.test'])
     internet.route(host, port)
   ;[deployments, binding, ordinary] = await Promise.all([
     startDeployments(Object.values(SETTINGS)),
@@ -309,6 +314,15 @@ describe('a browser that binds its sessions', () => {
     expect((await ask(page, `${baseOf('hosts')}/refresh`, { method: 'POST' })).status).toBe(200)
     await page.reload()
     expect(await page.locator('h1').innerText()).toBe('Signed in')
+
+    // A server that renders sends its visitor there itself.
+    await page.goto('https://www.shop.test/')
+    await letAccessCookieExpire(context)
+    internet.exchanges.length = 0
+    await page.evaluate("location.href = 'https://www.shop.test/inbox'")
+    await page.waitForURL('https://www.shop.test/inbox')
+    expect(await page.locator('h1').innerText()).toBe('Signed in')
+    expect(sent('/refresh')).toEqual(['POST /refresh/device 200', 'GET /refresh 303'])
 
     await letAccessCookieExpire(context)
     const to = encodeURIComponent('https://app.shop.test/')

@@ -17,15 +17,16 @@ import { judge, OUTCOMES } from './verdict.ts'
 
 /**
  * Binds the live session of an access token to the key of a proof, in the round trip that writes it. The same key may come again, since a
- * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session,
- * `token_not_valid`, `forbidden` where nothing is offered, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
+ * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session, and where nothing is offered,
+ * `token_not_valid`, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
  */
 export async function bindDevice(
   { settings, tokens, sessions, now: clock, log }: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'log'>,
   access: string,
   proof: string,
 ): Promise<AccessClaims> {
-  if (settings.deviceBinding === 'off') throw new TesseraError('forbidden', { cause: 'DEVICE_BINDING is off' })
+  if (settings.deviceBinding === 'off')
+    throw new TesseraError('wrong_data_structure', { cause: 'DEVICE_BINDING is off' })
   const now = clock()
   const claims = await readToken(tokens, 'access', access, now)
   const { sid, guid, id: userId, jti } = claims

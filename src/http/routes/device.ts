@@ -30,7 +30,8 @@ export async function registerDevice(c: Context<AppEnv>): Promise<Response> {
   if (access === null) throw new TesseraError('not_authenticated')
   const { sid, exp } = await bindDevice(c.env, access, readString(c, 'Secure-Session-Response') ?? '')
   setAccess(c, access, ageOf(c, exp))
-  const { basePath, corsOrigins } = c.env.settings
+  const { basePath, corsOrigins, returnOrigins } = c.env.settings
+  const initiators = [...corsOrigins, ...returnOrigins].map((origin) => new URL(origin).hostname)
   const own = [`${basePath}/refresh/device`, `${basePath}/auth/device`]
   return c.json({
     session_identifier: sid,
@@ -41,8 +42,8 @@ export async function registerDevice(c: Context<AppEnv>): Promise<Response> {
       include_site: false,
       scope_specification: own.map((path) => ({ type: 'exclude', domain: '*', path })),
     },
-    // Without them, only what its own pages ask waits for a fresh cookie.
-    allowed_refresh_initiators: [...corsOrigins].map((origin) => new URL(origin).hostname),
+    // Without them, only what its own pages ask, or lead to, waits for a fresh cookie.
+    allowed_refresh_initiators: [...new Set(initiators)],
     credentials: [{ type: 'cookie', name: ACCESS.name, attributes: attributesOf(c) }],
   })
 }

@@ -147,7 +147,7 @@ describe('DEVICE_BINDING', () => {
   test('that is off by now takes no offer of before', async () => {
     const opened = await offering.call(`/${crypto.randomUUID()}`)
     const client = await createProvingClient()
-    expect((await acceptOffer(startWorker(), client, opened, pairOf(opened))).status).toBe(403)
+    expect((await acceptOffer(startWorker(), client, opened, pairOf(opened))).status).toBe(400)
     expect(logged).toHaveBeenLastCalledWith(expect.objectContaining({ cause: 'DEVICE_BINDING is off' }))
   })
 

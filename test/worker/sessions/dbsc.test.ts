@@ -169,6 +169,7 @@ describe('a registration', () => {
       COOKIE_DOMAIN: 'example.com',
       COOKIE_SAMESITE: 'lax',
       CORS_ORIGINS: 'https://app.example.com,https://www.other.example:8443',
+      RETURN_ORIGINS: 'https://app.example.com,https://www.example.com',
       ISSUE_ACCESS: 'service',
     })
     const { email } = await createAccount(env.DB)
@@ -185,7 +186,7 @@ describe('a registration', () => {
     })
     expect(await registered.json()).toMatchObject({
       scope: { origin },
-      allowed_refresh_initiators: ['app.example.com', 'www.other.example'],
+      allowed_refresh_initiators: ['app.example.com', 'www.other.example', 'www.example.com'],
       credentials: [{ attributes: 'Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax' }],
     })
   })

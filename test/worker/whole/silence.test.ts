@@ -285,7 +285,10 @@ describe('a D1 that does not answer', () => {
           const silence: Fault[] = ['silent', 'silent', 'silent', 'silent']
           d1.fail(...Array.from({ length: answered }, () => null), ...silence)
           const [method = '', pattern = ''] = route.split(' ')
-          const call = startWorker({ DB: d1.database }).call(path ?? pattern, { method, ...options })
+          const call = startWorker({ DEVICE_BINDING: 'offer', DB: d1.database }).call(path ?? pattern, {
+            method,
+            ...options,
+          })
           const { result, milliseconds } = await timed(call)
           const isTold = result.headers.has('Retry-After')
           const cookies = result.headers.getSetCookie()
