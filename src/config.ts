@@ -36,10 +36,21 @@ import {
  */
 const SHORTEST_BOUND_SECONDS = 240
 
+/** Every secret that keys derive from. */
+function secretsOf(config: {
+  readonly AUTH_SECRET: string
+  readonly AUTH_SECRET_PREVIOUS: readonly string[]
+  readonly AUTH_SECRET_NEXT?: string | undefined
+}): ReadonlySet<string> {
+  const { AUTH_SECRET, AUTH_SECRET_PREVIOUS, AUTH_SECRET_NEXT } = config
+  return new Set([AUTH_SECRET, ...AUTH_SECRET_PREVIOUS, ...(AUTH_SECRET_NEXT === undefined ? [] : [AUTH_SECRET_NEXT])])
+}
+
 const Config = z
   .object({
     AUTH_SECRET: Secret,
     AUTH_SECRET_PREVIOUS: list(Secret),
+    AUTH_SECRET_NEXT: z.optional(Secret),
     SERVICE_KEY: z.optional(Secret),
     SERVICE_KEYS: list(NamedKey),
     ISSUE_ACCESS: z.prefault(z.enum(['service', 'open', 'off']), 'service'),
@@ -94,20 +105,14 @@ const Config = z
       message: 'is needed by ACCESS_TOKEN_ALG=RS256',
     }),
     // Equal to a secret, the key of the back ends could sign tokens.
-    z.refine((config) => ![config.AUTH_SECRET, ...config.AUTH_SECRET_PREVIOUS].includes(config.SERVICE_KEY ?? ''), {
+    z.refine((config) => !secretsOf(config).has(config.SERVICE_KEY ?? ''), {
       path: ['SERVICE_KEY'],
-      message: 'must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
+      message: 'must not be AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS',
     }),
-    z.refine(
-      ({ AUTH_SECRET, AUTH_SECRET_PREVIOUS, SERVICE_KEYS }) => {
-        const secrets = new Set([AUTH_SECRET, ...AUTH_SECRET_PREVIOUS])
-        return !SERVICE_KEYS.some(({ key }) => secrets.has(key))
-      },
-      {
-        path: ['SERVICE_KEYS'],
-        message: 'must not have AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
-      },
-    ),
+    z.refine((config) => !config.SERVICE_KEYS.some(({ key }) => secretsOf(config).has(key)), {
+      path: ['SERVICE_KEYS'],
+      message: 'must not have AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS',
+    }),
     // The ledger says which key acted: two names of one key, or two keys of one name, would make that a guess.
     z.refine(
       (config) => {
@@ -167,6 +172,11 @@ export function serviceKeysOf({
   readonly SERVICE_KEYS: readonly ConfiguredKey[]
 }): readonly ConfiguredKey[] {
   return key === undefined ? named : [{ name: UNNAMED_KEY, may: ALL_SCOPES, key }, ...named]
+}
+
+/** The secrets whose tokens are good, and whose public keys are listed, though nothing is signed with them: not any more, or not yet. */
+export function verifyingSecretsOf({ AUTH_SECRET_PREVIOUS, AUTH_SECRET_NEXT }: Config): readonly string[] {
+  return AUTH_SECRET_NEXT === undefined ? AUTH_SECRET_PREVIOUS : [AUTH_SECRET_NEXT, ...AUTH_SECRET_PREVIOUS]
 }
 
 /** What rules and routes may know of a configuration. */

@@ -3,7 +3,7 @@
  * isolate, so no request pays for parsing the configuration, deriving keys or building SQL.
  */
 
-import { type Config, ConfigError, parseConfig, serviceKeysOf, settingsOf } from './config.ts'
+import { type Config, ConfigError, parseConfig, serviceKeysOf, settingsOf, verifyingSecretsOf } from './config.ts'
 import { createAccountStore } from './db/accounts/store.ts'
 import { createAttemptStore } from './db/accounts/attempts.ts'
 import type { Purge } from './db/purge.ts'
@@ -94,7 +94,7 @@ export function createBrokenHealthCheck(env: Env, error: unknown): Services['che
 async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runtime> {
   const config = parseConfig(env)
   const signing = { alg: config.ACCESS_TOKEN_ALG, rsa: await importRsaKeys(config) }
-  const keys = await deriveKeys(config.AUTH_SECRET, config.AUTH_SECRET_PREVIOUS, signing)
+  const keys = await deriveKeys(config.AUTH_SECRET, verifyingSecretsOf(config), signing)
   const tokens = createTokens(keys, config.ACCESS_TOKEN_TYP)
   const settings = settingsOf(config)
   const eventQueue = eventQueueOf(env)

@@ -19,6 +19,7 @@ const SECRET_BYTES = 32
 const Secrets = z.strictObject({
   AUTH_SECRET: z.optional(z.string()),
   AUTH_SECRET_PREVIOUS: z.optional(z.string()),
+  AUTH_SECRET_NEXT: z.optional(z.string()),
   SERVICE_KEY: z.optional(z.string()),
   SERVICE_KEYS: z.optional(z.string()),
   ACCESS_TOKEN_RSA_KEY: z.optional(z.string()),
@@ -86,12 +87,12 @@ const UNSET = 'until AUTH_SECRET is set, Tessera answers 500'
 
 /**
  * The secrets in the environment of a CI. A secret that is not set there comes as an empty variable, which counts as none; but an
- * empty AUTH_SECRET_PREVIOUS or ACCESS_TOKEN_RSA_KEY_PREVIOUS deletes one that is `known`.
+ * empty AUTH_SECRET_PREVIOUS, AUTH_SECRET_NEXT or ACCESS_TOKEN_RSA_KEY_PREVIOUS deletes one that is `known`.
  */
 function secretsOfEnvironment(env: NodeJS.ProcessEnv, known: readonly string[]): Secrets {
   const names = Object.keys(Secrets.shape).filter((name) => {
     const value = env[name]
-    return value === '' ? name.endsWith('_PREVIOUS') && known.includes(name) : value !== undefined
+    return value === '' ? /_(PREVIOUS|NEXT)$/.test(name) && known.includes(name) : value !== undefined
   })
   return Object.fromEntries(names.map((name) => [name, env[name]]))
 }

@@ -59,6 +59,7 @@ describe('the configuration', () => {
   }
   const KEYS = [
     'AUTH_SECRET_PREVIOUS',
+    'AUTH_SECRET_NEXT',
     'SERVICE_KEY',
     'SERVICE_KEYS',
     'ISSUE_ACCESS',
@@ -114,6 +115,7 @@ describe('the configuration', () => {
     ['AUTH_SECRET_PREVIOUS', ` ${OTHER_SECRET} ,${HEX_SECRET}`, [OTHER_SECRET, HEX_SECRET]],
     ['AUTH_SECRET_PREVIOUS', ` , ${OTHER_SECRET},`, [OTHER_SECRET]],
     ['AUTH_SECRET_PREVIOUS', ' ', []],
+    ['AUTH_SECRET_NEXT', ` ${OTHER_SECRET}\n`, OTHER_SECRET],
     ['SERVICE_KEY', OTHER_SECRET, OTHER_SECRET],
     ['SERVICE_KEYS', `web=${OTHER_SECRET}`, [{ name: 'web', may: ALL_SCOPES, key: OTHER_SECRET }]],
     [
@@ -440,8 +442,8 @@ describe('the configuration', () => {
     )
   })
 
-  const SERVICE_KEY_REUSED = 'SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
-  const SERVICE_KEYS_REUSED = 'SERVICE_KEYS must not have AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS'
+  const SERVICE_KEY_REUSED = 'SERVICE_KEY must not be AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS'
+  const SERVICE_KEYS_REUSED = 'SERVICE_KEYS must not have AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS'
   const KEY_TWICE = 'SERVICE_KEYS must have each name and each key once, and not the one of SERVICE_KEY'
   const NOT_ABOVE = 'COOKIE_DOMAIN must be the host of PUBLIC_URL, or a parent of it'
   const OPEN_TO_ALL =
@@ -458,6 +460,8 @@ describe('the configuration', () => {
     [{ SERVICE_KEY: OTHER_SECRET, AUTH_SECRET_PREVIOUS: `${HEX_SECRET},${OTHER_SECRET}` }, SERVICE_KEY_REUSED],
     [{ SERVICE_KEYS: `web=${SECRET}` }, SERVICE_KEYS_REUSED],
     [{ SERVICE_KEYS: `web=${HEX_SECRET}`, AUTH_SECRET_PREVIOUS: HEX_SECRET }, SERVICE_KEYS_REUSED],
+    [{ SERVICE_KEY: OTHER_SECRET, AUTH_SECRET_NEXT: OTHER_SECRET }, SERVICE_KEY_REUSED],
+    [{ SERVICE_KEYS: `web=${HEX_SECRET}`, AUTH_SECRET_NEXT: HEX_SECRET }, SERVICE_KEYS_REUSED],
     [{ SERVICE_KEYS: `web=${HEX_SECRET},web=${OTHER_SECRET}` }, KEY_TWICE],
     [{ SERVICE_KEYS: `web=${HEX_SECRET},api=${HEX_SECRET}` }, KEY_TWICE],
     [{ SERVICE_KEY: HEX_SECRET, SERVICE_KEYS: `web=${HEX_SECRET}` }, KEY_TWICE],

@@ -51,16 +51,16 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
 ])
 
 /**
- * Derives every key from the current secret and the previous ones, newest first. Keys of both algorithms verify access tokens, whatever
- * signs them, so that a change of the algorithm ends no session. Throws `RangeError` for RS256 without an RSA key.
+ * Derives every key from the current secret, and from others that only verify: previous ones, and one that will sign soon. Keys of both
+ * algorithms verify access tokens, whatever signs them, so that a change of the algorithm ends no session. Throws `RangeError` for RS256 without an RSA key.
  */
 export async function deriveKeys(
   secret: string,
-  previous: readonly string[],
+  others: readonly string[],
   { alg, rsa }: AccessSigning = { alg: 'ES256', rsa: [] },
 ): Promise<Keys> {
-  // Each secret counts once: halfway through a rotation the current one often stands among the previous ones, too.
-  const masters = await Promise.all([...new Set([secret, ...previous])].map(importMaster))
+  // Each secret counts once: halfway through a rotation the current one often stands among the others, too.
+  const masters = await Promise.all([...new Set([secret, ...others])].map(importMaster))
   const elliptic = await Promise.all(masters.map(deriveAccessKey))
   const access = once(alg === 'RS256' ? [...rsa, ...elliptic] : [...elliptic, ...rsa])
   if (access[0]?.jwk.alg !== alg) throw new RangeError(`no key for ${alg}`)

@@ -21,7 +21,7 @@ const ANSWER_HEADERS = 'Allow, Date, Retry-After, WWW-Authenticate'
 export const openToAll = factory.createMiddleware(async (c, next) => {
   await next()
   const answer = answerPreflight(c.res, c.req.raw, ANY_HEADERS)
-  if (!answer.ok) return
+  if (!answer.ok && answer.status !== 304) return
   answer.headers.set('Access-Control-Allow-Origin', '*')
   answer.headers.set('Cross-Origin-Resource-Policy', 'cross-origin')
   // Hono adds the headers of an answer to that which replaces it: without one before it, a preflight does not get back its `Allow`.

@@ -6,6 +6,10 @@ import { factory } from '../factory.ts'
 const MAX_AGE_SECONDS = 300
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {
+  const { jwks } = c.env.tokens
+  // A kid is the hash of its key, so the kids in their order are all that there is to compare (RFC 9110 section 8.8.3).
+  const tag = `"${jwks.keys.map(({ kid }) => kid).join('.')}"`
   c.header('Cache-Control', `public, max-age=${MAX_AGE_SECONDS}`)
-  return c.json(c.env.tokens.jwks)
+  c.header('ETag', tag)
+  return c.req.header('If-None-Match')?.includes(tag) === true ? c.body(null, 304) : c.json(jwks)
 })
