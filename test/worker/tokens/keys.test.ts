@@ -119,17 +119,11 @@ async function kids(by: TestWorker): Promise<readonly unknown[]> {
 
 describe('AUTH_SECRET_NEXT', () => {
   const { AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: OLD } = TEST_BINDINGS
-  /** The steps of docs/configuration.md, each a version that some locations run while others run the one before it. */
-  const STEPS = [
-    { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '', AUTH_SECRET_NEXT: '' },
-    { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '', AUTH_SECRET_NEXT: NEW },
-    { AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: OLD, AUTH_SECRET_NEXT: '' },
-    { AUTH_SECRET: NEW, AUTH_SECRET_PREVIOUS: '', AUTH_SECRET_NEXT: '' },
-  ].map((secrets) => startWorker(secrets))
-  const [before, published, signing] = STEPS as [TestWorker, TestWorker, TestWorker, TestWorker]
+  const before = startWorker({ AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' })
+  const published = startWorker({ AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '', AUTH_SECRET_NEXT: NEW })
 
   test('is listed behind the current key, and signs nothing', async () => {
-    expect(await kids(published)).toEqual((await kids(signing)).toReversed())
+    expect(await kids(published)).toEqual((await kids(startWorker())).toReversed())
     const { access, refresh } = await openByGuid(undefined, {}, published)
     expect(decodeToken(access).header).toMatchObject({ kid: (await kids(before))[0] })
     expect((await refreshByJson(refresh, {}, before)).status).toBe(200)
@@ -138,31 +132,5 @@ describe('AUTH_SECRET_NEXT', () => {
   test('is refused where it is a service key', async () => {
     const { SERVICE_KEY } = TEST_BINDINGS
     expect((await startWorker({ AUTH_SECRET_NEXT: SERVICE_KEY }).call('/healthz')).status).toBe(503)
-  })
-
-  test('rotates the secret under load: every token is good wherever it comes to, and no session is lost', async () => {
-    const sessions = await Promise.all(Array.from({ length: 12 }, () => openByGuid(undefined, {}, before)))
-    let pairs: readonly Tokens[] = sessions
-    for (const [step, now] of STEPS.entries()) {
-      const earlier = STEPS[step - 1] ?? now
-      // Verifiers that fetched the keys within the last five minutes, so perhaps before this step.
-      const verifiers = await Promise.all([earlier, now].map(async (by) => createLocalJWKSet(await jwksOf(by))))
-      // Some locations run the version before, then none does. The last step is for when no token of before is left.
-      const isLast = step === STEPS.length - 1
-      for (const running of [isLast ? [now] : [earlier, now], [now]]) {
-        pairs = await Promise.all(
-          pairs.map(async ({ refresh: token }, i) => {
-            const response = await refreshByJson(token, {}, running[i % running.length])
-            expect(response.status).toBe(200)
-            return response.json<Tokens>()
-          }),
-        )
-        for (const { access } of pairs) {
-          for (const by of running) expect((await verify(access, by)).status).toBe(200)
-          for (const keys of verifiers) await jwtVerify(access, keys)
-        }
-      }
-    }
-    expect(pairs.map(({ access }) => claimsOf(access)['sid'])).toEqual(sessions.map(({ sid }) => sid))
   })
 })

@@ -5,24 +5,34 @@ import { expect, test } from 'vitest'
 
 import configuration from '../../../docs/configuration.md?raw'
 import { TEST_BINDINGS } from '../../support/bindings.ts'
+import { claimsOf } from '../../support/forge.ts'
+import { refreshByJson, verify } from '../../support/requests.ts'
+import { openByGuid, type Tokens } from '../../support/sessions.ts'
 import { ORIGIN, pairOf, startWorker, type TestWorker } from '../../support/worker.ts'
 
 const OLD = TEST_BINDINGS.AUTH_SECRET
 const NEW = TEST_BINDINGS.AUTH_SECRET_PREVIOUS
 
-/** What each numbered step of docs/configuration.md changes, in its order; a step that waits changes nothing. */
-const changes = [...configuration.matchAll(/^\d\. .*?`(AUTH_SECRET\w*)` becomes (?:both, )?(?:`(.+?)`|empty);/gm)].map(
-  ([, key = '', value = '']) => ({ [key]: value.replace('NEW', NEW).replace('OLD', OLD) }),
-)
-const start = { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '' }
+/** What the numbered steps of docs/configuration.md change, each in one deploy; the step that waits changes nothing. */
+const changes = [...configuration.matchAll(/^\d\. (?:.+\n)*?(?=\d\. |\n)/gm)]
+  .map(([step]) =>
+    Object.fromEntries(
+      [...step.matchAll(/`(AUTH_SECRET\w*)` becomes (?:`(.+?)`|empty)/g)].map(([, key = '', value = '']) => [
+        key,
+        value.replace('NEW', NEW).replace('OLD', OLD),
+      ]),
+    ),
+  )
+  .filter((change) => Object.keys(change).length > 0)
+const start = { AUTH_SECRET: OLD, AUTH_SECRET_PREVIOUS: '', AUTH_SECRET_NEXT: '' }
 const steps = [{}, ...changes].map((_, i) => startWorker(Object.assign({}, start, ...changes.slice(0, i))))
 const [before, published, signing, after] = steps as [TestWorker, TestWorker, TestWorker, TestWorker]
 
 test('takes three changes, one a deploy', () => {
-  expect(changes.flatMap((change) => Object.keys(change))).toEqual([
-    'AUTH_SECRET_PREVIOUS',
-    'AUTH_SECRET',
-    'AUTH_SECRET_PREVIOUS',
+  expect(changes.map((change) => Object.keys(change))).toEqual([
+    ['AUTH_SECRET_NEXT'],
+    ['AUTH_SECRET_PREVIOUS', 'AUTH_SECRET', 'AUTH_SECRET_NEXT'],
+    ['AUTH_SECRET_PREVIOUS'],
   ])
 })
 
@@ -75,4 +85,30 @@ test('a secret that leaked is worth nothing once it is out of both keys', async 
     (await clean.call('/auth/token/verify', { method: 'POST', json: { token: stolen.access_token } })).status,
   ).toBe(401)
   expect(await (await verifier(clean))(stolen.access_token)).toBe(false)
+})
+
+test('loses no session under load: every token is good wherever it comes to', async () => {
+  const sessions = await Promise.all(Array.from({ length: 12 }, () => openByGuid(undefined, {}, before)))
+  let pairs: readonly Tokens[] = sessions
+  for (const [step, now] of steps.entries()) {
+    const earlier = steps[step - 1] ?? now
+    // Verifiers that fetched the keys within the last five minutes, so perhaps before this step.
+    const verifiers = await Promise.all([earlier, now].map(verifier))
+    // Some locations run the version before, then none does. The last step is for when no token of before is left.
+    const isLast = step === steps.length - 1
+    for (const running of [isLast ? [now] : [earlier, now], [now]]) {
+      pairs = await Promise.all(
+        pairs.map(async ({ refresh: token }, i) => {
+          const response = await refreshByJson(token, {}, running[i % running.length])
+          expect(response.status).toBe(200)
+          return response.json<Tokens>()
+        }),
+      )
+      for (const { access } of pairs) {
+        for (const by of running) expect((await verify(access, by)).status).toBe(200)
+        for (const verifies of verifiers) expect(await verifies(access)).toBe(true)
+      }
+    }
+  }
+  expect(pairs.map(({ access }) => claimsOf(access)['sid'])).toEqual(sessions.map(({ sid }) => sid))
 })

@@ -117,7 +117,7 @@ describe('a configuration that cannot be used', () => {
     )
     await expectUnusable(
       startWorker({ DB: countedDatabase, SERVICE_KEY: TEST_BINDINGS.AUTH_SECRET_PREVIOUS }),
-      'Configuration: SERVICE_KEY must not be AUTH_SECRET, or one of AUTH_SECRET_PREVIOUS',
+      'Configuration: SERVICE_KEY must not be AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS',
     )
     await expectUnusable(
       startWorker({ DB: countedDatabase, ISSUE_ACCESS: 'open', PUBLIC_URL: 'auth.example.com' }),
