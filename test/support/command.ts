@@ -79,10 +79,17 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/**
+ * A port that nobody listens on. It is not one of those that the system hands out (32768 and above on Linux): a command that installs first would
+ * find such a one taken by then.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server.address())
+  const port = 20_000 + Math.floor(Math.random() * 12_000)
+  const server = createServer()
+  const isFree = new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+  })
+  if (!(await isFree)) return freePort()
   server.close()
   await once(server, 'close')
   return port
