@@ -4,9 +4,9 @@
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 
-import { build } from 'esbuild'
+import { build, type OnResolveArgs, type Plugin } from 'esbuild'
 
 import { root } from './wrangler.ts'
 
@@ -17,6 +17,33 @@ export interface Output {
   readonly sources: readonly string[]
   /** The files that are loaded together with it. */
   readonly imports: readonly string[]
+}
+
+/**
+ * The OpenAPI document has a copy of zod of its own, in the module that is loaded for it: a file of a library stands in one module whole, so
+ * what only the document needs of zod would stand in the core, 8 KiB gzip of it. zod-openapi asks for the large edition, whose names that
+ * it needs are in the small one, too.
+ */
+function zodOfDocument(checkout: string): Plugin {
+  const namespace = 'zod-of-document'
+  const isOfDocument = /[\\/]src[\\/]http[\\/](openapi[\\/]|.*answer-contract)|[\\/]node_modules[\\/]zod-openapi[\\/]/
+  return {
+    name: namespace,
+    setup(bundling) {
+      const copy = async (name: string, { resolveDir, kind }: Pick<OnResolveArgs, 'resolveDir' | 'kind'>) => {
+        const { errors, path, sideEffects } = await bundling.resolve(name, { resolveDir, kind })
+        return { errors, path: relative(checkout, path), sideEffects, namespace }
+      }
+      bundling.onResolve({ filter: /^zod\//, namespace: 'file' }, ({ path, importer, ...from }) =>
+        isOfDocument.test(importer) ? copy(path === 'zod/v4' ? 'zod/mini' : path, from) : null,
+      )
+      bundling.onResolve({ filter: /./, namespace }, ({ path, ...from }) => copy(path, from))
+      bundling.onLoad({ filter: /./, namespace }, ({ path }) => {
+        const file = join(checkout, path)
+        return { contents: readFileSync(file, 'utf8'), resolveDir: dirname(file) }
+      })
+    },
+  }
 }
 
 /** The entry of every bundle. */
@@ -43,6 +70,7 @@ export async function bundleModules(entry: string, outdir: string, checkout = ro
     conditions: ['workerd', 'worker', 'browser'],
     define: { 'process.env.NODE_ENV': '"production"', 'navigator.userAgent': '"Cloudflare-Workers"' },
     external: ['cloudflare:*', 'node:*'],
+    plugins: [zodOfDocument(checkout)],
     // Modules of the upload that are no scripts.
     loader: { '.wasm': 'copy', '.bin': 'copy', '.txt': 'copy' },
     write: false,

@@ -39,6 +39,7 @@ export function createApp() {
   // `/:guid` takes every path of one segment, so its routes come last.
   return app
     .use('/.well-known/*', openToAll)
+    .use('/openapi.json', openToAll)
     .route('/', keyRoutes)
     .route('/', discoveryRoutes)
     .route('/', tokenRoutes)

@@ -81,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'event-binding': ['domain'],
   health: ['config', 'domain', 'db', 'event-binding', 'log'],
   'rate-limits': ['domain', 'log'],
-  http: ['domain', 'errors', 'pages', 'words'],
+  http: ['domain', 'errors', 'error-reasons', 'pages', 'words'],
   pages: ['domain', 'errors', 'words'],
   words: ['domain'],
   db: ['domain', 'errors', 'log'],
@@ -90,6 +90,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'setting-kinds': ['domain'],
   domain: ['errors', 'log'],
   errors: ['log'],
+  'error-reasons': ['errors'],
   log: ['domain'],
   // The playground of `npm start`, an entry of its own around the real one. It is in nobody's list: nothing deployed may know it.
   dev: ['index', 'services', 'http', 'mail', 'db', 'domain', 'errors', 'log', 'words'],
@@ -314,6 +315,10 @@ describe('libraries', () => {
     expect(violations(({ path }, name) => !platform.test(name) || edge.test(path))).toEqual([])
   })
 
+  test('zod-openapi stops at the document that it makes', () => {
+    expect(violations(({ path }, name) => name !== 'zod-openapi' || path.startsWith('http/openapi/'))).toEqual([])
+  })
+
   test('D1 stops at the stores', () => {
     const naming = files.filter(({ path, text }) => layerOf(path) !== 'db' && /\bD1[A-Z]\w+/.test(text))
     expect(naming.map(({ path }) => path)).toEqual([])
@@ -331,7 +336,7 @@ describe('libraries', () => {
 })
 
 describe('what few isolates need', () => {
-  test('is loaded when it is met: pages, words, passwords of imported accounts, and what judges new passwords', () => {
+  test('is loaded when it is met: pages, words, the OpenAPI document, passwords of imported accounts, and what judges new passwords', () => {
     const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
     expect(loaded.length).toBeGreaterThan(100)
     // What answers with pages of accounts is loaded when it is met itself.
@@ -339,6 +344,10 @@ describe('what few isolates need', () => {
       [],
     )
     expect(loaded.filter(([path, name]) => name.includes('/people/') && !path.startsWith('http/people/'))).toEqual([])
+    const ofDocument = /\/openapi\/|answer-contract|\/error-reasons/
+    expect(
+      loaded.filter(([path, name]) => ofDocument.test(name) && !/^http\/openapi\/|answer-contract/.test(path)),
+    ).toEqual([])
     // The playground is no part of what is deployed, and speaks English.
     const ofLanguage = /(?:^\.|\/words)\/(?:en|ru)\.ts$/
     expect(loaded.filter(([path, name]) => ofLanguage.test(name) && !path.startsWith('dev/'))).toEqual([])

@@ -1,9 +1,10 @@
 /** A user as operators are shown it. Times are seconds since 1970. */
 
 import type { User } from '../../domain/operators/user.ts'
+import type * as Answers from '../operators/answer-contract.ts'
 
 /** The body of an answer about a user. Of one whose owner left, all but its ids and times is null. */
-export function describeUser(user: User) {
+export function describeUser(user: User): Answers.User {
   const { guid, id, createdAt, updatedAt, leftAt } = user
   const ids = { guid, user_id: id }
   const times = { created_at: createdAt, updated_at: updatedAt, left_at: leftAt }
@@ -35,6 +36,6 @@ const NOTHING = {
   time_zone: null,
 } as const
 
-function readClaims(stored: string | null): unknown {
+function readClaims(stored: string | null): Answers.User['claims'] {
   return stored === null ? {} : JSON.parse(stored)
 }

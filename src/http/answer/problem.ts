@@ -6,6 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeError, toError } from '../../domain/describe-error.ts'
 import { type ErrorCode, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
+import type { Problem } from './answer-contract.ts'
 
 const TITLES: Readonly<Record<TesseraError['status'], string>> = {
   400: 'Bad Request',
@@ -33,17 +34,18 @@ const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)
-  return c.body(describeProblem(error), error.status as ContentfulStatusCode, PROBLEM_JSON)
+  return c.body(JSON.stringify(describeProblem(error)), error.status as ContentfulStatusCode, PROBLEM_JSON)
 }
 
 /** The answer for an error outside of any route. */
 export function toProblem(error: TesseraError): Response {
-  return new Response(describeProblem(error), { status: error.status, headers: PROBLEM_JSON })
+  return new Response(JSON.stringify(describeProblem(error)), { status: error.status, headers: PROBLEM_JSON })
 }
 
-function describeProblem({ status, message, code, fields }: TesseraError): string {
+/** The body of problem details. */
+export function describeProblem({ status, message, code, fields }: TesseraError): Problem {
   const problem = { type: 'about:blank', title: TITLES[status], status, detail: message, code }
-  return JSON.stringify({ ...problem, ...(fields !== undefined && { errors: fields }) })
+  return { ...problem, ...(fields !== undefined && { errors: fields }) }
 }
 
 /** The `TesseraError` for anything that was thrown. Logs it, and sets the headers that its answer needs. */

@@ -7,6 +7,7 @@ import { type HistoryPage, type HistoryPosition, type Outcome, tellHistory } fro
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 import { parseBody } from '../request/body.ts'
+import type { History } from './answer-contract.ts'
 import { Paging, readQuery } from './query.ts'
 import { UserPath } from './user-contract.ts'
 
@@ -21,7 +22,7 @@ const Position = z.pipe(
   }),
 )
 
-const HistoryRequest = z.strictObject({ limit: Paging.limit, cursor: z.prefault(z.nullable(Position), null) })
+export const HistoryRequest = z.strictObject({ limit: Paging.limit, cursor: z.prefault(z.nullable(Position), null) })
 
 /** `GET /admin/users/{guid}/history`: the newest first. */
 export async function showHistory(c: Context<AppEnv>): Promise<Response> {
@@ -44,7 +45,7 @@ function writePosition(position: HistoryPosition): string {
   return 'sid' in position ? `${position.at}.s.${position.sid}` : `${position.at}.e.${position.id}`
 }
 
-function describeSession({ outcome, ...session }: HistoryPage['sessions'][number]) {
+function describeSession({ outcome, ...session }: HistoryPage['sessions'][number]): History['sessions'][number] {
   return {
     sid: session.sid,
     opened_at: session.openedAt,

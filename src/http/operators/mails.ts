@@ -10,6 +10,7 @@ import type { AppEnv } from '../factory.ts'
 import { EmailRequest } from '../request/account-contract.ts'
 import { readJson } from '../request/body.ts'
 import { readOperator } from './acting.ts'
+import type { Mail } from './answer-contract.ts'
 import { Paging, readQuery } from './query.ts'
 
 /** A row of one of the lists: what they are ordered by, and the row behind it. */
@@ -21,14 +22,14 @@ const Position = z.pipe(
   }),
 )
 
-const MailsRequest = z.strictObject({
+export const MailsRequest = z.strictObject({
   state: z.prefault(z.nullable(z.enum(MAIL_STATES)), null),
   guid: z.prefault(z.nullable(Guid), null),
   limit: Paging.limit,
   cursor: z.prefault(z.nullable(Position), null),
 })
 
-const AskRequest = z.extend(EmailRequest, { kind: z.enum(ASKED_KINDS) })
+export const AskRequest = z.extend(EmailRequest, { kind: z.enum(ASKED_KINDS) })
 
 /** `GET /admin/mails`: the newest first, and of those that wait the one that is due first. */
 export async function listMails(c: Context<AppEnv>): Promise<Response> {
@@ -56,7 +57,7 @@ export async function requeueAll(c: Context<AppEnv>): Promise<Response> {
   return c.json({ count: await requeueParked(c.env, c.var.operator) }, 202)
 }
 
-function describeMail(mail: ListedMail) {
+function describeMail(mail: ListedMail): Mail {
   return {
     id: mail.id,
     kind: mail.kind,

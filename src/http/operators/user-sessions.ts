@@ -11,7 +11,7 @@ import { readOperator } from './acting.ts'
 import { readQuery, WholeOrNull } from './query.ts'
 import { UserPath } from './user-contract.ts'
 
-const AllRequest = z.strictObject({ cursor: WholeOrNull })
+export const AllRequest = z.strictObject({ cursor: WholeOrNull })
 
 /** `GET /admin/users/{guid}/sessions` */
 export async function listUserSessions(c: Context<AppEnv>): Promise<Response> {

@@ -13,7 +13,8 @@ import type { AppEnv } from '../factory.ts'
 import { mayIssue, readBearer } from './bearer.ts'
 import { knownCountry, MAX_USER_AGENT_LENGTH } from './client.ts'
 
-const HEADERS = {
+/** What says it, by header. */
+export const CLIENT_HEADERS = {
   address: 'Tessera-Client-IP',
   country: 'Tessera-Client-Country',
   asn: 'Tessera-Client-ASN',
@@ -42,24 +43,24 @@ export async function readNamedClientOrNull(c: Context<AppEnv>): Promise<Client 
 
 /** As `readNamedClient`, for a caller whose service key was checked, and who has to name a client. Throws `client_not_valid`. */
 export function requireNamedClient(c: Context<AppEnv>): Client {
-  const text = c.req.header(HEADERS.address)
+  const text = c.req.header(CLIENT_HEADERS.address)
   if (text === undefined) throw new TesseraError('client_not_valid', { detail: 'Tessera-Client-IP is missing' })
   const address = canonicalAddress(text)
   if (address === null) throw notValid('Tessera-Client-IP is not valid')
   return {
     address,
-    asn: read(c, HEADERS.asn, parseAsn, 'Tessera-Client-ASN is not valid'),
-    country: knownCountry(read(c, HEADERS.country, parseCountry, 'Tessera-Client-Country is not valid')),
-    city: read(c, HEADERS.city, parseCity, 'Tessera-Client-City is not valid'),
+    asn: read(c, CLIENT_HEADERS.asn, parseAsn, 'Tessera-Client-ASN is not valid'),
+    country: knownCountry(read(c, CLIENT_HEADERS.country, parseCountry, 'Tessera-Client-Country is not valid')),
+    city: read(c, CLIENT_HEADERS.city, parseCity, 'Tessera-Client-City is not valid'),
     // No header names the provider, which is a name for people: the number of its network is what a policy compares.
     provider: null,
     // The user agent of the request is that of the back end.
-    userAgent: c.req.header(HEADERS.userAgent)?.slice(0, MAX_USER_AGENT_LENGTH) || null,
+    userAgent: c.req.header(CLIENT_HEADERS.userAgent)?.slice(0, MAX_USER_AGENT_LENGTH) || null,
   }
 }
 
 function namesClient(c: Context<AppEnv>): boolean {
-  return Object.values(HEADERS).some((name) => c.req.header(name) !== undefined)
+  return Object.values(CLIENT_HEADERS).some((name) => c.req.header(name) !== undefined)
 }
 
 /** What an optional header says. An empty one says nothing: proxies send such for what they do not know. */

@@ -12,6 +12,7 @@ import type { Context } from 'hono'
 import { bindDevice, refreshByDevice } from '../../domain/sessions/device.ts'
 import { refreshChallenge } from '../../domain/tokens/dbsc.ts'
 import { TesseraError } from '../../errors.ts'
+import type { DeviceSession } from '../answer/answer-contract.ts'
 import type { AppEnv } from '../factory.ts'
 import { ownOrigin, readCaller } from '../request/caller.ts'
 import {
@@ -33,7 +34,7 @@ export async function registerDevice(c: Context<AppEnv>): Promise<Response> {
   const { basePath, corsOrigins, returnOrigins } = c.env.settings
   const initiators = [...corsOrigins, ...returnOrigins].map((origin) => new URL(origin).hostname)
   const own = [`${basePath}/refresh/device`, `${basePath}/auth/device`]
-  return c.json({
+  const session: DeviceSession = {
     session_identifier: sid,
     refresh_url: `${basePath}/refresh/device`,
     scope: {
@@ -45,7 +46,8 @@ export async function registerDevice(c: Context<AppEnv>): Promise<Response> {
     // Without them, only what its own pages ask, or lead to, waits for a fresh cookie.
     allowed_refresh_initiators: [...new Set(initiators)],
     credentials: [{ type: 'cookie', name: ACCESS.name, attributes: attributesOf(c) }],
-  })
+  }
+  return c.json(session)
 }
 
 /** `POST /refresh/device`: the next pair for a proof, and the challenge for the one after it, which saves the first half of that. */

@@ -1,10 +1,12 @@
 /**
  * What gateways and frameworks configure themselves by from the issuer's URL alone (RFC 8414, OpenID Connect Discovery 1.0): where the
- * keys are, and which algorithms they are for. Only what is true here: there is no authorization endpoint and no ID token.
+ * keys are, and which algorithms they are for. Only what is true here: there is no authorization endpoint and no ID token. What generators
+ * build clients from, the OpenAPI document, is loaded with the first request for it.
  */
 
 import type { Context } from 'hono'
 
+import type { Metadata } from '../answer/answer-contract.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { readIssuer } from '../request/caller.ts'
 
@@ -12,18 +14,22 @@ import { readIssuer } from '../request/caller.ts'
 const MAX_AGE_SECONDS = 300
 
 /** Of access tokens, beside `aud`, which they have where `AUDIENCE` is set. */
-const CLAIMS = ['iss', 'sub', 'id', 'guid', 'group', 'sid', 'jti', 'iat', 'exp', 'token_type'] as const
+const CLAIMS = ['iss', 'sub', 'id', 'guid', 'group', 'sid', 'jti', 'iat', 'exp', 'token_type']
 
 export const discoveryRoutes = factory
   .createApp()
   .get('/.well-known/openid-configuration', answerMetadata)
   .get('/.well-known/oauth-authorization-server', answerMetadata)
+  .get('/openapi.json', async (c) => {
+    const { answerDocument } = await import('../openapi/document.ts')
+    return answerDocument(c)
+  })
 
 function answerMetadata(c: Context<AppEnv>): Response {
   const { tokens, settings } = c.env
   const issuer = readIssuer(c)
   c.header('Cache-Control', `public, max-age=${MAX_AGE_SECONDS}`)
-  return c.json({
+  const metadata: Metadata = {
     issuer,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     introspection_endpoint: `${issuer}/auth/token/introspect`,
@@ -38,5 +44,6 @@ function answerMetadata(c: Context<AppEnv>): Response {
     // The one name that readers know for algorithms of tokens. Those of all keys: a token may be older than a change of them.
     id_token_signing_alg_values_supported: [...new Set(tokens.jwks.keys.map(({ alg }) => alg))],
     claims_supported: settings.audience === undefined ? CLAIMS : [...CLAIMS, 'aud'],
-  })
+  }
+  return c.json(metadata)
 }

@@ -10,6 +10,7 @@
 import { authenticate } from '../../domain/sessions/authenticate.ts'
 import { endOthers, endOwn, signOut } from '../../domain/sessions/end.ts'
 import { signInByPassword } from '../../domain/sessions/sign-in.ts'
+import type { OwnAccount } from '../answer/answer-contract.ts'
 import { describeAccount, describeSession } from '../answer/describe.ts'
 import { writeFirstPair } from '../answer/pair.ts'
 import { authenticateOwner, authenticateSession, readAccessToken } from '../request/access-token.ts'
@@ -42,7 +43,8 @@ export const sessionRoutes = factory
   })
   .get('/me', async (c) => {
     const { account } = await authenticate(c.env, readAccessToken(c))
-    return c.json({ ...describeAccount(account), confirmed: account.isConfirmed })
+    const own: OwnAccount = { ...describeAccount(account), confirmed: account.isConfirmed }
+    return c.json(own)
   })
   .get('/sessions', async (c) => {
     const { account, session } = await authenticateOwner(c)

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
-import { ERROR_REASONS, type ErrorCode, ERRORS } from '../../../src/errors.ts'
+import { ERROR_REASONS } from '../../../src/error-reasons.ts'
+import { type ErrorCode, ERRORS } from '../../../src/errors.ts'
 import { read, table } from '../../support/markdown.ts'
 
 const document = read('docs/api.md')

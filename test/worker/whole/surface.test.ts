@@ -83,6 +83,7 @@ describe('a method that a route does not have', () => {
     ['/.well-known/jwks.json', '/.well-known/jwks.json', 'GET, HEAD'],
     ['/.well-known/openid-configuration', '/.well-known/openid-configuration', 'GET, HEAD'],
     ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server', 'GET, HEAD'],
+    ['/openapi.json', '/openapi.json', 'GET, HEAD'],
     ['/healthz', '/healthz', 'GET, HEAD'],
     ['/auth/token', '/auth/token', 'POST'],
     ['/auth/token/refresh', '/auth/token/refresh', 'POST'],
