@@ -25,52 +25,56 @@ export function named<Schema extends z.ZodMiniType>(schema: Schema, id: string, 
   return schema
 }
 
-/** The same for a body that routes read, whose fields share their schemas with others: each is described by its name. */
+/** The words of each body by the name of its component. */
+const bodies = new Map<string, Readonly<Record<string, About>>>()
+
+/** As `named`, for a body that routes read, whose fields share their schemas with others: `describeBodies` describes each by its name. */
 export function namedBody<Schema extends z.ZodMiniType<unknown, object>>(
   schema: Schema,
   id: string,
   description: string,
   fields: Readonly<Record<keyof z.input<Schema>, About>>,
 ): Schema {
-  const override = ({ jsonSchema }: { readonly jsonSchema: JsonSchema }) => {
-    for (const [name, about] of Object.entries<About>(fields)) {
-      const field = jsonSchema.properties?.[name] ?? {}
-      jsonSchema.properties = { ...jsonSchema.properties, [name]: withWords(field, about) }
-    }
-  }
-  z.globalRegistry.add(schema, { id, description, override })
-  return schema
+  bodies.set(id, fields)
+  return named(schema, id, description)
 }
 
-/** The parameters of a query that routes read: none of them may be null, since a query has no such value. */
+/** Describes the fields of bodies, once they are rendered: until then some of their schemas are empty, and shared with other bodies. */
+export function describeBodies(schemas: Readonly<Record<string, oas32.SchemaObject | oas32.ReferenceObject>>): void {
+  for (const [id, fields] of bodies) {
+    const { properties = {} } = asObject(schemas[id])
+    for (const [name, about] of Object.entries(fields)) {
+      const field = typeof about === 'string' ? asObject(properties[name]) : about.as
+      properties[name] = { ...field, description: wordsOf(about) }
+    }
+  }
+}
+
+/** The parameters of a query that routes read, in words. */
 export function queryOf<Shape extends z.core.$ZodShape>(
   { shape }: { readonly shape: Shape },
   fields: Readonly<Record<keyof Shape, About>>,
 ) {
-  const copies = Object.entries<About>(fields).map(([name, about]) => {
-    const copy = z.clone(shape[name] ?? z.unknown())
-    const override = ({ jsonSchema }: { readonly jsonSchema: JsonSchema }) => {
-      const { anyOf = [], default: left, ...rest } = jsonSchema
-      const values = anyOf.filter((one) => !isNull(one))
-      for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key)
-      const plain = Object.assign({}, rest, ...values, left === null ? {} : { default: left })
-      Object.assign(jsonSchema, withWords(plain, about))
-    }
-    z.globalRegistry.add(copy, { description: wordsOf(about), override })
-    return [name, copy] as const
+  const parameters = Object.entries<About>(fields).map(([name, about]) => {
+    const field = typeof about === 'string' ? z.clone(shape[name] ?? z.unknown()) : z.optional(z.unknown())
+    const override = typeof about === 'string' ? {} : { override: about.as }
+    z.globalRegistry.add(field, { description: wordsOf(about), ...override })
+    return [name, field] as const
   })
-  return z.object(Object.fromEntries(copies))
+  return z.object(Object.fromEntries(parameters))
 }
 
-function isNull(schema: oas32.SchemaObject | oas32.ReferenceObject): boolean {
-  return typeof schema === 'object' && 'type' in schema && schema.type === 'null'
+/** The schema of a parameter without null, which is what a route reads where there is none: a query has no such value. */
+export function withoutNull(schema: oas32.SchemaObject | oas32.ReferenceObject | undefined): JsonSchema {
+  const { anyOf = [], default: left, ...rest } = asObject(schema)
+  const values = anyOf.map(asObject).filter(({ type }) => type !== 'null')
+  return Object.assign({}, rest, ...values, left === null || left === undefined ? {} : { default: left })
+}
+
+function asObject(schema: oas32.SchemaObject | oas32.ReferenceObject | undefined): JsonSchema {
+  return typeof schema === 'object' ? schema : {}
 }
 
 function wordsOf(about: About): string {
   return typeof about === 'string' ? about : about.about
-}
-
-function withWords(schema: oas32.SchemaObject | oas32.ReferenceObject, about: About): JsonSchema {
-  const own = typeof schema === 'object' ? schema : {}
-  return { ...(typeof about === 'string' ? own : about.as), description: wordsOf(about) }
 }

@@ -19,6 +19,7 @@ import type { AppEnv } from '../factory.ts'
 import { ImportedUserLine } from '../operators/user-contract.ts'
 import { readIssuer } from '../request/caller.ts'
 import { accountOperations } from './account-operations.ts'
+import { describeBodies, withoutNull } from './describe.ts'
 import { cookieOperations } from './cookie-operations.ts'
 import { ANSWER_HEADERS, REQUEST_HEADERS } from './headers.ts'
 import { type Operation, type Operations, SECURITY, TAGS, toOpenApi } from './operation.ts'
@@ -118,7 +119,7 @@ function makeDocument(): oas32.OpenAPIObject {
     const [method = '', path = ''] = route.split(' ')
     paths[path] = { ...paths[path], [method.toLowerCase()]: toOpenApi(operation) }
   }
-  return createDocument(
+  const document = createDocument(
     {
       openapi: '3.1.0',
       info: {
@@ -142,6 +143,13 @@ function makeDocument(): oas32.OpenAPIObject {
     },
     OPTIONS,
   )
+  describeBodies(document.components?.schemas ?? {})
+  for (const { get, delete: ending } of Object.values(document.paths ?? {})) {
+    for (const parameter of [...(get?.parameters ?? []), ...(ending?.parameters ?? [])]) {
+      if ('in' in parameter && parameter.in === 'query') parameter.schema = withoutNull(parameter.schema)
+    }
+  }
+  return document
 }
 
 /** Leaves out what zod says of every integer and every record, and what would forbid an answer to get another field. */
