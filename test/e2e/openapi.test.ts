@@ -1,14 +1,15 @@
 /**
- * The OpenAPI document of the built Worker, as strangers use it: a linter finds nothing in it, and a generator makes types of it that a
- * program compiles against.
+ * The OpenAPI document of the built Worker, as strangers use it: a linter finds nothing in it, a generator makes types of it that a program
+ * compiles against, and another one classes of other languages.
  */
 
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
+import { InputData, JSONSchemaInput, type LanguageName, quicktype } from 'quicktype-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 
@@ -26,6 +27,7 @@ let served: Described
 beforeAll(async () => {
   harness = createTestHarness({ workers: [{ configPath: join(root, 'wrangler.toml'), secrets: TEST_BINDINGS }] })
   issuer = (await harness.listen()).url.origin
+  await harness.getWorker<Env>().applyD1Migrations('DB')
   served = (await (await fetch(`${issuer}/openapi.json`)).json()) as Described
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -114,4 +116,45 @@ test('openapi-typescript makes types of it, and a program compiles against them'
     '',
   ]
   expect(await run(tsc, ...options, join(folder, 'program.ts'))).toEqual([0, ''])
+})
+
+/** The components of the document as classes of another language. */
+async function generate(lang: LanguageName): Promise<string> {
+  const { schemas } = served.components
+  const schema = JSON.stringify({ $defs: schemas }).replaceAll('#/components/schemas/', '#/$defs/')
+  const input = new JSONSchemaInput(undefined)
+  await input.addSource({ name: 'Tessera', schema, uris: Object.keys(schemas).map((name) => `#/$defs/${name}`) })
+  const inputData = new InputData()
+  inputData.addInput(input)
+  const { lines } = await quicktype({ inputData, lang })
+  return lines.join('\n')
+}
+
+test.each([
+  ['python', (name: string) => `\nclass ${name}:\n`],
+  ['go', (name: string) => `\ntype ${name} struct {\n`],
+] as const)('quicktype makes a class in %s of every shape in it', async (lang, declaration) => {
+  const code = await generate(lang)
+  expect(Object.keys(served.components.schemas).filter((name) => !code.includes(declaration(name)))).toEqual([])
+})
+
+/** A program in Python that reads what the Worker answers, by the classes that were made. */
+const READER = `
+import json, sys
+from tessera import Health, KeySet, Problem
+health, keys, problem = json.load(sys.stdin)
+read = Problem.from_dict(problem)
+print(Health.from_dict(health).status.value, KeySet.from_dict(keys).keys[0].alg.value, read.code.value, read.status)
+`
+
+const hasPython = spawnSync('python3', ['--version']).status === 0
+
+test.runIf(hasPython)('a program in Python reads by these classes what the Worker answers', async () => {
+  writeFileSync(join(folder, 'tessera.py'), await generate('python'))
+  const answers = await Promise.all(
+    ['/healthz', '/.well-known/jwks.json', '/auth/me'].map(async (path) => (await fetch(`${issuer}${path}`)).json()),
+  )
+  const options = { cwd: folder, input: JSON.stringify(answers), encoding: 'utf8' } as const
+  const { stdout, stderr } = spawnSync('python3', ['-B', '-c', READER], options)
+  expect([stdout.trim(), stderr]).toEqual(['ok ES256 not_authenticated 401', ''])
 })

@@ -62,6 +62,10 @@ const OPERATION_IDS = {
   'GET /healthz': 'getHealth',
 }
 
+function isOfPeople(route: string): boolean {
+  return PAGES_OF_PEOPLE.some((path) => route.split(' ')[1]?.startsWith(path))
+}
+
 describe('operations', () => {
   test('are the routes, but for the pages of people', () => {
     const served = createApp()
@@ -69,7 +73,6 @@ describe('operations', () => {
       .map(
         ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(\{[^}]*\}\})?/g, '{$1}').replace(/\}\{.*$/, '}')}`,
       )
-    const isOfPeople = (route: string) => PAGES_OF_PEOPLE.some((path) => route.split(' ')[1]?.startsWith(path))
     const documented = routes.map(({ method, path }) => `${method} ${path}`)
 
     expect(new Set(documented)).toEqual(new Set(served.filter((route) => !isOfPeople(route))))

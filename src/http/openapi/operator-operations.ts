@@ -6,7 +6,7 @@ import {
   EndedPart,
   History,
   ImportAnswer,
-  MailId,
+  QueuedMail,
   MailPage,
   RequeuedMails,
   UserAnswer,
@@ -144,7 +144,7 @@ export const operatorOperations: Operations = {
     id: 'sendMail',
     summary: 'Has a mail sent to an address',
     body: { [JSON_TYPE]: AskRequest },
-    answers: { 202: { description: 'It is on its way', json: MailId } },
+    answers: { 202: { description: 'It is on its way', json: QueuedMail } },
     refusals: [...OPERATOR, ...BODY.slice(1), 'not_found'],
   },
   'POST /admin/mails/requeue': {
@@ -159,7 +159,7 @@ export const operatorOperations: Operations = {
     id: 'requeueMail',
     summary: 'Has one mail tried again',
     path: mail,
-    answers: { 202: { description: 'It is tried at once', json: MailId } },
+    answers: { 202: { description: 'It is tried at once', json: QueuedMail } },
     refusals: [...OPERATOR, 'not_found'],
   },
   'GET /admin/audit': {

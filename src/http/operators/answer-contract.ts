@@ -161,7 +161,7 @@ export const Mail = named(
 export type Mail = z.output<typeof Mail>
 
 export const MailPage = named(z.object({ mails: z.array(Mail), next: next() }), 'MailPage', 'Mails of the outbox')
-export const MailId = named(z.object({ id: text('The mail') }), 'MailId', 'The mail that is to be sent')
+export const QueuedMail = named(z.object({ id: text('The mail') }), 'QueuedMail', 'The mail that is to be sent')
 export const RequeuedMails = named(
   z.object({ count: described(z.int(), 'How many are tried again') }),
   'RequeuedMails',

@@ -41,7 +41,7 @@ const GOOD: Body = {
 const VALUES = [7, -1, 1.5, true, null, '', 'x', 'ab'.repeat(1000), ['x'], {}, { a: 1 }]
 
 /** Of these a schema says less than the route, which looks at more than the form of a text. */
-const LOOKED_AT = [
+const LOOKED_AT = new Set([
   'claims',
   'external_id',
   'group',
@@ -50,7 +50,7 @@ const LOOKED_AT = [
   'primary_email',
   'time_zone',
   'token',
-]
+])
 
 const UUID = crypto.randomUUID()
 
@@ -95,7 +95,7 @@ describe('a body', () => {
         const bySchema = violationsOf(body, schema, false).length > 0
         const byRoute = (await refusedFields(route, body)).includes(field)
         if (bySchema && !byRoute) differing.push({ field, body, by: 'the schema alone' })
-        if (byRoute && !bySchema && !LOOKED_AT.includes(field)) differing.push({ field, body, by: 'the route alone' })
+        if (byRoute && !bySchema && !LOOKED_AT.has(field)) differing.push({ field, body, by: 'the route alone' })
       }
     }
 
