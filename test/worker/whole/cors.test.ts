@@ -34,8 +34,13 @@ function isPage(path: string): boolean {
   return /^\/(links|account)\b/.test(path)
 }
 
+/** Whether every page may read it. */
+function isPublic(path: string): boolean {
+  return path === '/openapi.json' || path.startsWith('/.well-known/')
+}
+
 const PAGES = ROUTES.filter(([, path]) => isPage(path))
-const PUBLIC = ROUTES.filter(([, path]) => path.startsWith('/.well-known/'))
+const PUBLIC = ROUTES.filter(([, path]) => isPublic(path))
 const SHARABLE = ROUTES.filter((route) => !PAGES.includes(route) && !PUBLIC.includes(route))
 /** Those of operators look at no cookie. Their key belongs to a server, so that no page gets as far as a preflight. */
 const OPERATORS = SHARABLE.filter(([, path]) => path.startsWith('/admin/'))
@@ -179,10 +184,9 @@ describe('a page of a listed origin', () => {
 describe('a page of an origin that is not listed', () => {
   test.each(ROUTES)('cannot read %s %s, which may say something else to another', async (method, path) => {
     const response = await listing.call(path, { method, headers: from(EVIL) })
-    const isPublic = path.startsWith('/.well-known/')
 
-    expect(corsHeaders(response)).toEqual(isPublic ? { 'access-control-allow-origin': '*' } : {})
-    expect(variesByOrigin(response)).toBe(!isPublic && !isPage(path))
+    expect(corsHeaders(response)).toEqual(isPublic(path) ? { 'access-control-allow-origin': '*' } : {})
+    expect(variesByOrigin(response)).toBe(!isPublic(path) && !isPage(path))
   })
 
   test.each(OPERATORS)('gets no preflight for %s %s, and neither does a listed one', async (method, path) => {

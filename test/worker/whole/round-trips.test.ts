@@ -56,9 +56,10 @@ describe('round trips to D1', () => {
     expect(await cost(() => verify(`${access}x`, counted))).toEqual({ status: 401, roundTrips: 0 })
   })
 
-  test('0 for the public keys and for discovery', async () => {
-    for (const name of ['jwks.json', 'openid-configuration', 'oauth-authorization-server']) {
-      expect(await cost(() => counted.call(`/.well-known/${name}`))).toEqual({ status: 200, roundTrips: 0 })
+  test('0 for the public keys, for discovery and for the OpenAPI document', async () => {
+    const discovered = ['jwks.json', 'openid-configuration', 'oauth-authorization-server']
+    for (const path of [...discovered.map((name) => `/.well-known/${name}`), '/openapi.json']) {
+      expect(await cost(() => counted.call(path))).toEqual({ status: 200, roundTrips: 0 })
     }
   })
 

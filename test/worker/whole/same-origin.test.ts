@@ -62,6 +62,7 @@ const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly
   ['GET /.well-known/jwks.json', {}],
   ['GET /.well-known/openid-configuration', {}],
   ['GET /.well-known/oauth-authorization-server', {}],
+  ['GET /openapi.json', {}],
   ['GET /healthz', {}],
   ['POST /auth/token', { json: CREDENTIALS }],
   ['POST /auth/token/refresh', { json: { refresh: 'x' } }],

@@ -195,6 +195,7 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'GET /.well-known/jwks.json', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/openid-configuration', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/oauth-authorization-server', roundTrips: 0, status: 200 },
+    { route: 'GET /openapi.json', roundTrips: 0, status: 200 },
     { route: 'GET /healthz', roundTrips: 0, status: 503 },
   ]
 }
