@@ -17,15 +17,20 @@ import { described, namedBody } from './describe.ts'
 import { NAMED_CLIENT, parameters } from './headers.ts'
 import { BODY, type Operation, type Operations } from './operation.ts'
 
-const NEW_PASSWORD = 'Taken whole. `password_not_accepted` names the rule that it breaks'
-const OWN_PASSWORD = 'The password of the account'
-const NEW_EMAIL = 'Kept in NFC and in small letters'
+const NEW_PASSWORD = {
+  about: 'Taken whole. `password_not_accepted` names the rule that it breaks',
+  example: 'eleven loud geese downstream',
+}
+const OWN_PASSWORD = { about: 'The password of the account', example: 'seven quiet herons upstream' }
+const NEW_EMAIL = { about: 'Kept in NFC and in small letters', example: 'newcomer@example.com' }
 
 namedBody(RegisterRequest, 'RegisterRequest', 'Somebody who signs up', {
   primary_email: NEW_EMAIL,
   password: NEW_PASSWORD,
 })
-namedBody(EmailRequest, 'EmailRequest', 'An address to send a mail to', { primary_email: 'The address, in any case' })
+namedBody(EmailRequest, 'EmailRequest', 'An address to send a mail to', {
+  primary_email: { about: 'The address, in any case', example: 'confirmed@example.com' },
+})
 namedBody(ConfirmRequest, 'ConfirmRequest', 'The token of a mail', { token: 'The token of the link' })
 namedBody(ResetRequest, 'ResetRequest', 'A new password, by the token of a mail', {
   token: 'The token of the link',

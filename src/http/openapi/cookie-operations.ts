@@ -14,8 +14,14 @@ import { REFRESH, SIGN_IN } from './token-operations.ts'
 const JSON_TYPE = 'application/json'
 
 namedBody(TicketOrder, 'TicketOrder', 'Whose session a ticket opens', {
-  guid: 'The account; one that is not known becomes a user',
-  to: 'Where the browser goes on to: a path of this host, or a URL of one of `RETURN_ORIGINS`',
+  guid: {
+    about: 'The account; one that is not known becomes a user',
+    example: 'a89393c1-4eb8-46e3-8f75-14661ac90ac8',
+  },
+  to: {
+    about: 'Where the browser goes on to: a path of this host, or a URL of one of `RETURN_ORIGINS`',
+    example: '/inbox',
+  },
 })
 
 const REFRESH_COOKIES = [

@@ -6,8 +6,11 @@ import type { oas32 } from 'zod-openapi'
 /** A schema of the document. zod-openapi has the types of OpenAPI 3.2 for all versions. */
 export type JsonSchema = Exclude<oas32.SchemaObject, boolean>
 
-/** What a field is for; with `as`, the schema that says more than what zod can tell of it. */
-export type About = string | { readonly about: string; readonly as: JsonSchema }
+/** What a field is for, and an example of it; with `as`, the schema that says more than what zod can tell of it. */
+export type About =
+  | string
+  | { readonly about: string; readonly example: unknown }
+  | { readonly about: string; readonly as: JsonSchema }
 
 /** The schema, with what it is for. */
 export function described<Schema extends z.ZodMiniType>(
@@ -44,8 +47,9 @@ export function describeBodies(schemas: Readonly<Record<string, oas32.SchemaObje
   for (const [id, fields] of bodies) {
     const { properties = {} } = asObject(schemas[id])
     for (const [name, about] of Object.entries(fields)) {
-      const field = typeof about === 'string' ? asObject(properties[name]) : about.as
-      properties[name] = { ...field, description: wordsOf(about) }
+      const field = schemaOf(about) ?? asObject(properties[name])
+      const examples = typeof about === 'object' && 'example' in about ? { examples: [about.example] } : {}
+      properties[name] = { ...field, description: wordsOf(about), ...examples }
     }
   }
 }
@@ -56,9 +60,9 @@ export function queryOf<Shape extends z.core.$ZodShape>(
   fields: Readonly<Record<keyof Shape, About>>,
 ) {
   const parameters = Object.entries<About>(fields).map(([name, about]) => {
-    const field = typeof about === 'string' ? z.clone(shape[name] ?? z.unknown()) : z.optional(z.unknown())
-    const override = typeof about === 'string' ? {} : { override: about.as }
-    z.globalRegistry.add(field, { description: wordsOf(about), ...override })
+    const as = schemaOf(about)
+    const field = as === null ? z.clone(shape[name] ?? z.unknown()) : z.optional(z.unknown())
+    z.globalRegistry.add(field, { description: wordsOf(about), ...(as !== null && { override: as }) })
     return [name, field] as const
   })
   return z.object(Object.fromEntries(parameters))
@@ -73,6 +77,11 @@ export function withoutNull(schema: oas32.SchemaObject | oas32.ReferenceObject |
 
 function asObject(schema: oas32.SchemaObject | oas32.ReferenceObject | undefined): JsonSchema {
   return typeof schema === 'object' ? schema : {}
+}
+
+/** The schema that stands in the place of zod's. */
+function schemaOf(about: About): JsonSchema | null {
+  return typeof about === 'object' && 'as' in about ? about.as : null
 }
 
 function wordsOf(about: About): string {

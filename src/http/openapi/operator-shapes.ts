@@ -11,10 +11,19 @@ import { AllRequest } from '../operators/user-sessions.ts'
 import { type About, described, type JsonSchema, namedBody, queryOf } from './describe.ts'
 
 const FIELDS = {
-  primary_email: 'The address, kept in small letters and NFC; unique in any case',
-  password: 'In clear, held to the rules of new passwords. Not beside `password_hash`',
+  primary_email: {
+    about: 'The address, kept in small letters and NFC; unique in any case',
+    example: 'alba@example.com',
+  },
+  password: {
+    about: 'In clear, held to the rules of new passwords. Not beside `password_hash`',
+    example: 'seven quiet herons upstream',
+  },
   password_hash: 'In one of the forms that other systems store',
-  external_id: 'What another system calls the account: 1 to 128 characters in one line, unique to the letter',
+  external_id: {
+    about: 'What another system calls the account: 1 to 128 characters in one line, unique to the letter',
+    example: 'crm-4711',
+  },
   group: 'For your own use: 1 to 32 characters. Null is `user`',
   claims: {
     about:
@@ -24,7 +33,7 @@ const FIELDS = {
   active: 'Whether it may sign in and refresh',
   confirmed: 'Whether its address counts as confirmed',
   language: 'Of its mails',
-  time_zone: 'Of the times in its mails: a name of the IANA time zone database',
+  time_zone: { about: 'Of the times in its mails: a name of the IANA time zone database', example: 'Europe/Berlin' },
 } as const satisfies Readonly<Record<string, About>>
 
 const GUID = 'The account: any 8-4-4-4-12 hex'
@@ -51,7 +60,7 @@ namedBody(ImportedUserLine, 'ImportedUser', 'A line of an import, as JSON', {
   created_at: 'When it was made in the other system, in seconds since 1970',
 })
 namedBody(AskRequest, 'AskMailRequest', 'A mail to send', {
-  primary_email: 'The address of an account, or of a registration',
+  primary_email: { about: 'The address of an account, or of a registration', example: 'alba@example.com' },
   kind: 'A link to choose a password, or the mail of the last registration once more',
 })
 

@@ -7,13 +7,13 @@ import { namedBody } from './describe.ts'
 import { NAMED_CLIENT } from './headers.ts'
 import { BODY, type Operations } from './operation.ts'
 
-const EMAIL = 'The address of the account, in any case'
+const EMAIL = { about: 'The address of the account, in any case', example: 'confirmed@example.com' }
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 namedBody(Credentials, 'Credentials', 'Address and password of an account', {
   primary_email: EMAIL,
-  password: 'Taken whole: never trimmed, cut or case-folded',
+  password: { about: 'Taken whole: never trimmed, cut or case-folded', example: 'seven quiet herons upstream' },
 })
 namedBody(RefreshRequest, 'RefreshRequest', 'A refresh token to exchange', {
   refresh: 'The refresh token, which is good once',
