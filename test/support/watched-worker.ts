@@ -15,9 +15,9 @@ export interface WatchedWorker extends TestWorker {
 /** The codes of errors that are answered as bare text. */
 const CODES = new Map(Object.values(described.components.examples).map(({ value: { detail, code } }) => [detail, code]))
 
-/** Pages of people are not in the document. */
+/** Pages of people are not in the document. Without that setting, one route has a refusal alone. */
 export function watch(overrides: Overrides = {}): WatchedWorker {
-  const watched = startWorker(overrides)
+  const watched = startWorker({ DEVICE_BINDING: 'offer', ...overrides })
   const found: string[] = []
   const answered = new Set<string>()
   const refused = new Set<string>()

@@ -193,7 +193,7 @@ async function ticketFor(client: Readonly<Record<string, string>> = {}): Promise
   return (await response.json<{ url: string }>()).url.slice(ORIGIN.length)
 }
 
-const offering = watch({ DEVICE_BINDING: 'offer' })
+const offering = watch()
 
 describe('every operation answers as the document says', () => {
   const refused = new Set<string>()

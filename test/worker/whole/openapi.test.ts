@@ -41,7 +41,7 @@ describe('GET /openapi.json', () => {
 })
 
 test('every operation that works answers as the document says', async () => {
-  const by = watch({ DEVICE_BINDING: 'offer' })
+  const by = watch()
   await everyOperation(by, run)
   await everyOperationOfDevices(by, run)
   await everyOperationBeside(by)
