@@ -17,8 +17,9 @@ import { judge, OUTCOMES } from './verdict.ts'
 
 /**
  * Binds the live session of an access token to the key of a proof, in the round trip that writes it. The same key may come again, since a
- * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session, and where nothing is offered,
- * `token_not_valid`, `token_used` for a session that is bound to another key or over, and for the access token of a used pair, `unavailable`.
+ * browser may not have got the first answer. Throws `wrong_data_structure`, also for a proof that is not good or not for this session, and where
+ * nothing is offered; `token_not_valid`; `token_used` for a session that is bound to another key or over, and for the access token of a used pair;
+ * `unavailable`.
  */
 export async function bindDevice(
   { settings, tokens, sessions, now: clock, log }: Pick<Services, 'settings' | 'tokens' | 'sessions' | 'now' | 'log'>,
