@@ -23,7 +23,8 @@ export interface Pair {
 export type PairSession = Pick<Session, 'sid' | 'jti' | 'issuedAt' | 'expiresAt' | 'address' | 'binding'>
 
 /**
- * Signs the pair of a session as it stands in its row; the access token as if it were issued at `accessIssuedAt`. `issuer` is the `iss` claim (RFC 7519 section 4.1.1).
+ * Signs the pair of a session as it stands in its row; the access token as if it were issued at `accessIssuedAt`. `issuer` is the `iss` claim
+ * (RFC 7519 section 4.1.1).
  */
 export async function signPair(
   { settings, tokens }: Pick<Services, 'settings' | 'tokens'>,

@@ -47,7 +47,10 @@ export const OUTCOMES = {
   unknown: { answer: 'token_used' },
   /** The claims name another account than the row of the session does. */
   foreign: { answer: 'token_not_valid' },
-  /** The session is bound to a key, of which there is no proof, or no good one. One that is bound by DPoP says this, and the two below, by `dpop_proof_not_valid`. */
+  /**
+   * The session is bound to a key, of which there is no proof, or no good one. One that is bound by DPoP says this, and the two below, by
+   * `dpop_proof_not_valid`.
+   */
   unproven: { answer: 'device_proof_required' },
   /** The session is bound to a key, and the proof is the one that got the live token, or is too old for a token that is not live. */
   proof_used: { answer: 'device_proof_required' },
