@@ -94,7 +94,10 @@ export function createOperation(work: Work, index: number, connections: number):
             `Cookie: refresh_token=${refresh}\r\nSecure-Session-Response: ${proof}\r\n`,
           )
         },
-        (chain, answer) => ({ ...acceptCookies(answer, chain.refresh), challenge: challengeOf(answer.head) }),
+        (chain, answer) => ({
+          ...acceptCookies({ ...answer, body: '' }, chain.refresh),
+          challenge: challengeOf(answer.head),
+        }),
       )
     case 'issue': {
       const authorization =

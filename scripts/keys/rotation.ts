@@ -35,6 +35,9 @@ export type Step =
   | { readonly kind: 'wait'; readonly why: string; readonly until: number }
   | { readonly kind: 'deploy'; readonly why: string }
 
+/** The longest that a link in a mail is good, which the same secret signs. */
+export const LINK_SECONDS = 604_800
+
 /** How long verifiers may keep the JWKS: its `max-age`. */
 export const JWKS_SECONDS = 300
 
@@ -85,9 +88,9 @@ function promote(secrets: RotatingSecrets, next: string, { kidOf, now }: Circums
 function forget(secrets: RotatingSecrets, circumstances: Circumstances, served: Served): Step {
   const { kidOf, now, refreshTtlSeconds } = circumstances
   const since = served.signingSince[kidOf(secrets.AUTH_SECRET)] ?? now
-  const until = since + refreshTtlSeconds
+  const until = since + Math.max(refreshTtlSeconds, LINK_SECONDS)
   if (now < until) {
-    return { kind: 'wait', why: 'Refresh tokens of the secret before are good until then.', until }
+    return { kind: 'wait', why: 'Refresh tokens, and links in mails, of the secret before are good until then.', until }
   }
   return {
     kind: 'change',

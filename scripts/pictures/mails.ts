@@ -33,7 +33,7 @@ const KINDS: { readonly [Kind in NoticeKind]: readonly NoticeFacts<Kind>[] } = {
   sign_ins_paused: [{ ...FACTS, failures: 10 }],
   new_sign_in: [
     { ...FACTS, isNewPlace: true, failures: 0 },
-    { ...FACTS, isNewPlace: false, failures: 4 },
+    { ...FACTS, isNewPlace: false, failures: 4, isBound: true },
   ],
   confirm_address: [FACTS],
   address_taken: [FACTS],

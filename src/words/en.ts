@@ -267,7 +267,7 @@ export const en = {
         'If that was you, sign in from a place where you signed in before, wait for a while, or choose a new password: that ends the wait.',
       ],
     }),
-    new_sign_in: ({ isNewPlace, failures }: SignInValues): MailWording => ({
+    new_sign_in: ({ isNewPlace, failures, isBound = false }: SignInValues): MailWording => ({
       subject: isNewPlace ? 'a sign-in from a new place' : 'a sign-in after wrong passwords',
       headline: isNewPlace
         ? 'There was a sign-in to your account from a new place'
@@ -276,6 +276,9 @@ export const en = {
         ...(isNewPlace ? ['Nobody signed in to your account from this place in the last 90 days.'] : []),
         ...(failures > 0
           ? [`${counted(failures, 'wrong password was', 'wrong passwords were')} entered before this sign-in.`]
+          : []),
+        ...(isBound
+          ? ['The session that it opened is bound to its device: copied to another one, it is worth nothing.']
           : []),
       ],
       advice: [

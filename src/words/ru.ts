@@ -268,7 +268,7 @@ export const ru: Words = {
         'Если это были вы, войдите оттуда, откуда уже входили, немного подождите или задайте новый пароль: тогда ждать не придётся.',
       ],
     }),
-    new_sign_in: ({ isNewPlace, failures }: SignInValues): MailWording => ({
+    new_sign_in: ({ isNewPlace, failures, isBound = false }: SignInValues): MailWording => ({
       subject: isNewPlace ? 'вход из нового места' : 'вход после неверных паролей',
       headline: isNewPlace ? 'В ваш аккаунт вошли из нового места' : 'В ваш аккаунт вошли после неверных паролей',
       happened: [
@@ -276,6 +276,7 @@ export const ru: Words = {
         ...(failures > 0
           ? [`Перед этим ${plural.select(failures) === 'one' ? 'был' : 'было'} ${wrongPasswords(failures)}.`]
           : []),
+        ...(isBound ? ['Открытый сеанс привязан к своему устройству: скопированный на другое, он не сработает.'] : []),
       ],
       advice: [THAT_WAS_ME, 'Если это были не вы, завершите все сеансы и задайте новый пароль.'],
     }),

@@ -37,4 +37,6 @@ export interface SignInValues {
   readonly isNewPlace: boolean
   /** Wrong passwords before it. */
   readonly failures: number
+  /** Whether its session is bound to a key of its device. */
+  readonly isBound?: boolean
 }

@@ -3,7 +3,7 @@
  * as people have it: an application that knows nothing of them, thieves with all its cookies, and an owner who moves.
  */
 
-import { createServer, type Server } from 'node:http'
+import { createServer, request as forward, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { type APIRequestContext, type Browser, type BrowserContext, type Page, request } from 'playwright-core'
@@ -29,6 +29,13 @@ const BELOW = { BASE_PATH: '/tessera', DEVICE_BINDING: 'offer' }
 const SETTINGS = {
   long: { PUBLIC_URL: 'https://long.test', ...BELOW },
   short: { PUBLIC_URL: 'https://short.test', ...BELOW, ACCESS_TTL_SECONDS: String(SHORT_SECONDS) },
+  crossed: {
+    PUBLIC_URL: 'https://crossed.test',
+    ...BELOW,
+    COOKIE_SAMESITE: 'lax',
+    CORS_ORIGINS: 'https://elsewhere.test',
+    RETURN_ORIGINS: 'https://elsewhere.test',
+  },
   off: { PUBLIC_URL: 'https://off.test', ...BELOW, DEVICE_BINDING: 'off' },
   hosts: {
     PUBLIC_URL: 'https://auth.shop.test',
@@ -51,7 +58,14 @@ let owner: Traveller
 const contexts: BrowserContext[] = []
 
 beforeAll(async () => {
-  internet = await openInternet(['long.test', 'short.test', 'off.test', '*.shop.test', 'elsewhere.test'])
+  internet = await openInternet([
+    'long.test',
+    'short.test',
+    'crossed.test',
+    'off.test',
+    '*.shop.test',
+    'elsewhere.test',
+  ])
   application = createServer((asked, answer) => {
     const isKnown = (asked.headers.cookie ?? '').includes('access_token=')
     if (asked.url === '/inbox' && !isKnown) {
@@ -63,16 +77,30 @@ beforeAll(async () => {
     answer.end(`<!doctype html><title>Application</title><h1>${isKnown ? 'Signed in' : 'Nobody'}</h1>`)
   })
   const port = await listen(application, 0, '127.0.0.1')
-  for (const host of ['long.test', 'short.test', 'off.test', 'app.shop.test', 'www.shop.test', 'elsewhere.test'])
+  for (const host of [
+    'long.test',
+    'short.test',
+    'crossed.test',
+    'off.test',
+    'app.shop.test',
+    'www.shop.test',
+    'elsewhere.test',
+  ])
     internet.route(host, port)
   ;[deployments, binding, ordinary] = await Promise.all([
     startDeployments(Object.values(SETTINGS)),
     startBindingChromium(internet.spki),
     startChromium(),
   ])
-  const [long, short, off, hosts] = deployments.all as [Deployment, Deployment, Deployment, Deployment]
-  tessera = { long, short, off, hosts }
-  for (const name of ['long', 'short', 'off']) internet.route(`${name}.test/tessera`, deployments.port)
+  const [long, short, crossed, off, hosts] = deployments.all as [
+    Deployment,
+    Deployment,
+    Deployment,
+    Deployment,
+    Deployment,
+  ]
+  tessera = { long, short, crossed, off, hosts }
+  for (const name of ['long', 'short', 'crossed', 'off']) internet.route(`${name}.test/tessera`, deployments.port)
   internet.route('auth.shop.test', deployments.port)
   const proxy = { server: await internet.place(SERVERS) }
   backEnd = await request.newContext({ proxy, ignoreHTTPSErrors: true })
@@ -330,6 +358,58 @@ describe('a browser that binds its sessions', () => {
     await page.evaluate(`location.href = ${JSON.stringify(`${baseOf('hosts')}/refresh?to=${to}`)}`)
     await page.waitForURL('https://app.shop.test/')
     expect(await page.locator('h1').innerText()).toBe('Signed in')
+  })
+})
+
+/** The deployments, as they answer once COOKIE_SAMESITE is strict. */
+const strict = createServer((asked, answer) => {
+  const { method, url: path } = asked
+  const headers = { ...asked.headers, 'accept-encoding': 'identity' }
+  const forwarded = forward({ host: '127.0.0.1', port: deployments.port, method, path, headers }, (got) => {
+    let body = ''
+    got.setEncoding('utf8').on('data', (text: string) => (body += text))
+    got.on('end', () => {
+      const {
+        'set-cookie': cookies = [],
+        'content-length': _length,
+        'transfer-encoding': _encoding,
+        ...rest
+      } = got.headers
+      answer.writeHead(got.statusCode ?? 0, {
+        ...rest,
+        'set-cookie': cookies.map((cookie) => cookie.replace('SameSite=Lax', 'SameSite=Strict')),
+      })
+      answer.end(body.replace('SameSite=Lax', 'SameSite=Strict'))
+    })
+  })
+  asked.pipe(forwarded)
+})
+
+describe('a browser that did nothing wrong', () => {
+  test('keeps its session when another site that is listed leads to the application', async () => {
+    const context = await openBrowser(binding, owner.proxy)
+    const page = await signIn('crossed', context)
+    await page.goto('https://elsewhere.test/')
+    await letAccessCookieExpire(context)
+    await page.evaluate("location.href = 'https://crossed.test/'")
+    await page.waitForURL('https://crossed.test/')
+    expect((await ask(page, `${baseOf('crossed')}/auth/me`)).status).toBe(200)
+    expect(sent('/refresh')).not.toContain('POST /refresh/device 401')
+  })
+
+  test('learns of a cookie that has another attribute by now', async () => {
+    const context = await openBrowser(binding, owner.proxy)
+    const page = await signIn('crossed', context)
+    await letAccessCookieExpire(context)
+    internet.route('crossed.test/tessera', await listen(strict, 0, '127.0.0.1'))
+    try {
+      internet.exchanges.length = 0
+      for (let i = 0; i < 6; i += 1) expect((await ask(page, `${baseOf('crossed')}/auth/me`)).status).toBe(200)
+      expect(sent('/refresh')).toEqual(['POST /refresh/device 403', 'POST /refresh/device 200'])
+    } finally {
+      internet.route('crossed.test/tessera', deployments.port)
+      strict.close()
+    }
   })
 })
 

@@ -66,6 +66,8 @@ const NOTICES = {
     isNewPlace: z.boolean(),
     /** In a row, before this one. */
     failures: z.int(),
+    /** Its session is bound to a key. */
+    isBound: z.exactOptional(z.literal(true)),
   }),
   /** Somebody registered with the address of the recipient, who has no account yet. */
   confirm_address: Facts,

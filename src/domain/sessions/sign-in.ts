@@ -108,10 +108,11 @@ function noticeOf(
   { settings }: Pick<Services, 'settings'>,
   { isNewPlace, failures }: PasswordTry,
   userId: number,
-  { sid, now, client }: NewSession,
+  { sid, now, client, binding }: NewSession,
   issuer: string,
 ): DueNotice {
-  const facts = { ...factsOf(settings, { client, issuer }, now), isNewPlace, failures }
+  const bound = binding === null ? {} : ({ isBound: true } as const)
+  const facts = { ...factsOf(settings, { client, issuer }, now), isNewPlace, failures, ...bound }
   return { kind: 'new_sign_in', userId, dedupeKey: `new_sign_in:${sid}`, facts }
 }
 

@@ -4,7 +4,7 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { Services } from '../services.ts'
 import type { RefreshClaims } from '../tokens/claims.ts'
-import { CHALLENGE_SECONDS, refreshChallenge } from '../tokens/dbsc.ts'
+import { askedChallenge } from '../tokens/dbsc.ts'
 import { OUTCOMES, type Unproven, type Verdict } from './verdict.ts'
 
 /**
@@ -18,8 +18,6 @@ export async function proofRequired(
   cause: Cause | undefined,
 ): Promise<TesseraError> {
   if (session.binding?.by !== 'dbsc') return new TesseraError('dpop_proof_not_valid', { cause, sid, guid })
-  const now = clock()
-  const { key } = session.binding
-  const challenge = await refreshChallenge(tokens, { sid, jti, key }, { now, expiresAt: now + CHALLENGE_SECONDS })
+  const challenge = await askedChallenge(tokens, { sid, jti, key: session.binding.key }, clock())
   return new TesseraError(OUTCOMES[kind].answer, { cause, sid, guid, challenge })
 }

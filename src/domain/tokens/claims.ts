@@ -76,6 +76,8 @@ const ChallengeClaims = z.extend(Times, {
   sid: Id,
   jti: z.exactOptional(Id),
   key: z.exactOptional(z.string()),
+  /** A browser keeps it for its next refresh, whenever that is. */
+  kept: z.exactOptional(z.literal(true)),
 })
 
 /** The claims of every type of token. A type that is not here can be neither signed nor read. */

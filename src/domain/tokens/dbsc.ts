@@ -12,8 +12,10 @@ import { type DeviceKey, isSignedBy, readDeviceKey, SOME_OTHER_KEY } from './dev
 import { nameOf, parseOrNull, type Proof } from './proof.ts'
 import { type ParsedToken, readToken, type Tokens } from './tokens.ts'
 
-/** A browser signs a challenge at once. The one for its next refresh, which it keeps, is good as long as the token that it is for. */
-export const CHALLENGE_SECONDS = 300
+/** A browser registers in the background: later, the offer is void. */
+const OFFER_SECONDS = 300
+/** A browser signs at once what it asked for. */
+const ASKED_SECONDS = 60
 
 const ProofClaims = z.object({ jti: z.string() })
 
@@ -49,22 +51,30 @@ export async function readRefreshProof(
   if (challenge?.key === undefined || challenge.sid !== sid || challenge.jti !== jti) return { refused: 'challenge' }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a challenge of ours has the key of a row
   const key = challenge.key as DeviceKey
-  const isFresh = challenge.exp - challenge.iat <= CHALLENGE_SECONDS
+  const isFresh = challenge.kept !== true
   return { key: (await isSignedBy(key, text)) ? key : SOME_OTHER_KEY, id: await nameOf(text), isFresh }
 }
 
 /** A challenge for the registration of a key for this session. */
 export function registrationChallenge(tokens: Tokens, sid: string, now: number): Promise<string> {
-  return signChallenge(tokens, { sid }, { now, expiresAt: now + CHALLENGE_SECONDS })
+  return signChallenge(tokens, { sid }, { now, expiresAt: now + OFFER_SECONDS })
 }
 
-/** A challenge for the refresh of a bound session: good with the refresh token of this `jti` alone, so it is good once. */
-export function refreshChallenge(
-  tokens: Tokens,
-  { sid, jti, key }: { readonly sid: string; readonly jti: string; readonly key: DeviceKey },
-  life: Life,
-): Promise<string> {
-  return signChallenge(tokens, { sid, jti, key }, life)
+/** What a refresh is proved for: the refresh token of this `jti` alone, so a challenge for it is good once. */
+export interface Provable {
+  readonly sid: string
+  readonly jti: string
+  readonly key: DeviceKey
+}
+
+/** A challenge that was asked for, to be signed at once. */
+export function askedChallenge(tokens: Tokens, provable: Provable, now: number): Promise<string> {
+  return signChallenge(tokens, provable, { now, expiresAt: now + ASKED_SECONDS })
+}
+
+/** The challenge that a browser keeps for its next refresh: good as long as the token that it is for. */
+export function keptChallenge(tokens: Tokens, provable: Provable, life: Life): Promise<string> {
+  return signChallenge(tokens, { ...provable, kept: true }, life)
 }
 
 /** From when until when a challenge is good, in seconds since 1970. */
@@ -76,7 +86,7 @@ interface Life {
 /** The nonce makes two challenges of one second two. */
 function signChallenge(
   tokens: Tokens,
-  claims: Pick<ClaimsOf<'challenge'>, 'sid' | 'jti' | 'key'>,
+  claims: Pick<ClaimsOf<'challenge'>, 'sid' | 'jti' | 'key' | 'kept'>,
   { now, expiresAt }: Life,
 ): Promise<string> {
   return tokens.sign({ token_type: 'challenge', nonce: crypto.randomUUID(), ...claims, iat: now, exp: expiresAt })

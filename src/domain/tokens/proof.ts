@@ -11,7 +11,7 @@ export interface GoodProof {
   readonly key: DeviceKey
   readonly id: string
   /**
-   * It was made within some minutes. A browser signs the challenge that it was given for its next refresh whenever that is due: for the live
+   * It was made a moment ago. A browser signs the challenge that it was given for its next refresh whenever that is due: for the live
    * token alone such a proof is worth anything, since a copy of it lasts as long.
    */
   readonly isFresh: boolean

@@ -157,8 +157,9 @@ export const cookieOperations: Operations = {
     headers: [...parameters('Secure-Session-Response', 'Sec-Secure-Session-Id'), ...NAMED_CLIENT],
     answers: {
       200: {
-        description: 'The next pair in cookies, and an empty body',
+        description: 'The next pair in cookies, and what the registration said, as it is by now',
         headers: ['Set-Cookie', 'Secure-Session-Challenge'],
+        json: DeviceSession,
       },
     },
     refusals: [...REFRESH, 'token_missing'],

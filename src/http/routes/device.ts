@@ -10,7 +10,7 @@
 import type { Context } from 'hono'
 
 import { bindDevice, refreshByDevice } from '../../domain/sessions/device.ts'
-import { refreshChallenge } from '../../domain/tokens/dbsc.ts'
+import { keptChallenge } from '../../domain/tokens/dbsc.ts'
 import { TesseraError } from '../../errors.ts'
 import type { DeviceSession } from '../answer/answer-contract.ts'
 import type { AppEnv } from '../factory.ts'
@@ -31,26 +31,13 @@ export async function registerDevice(c: Context<AppEnv>): Promise<Response> {
   if (access === null) throw new TesseraError('not_authenticated')
   const { sid, exp } = await bindDevice(c.env, access, readString(c, 'Secure-Session-Response') ?? '')
   setAccess(c, access, ageOf(c, exp))
-  const { basePath, corsOrigins, returnOrigins } = c.env.settings
-  const initiators = [...corsOrigins, ...returnOrigins].map((origin) => new URL(origin).hostname)
-  const own = [`${basePath}/refresh/device`, `${basePath}/auth/device`]
-  const session: DeviceSession = {
-    session_identifier: sid,
-    refresh_url: `${basePath}/refresh/device`,
-    scope: {
-      origin: ownOrigin(c),
-      // Other hosts of the site have to be named in a file of its topmost one, and a browser that does not find it takes no session at all.
-      include_site: false,
-      scope_specification: own.map((path) => ({ type: 'exclude', domain: '*', path })),
-    },
-    // Without them, only what its own pages ask, or lead to, waits for a fresh cookie.
-    allowed_refresh_initiators: [...new Set(initiators)],
-    credentials: [{ type: 'cookie', name: ACCESS.name, attributes: attributesOf(c) }],
-  }
-  return c.json(session)
+  return c.json(describeSession(c, sid))
 }
 
-/** `POST /refresh/device`: the next pair for a proof, and the challenge for the one after it, which saves the first half of that. */
+/**
+ * `POST /refresh/device`: the next pair for a proof, and the challenge for the one after it, which saves the first half of that. The answer says again
+ * what the registration said, so that a browser learns of settings that were changed since.
+ */
 export async function refreshDevice(c: Context<AppEnv>): Promise<Response> {
   const request = {
     refresh: readAllRefreshCookies(c),
@@ -63,10 +50,44 @@ export async function refreshDevice(c: Context<AppEnv>): Promise<Response> {
   const { sid, jti, binding } = session
   if (binding !== null) {
     const life = { now: c.env.now(), expiresAt: pair.expiresAt }
-    const challenge = await refreshChallenge(c.env.tokens, { sid, jti, key: binding.key }, life)
+    const challenge = await keptChallenge(c.env.tokens, { sid, jti, key: binding.key }, life)
     c.header('Secure-Session-Challenge', `"${challenge}";id="${sid}"`)
   }
-  return c.body(null, 200)
+  return c.json(describeSession(c, sid))
+}
+
+/** What a browser has to know of a bound session: which requests wait for a fresh cookie, and where it gets one. */
+function describeSession(c: Context<AppEnv>, sid: string): DeviceSession {
+  const { basePath } = c.env.settings
+  const own = [`${basePath}/refresh/device`, `${basePath}/auth/device`]
+  return {
+    session_identifier: sid,
+    refresh_url: `${basePath}/refresh/device`,
+    scope: {
+      origin: ownOrigin(c),
+      // Other hosts of the site have to be named in a file of its topmost one, and a browser that does not find it takes no session at all.
+      include_site: false,
+      scope_specification: own.map((path) => ({ type: 'exclude', domain: '*', path })),
+    },
+    allowed_refresh_initiators: initiatorsOf(c),
+    credentials: [{ type: 'cookie', name: ACCESS.name, attributes: attributesOf(c) }],
+  }
+}
+
+/**
+ * The hosts whose pages may have a cookie refreshed by what they ask, or lead to; without them, only Tessera's own. Under `lax` a browser would
+ * refresh for a link of another site as well, without the refresh cookie, which is Strict, and take the 401 for the end of its session.
+ */
+function initiatorsOf(c: Context<AppEnv>): string[] {
+  const { corsOrigins, returnOrigins, cookieSameSite } = c.env.settings
+  const hosts = [...corsOrigins, ...returnOrigins].map((origin) => new URL(origin).hostname)
+  const site = siteOf(new URL(ownOrigin(c)).hostname)
+  return [...new Set(hosts)].filter((host) => cookieSameSite !== 'lax' || siteOf(host) === site)
+}
+
+/** The last two labels of a host: its site, but for hosts below a public suffix of two labels, where it is wider. */
+function siteOf(host: string): string {
+  return host.split('.').slice(-2).join('.')
 }
 
 /** The attributes of the cookie whose end makes a browser prove its key, as that browser has it. It registers over https alone. */

@@ -11,5 +11,6 @@ export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) =
   const tag = `"${jwks.keys.map(({ kid }) => kid).join('.')}"`
   c.header('Cache-Control', `public, max-age=${MAX_AGE_SECONDS}`)
   c.header('ETag', tag)
-  return c.req.header('If-None-Match')?.includes(tag) === true ? c.body(null, 304) : c.json(jwks)
+  const known = c.req.header('If-None-Match') ?? ''
+  return known === '*' || known.includes(tag) ? c.body(null, 304) : c.json(jwks)
 })

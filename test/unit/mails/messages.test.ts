@@ -206,6 +206,16 @@ describe('a mail', () => {
     expect((await render({ kind: 'token_reused', facts: facts() })).text).not.toContain('bound')
   })
 
+  test('about a sign-in says where its session is bound to its device', async () => {
+    const notice = { kind: 'new_sign_in', facts: { ...facts(), isNewPlace: true, failures: 0 } } as const
+    const bound = { ...notice, facts: { ...notice.facts, isBound: true } } as const
+    const said = 'The session that it opened is bound to its device'
+    expect([(await render(bound)).text.includes(said), (await render(notice)).text.includes(said)]).toEqual([
+      true,
+      false,
+    ])
+  })
+
   test('has one column where only one place is known, and what nobody knows is unknown', async () => {
     const { text, html } = await render({ kind: 'token_reused', facts: facts(NOTHING_KNOWN) })
     expect(factLines(text)).toEqual([

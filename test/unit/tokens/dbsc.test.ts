@@ -3,10 +3,10 @@
 import { describe, expect, test } from 'vitest'
 
 import {
-  CHALLENGE_SECONDS,
+  askedChallenge,
+  keptChallenge,
   readRefreshProof,
   readRegistration,
-  refreshChallenge,
   registrationChallenge,
 } from '../../../src/domain/tokens/dbsc.ts'
 import { type DeviceKey, SOME_OTHER_KEY } from '../../../src/domain/tokens/device-key.ts'
@@ -20,11 +20,10 @@ const client = await createProvingClient()
 const KEY: DeviceKey = `${client.jwk.x ?? ''}.${client.jwk.y ?? ''}`
 const SID = crypto.randomUUID()
 const JTI = crypto.randomUUID()
-const LIFE = { now: NOW, expiresAt: NOW + CHALLENGE_SECONDS }
 const presented = { sid: SID, jti: JTI }
 
-function challenge(changes: Partial<Parameters<typeof refreshChallenge>[1]> = {}, life = LIFE): Promise<string> {
-  return refreshChallenge(tokens, { ...presented, key: KEY, ...changes }, life)
+function challenge(changes: Partial<Parameters<typeof askedChallenge>[1]> = {}, now = NOW): Promise<string> {
+  return askedChallenge(tokens, { ...presented, key: KEY, ...changes }, now)
 }
 
 /** A proof with any header, signed as ES256 all the same. */
@@ -54,6 +53,13 @@ describe('the proof of a refresh', () => {
       { key: KEY, id: expect.any(String), isFresh: true },
     ])
     expect(read[0]).not.toEqual(read[1])
+  })
+
+  test('over the challenge that a browser keeps is good as long as that, and not fresh', async () => {
+    const life = { now: NOW, expiresAt: NOW + 120 }
+    const text = await signChallenge(client, await keptChallenge(tokens, { ...presented, key: KEY }, life))
+    expect(await readRefreshProof(tokens, text, presented, NOW + 119)).toMatchObject({ key: KEY, isFresh: false })
+    expect(await readRefreshProof(tokens, text, presented, NOW + 120)).toEqual({ refused: 'challenge' })
   })
 
   test('has one name, whichever signature it has', async () => {
@@ -86,16 +92,8 @@ describe('the proof of a refresh', () => {
       'challenge',
       async () => signChallenge(client, await registrationChallenge(tokens, SID, NOW)),
     ],
-    [
-      'that is too old',
-      'challenge',
-      async () => signChallenge(client, await challenge({}, { now: NOW - 300, expiresAt: NOW })),
-    ],
-    [
-      'of the future',
-      'challenge',
-      async () => signChallenge(client, await challenge({}, { now: NOW + 3600, expiresAt: NOW + 7200 })),
-    ],
+    ['that is too old', 'challenge', async () => signChallenge(client, await challenge({}, NOW - 60))],
+    ['of the future', 'challenge', async () => signChallenge(client, await challenge({}, NOW + 3600))],
     ['that is none', 'challenge', () => signChallenge(client, 'challenge')],
     ['that is empty', 'challenge', () => signChallenge(client, '')],
     ['of another algorithm', 'proof header', async () => sign({ ...header, alg: 'ES384' }, { jti: await challenge() })],
@@ -121,7 +119,7 @@ describe('the proof of a registration', () => {
   test('shows the key that it names', async () => {
     const text = await signChallenge(client, await registrationChallenge(tokens, SID, NOW), { jwk: client.jwk })
     expect(await readRegistration(tokens, text, SID, NOW)).toEqual({ key: KEY })
-    expect(await readRegistration(tokens, text, SID, NOW + CHALLENGE_SECONDS)).toEqual({ refused: 'challenge' })
+    expect(await readRegistration(tokens, text, SID, NOW + 300)).toEqual({ refused: 'challenge' })
     expect(await readRegistration(tokens, text, crypto.randomUUID(), NOW)).toEqual({ refused: 'challenge' })
   })
 
