@@ -202,7 +202,7 @@ export function copyRequest(
   return command(`copyRequest(after ${pause} s, ${target}, ${from}, ${token} token)`, {
     check(model) {
       const { lastProof, rotatedAt } = pick(model.known, target)
-      return lastProof !== null && (lastProof.isKept || model.now + pause - (rotatedAt ?? 0) <= 60)
+      return lastProof !== null && (lastProof.isKept || model.now + pause - (rotatedAt ?? 0) < 60)
     },
     async run(model, world) {
       const session = pick(model.known, target)

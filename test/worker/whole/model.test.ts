@@ -420,7 +420,7 @@ const STORIES: Readonly<Record<string, { readonly settings: Settings; readonly h
         present(0, target, 'newest', 'home', target === 0 ? 'device' : 'json', false, 'own'),
         copyRequest(0, target, 'home'),
         copyRequest(0, target, 'home', 'newest'),
-        copyRequest(60, target, 'abroad'),
+        copyRequest(59, target, 'abroad'),
         copyRequest(0, target, 'abroad', 'newest'),
         look(target, 0),
       ]),
