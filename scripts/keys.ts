@@ -3,10 +3,10 @@
  * file in which the secrets stand, never a deployment: that is for `npm run deploy`.
  */
 
-import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 
 import { DeployProblem } from './deploy/problem.ts'
+import { newSecret } from './new-secret.ts'
 
 const HELP = `npm run keys -- status      which keys there are, which one signs, and what comes next
 npm run keys -- rotate      takes the next step of a rotation, where it is safe
@@ -27,16 +27,12 @@ async function walk(asked: 'status' | 'rotate'): Promise<void> {
   // Loaded late, since wrangler, which reads the configuration, takes a second to load.
   const { runKeys } = await import('./keys/run.ts')
   try {
-    process.exitCode = await runKeys(asked, { ...options, newSecret, now: Math.floor(Date.now() / 1000) })
+    process.exitCode = await runKeys(asked, { ...options, now: Math.floor(Date.now() / 1000) })
   } catch (error) {
     if (!(error instanceof DeployProblem)) throw error
     console.error(error.message)
     process.exitCode = 1
   }
-}
-
-function newSecret(): string {
-  return randomBytes(32).toString('base64')
 }
 
 function readOptions() {

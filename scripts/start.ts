@@ -3,7 +3,6 @@
  * Run it through npm, which has installed everything by then.
  */
 
-import { randomBytes } from 'node:crypto'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -13,6 +12,7 @@ import { runDevServer } from './dev-server.ts'
 import { introduction } from './introduction.ts'
 import { isPrepared, prepareDatabase } from './local-database.ts'
 import { writeNewFile } from './new-file.ts'
+import { newSecret } from './new-secret.ts'
 import { forgetServing, noteServing } from './serving.ts'
 import { root } from './wrangler.ts'
 
@@ -70,10 +70,6 @@ function writeDevVars(): void {
     'PUBLIC_URL=',
   ]
   writeNewFile(join(root, '.dev.vars'), `${lines.join('\n')}\n`)
-}
-
-function newSecret(): string {
-  return randomBytes(32).toString('base64')
 }
 
 /** Ends this process when the configuration cannot be used. */

@@ -36,14 +36,21 @@ import {
  */
 const SHORTEST_BOUND_SECONDS = 240
 
-/** Every secret that keys derive from. */
-function secretsOf(config: {
+interface Secrets {
   readonly AUTH_SECRET: string
   readonly AUTH_SECRET_PREVIOUS: readonly string[]
   readonly AUTH_SECRET_NEXT?: string | undefined
-}): ReadonlySet<string> {
-  const { AUTH_SECRET, AUTH_SECRET_PREVIOUS, AUTH_SECRET_NEXT } = config
-  return new Set([AUTH_SECRET, ...AUTH_SECRET_PREVIOUS, ...(AUTH_SECRET_NEXT === undefined ? [] : [AUTH_SECRET_NEXT])])
+}
+
+/** The secrets whose tokens are good, and whose public keys are listed, though nothing is signed with them: not any more, or not yet. */
+export function verifyingSecretsOf(secrets: Omit<Secrets, 'AUTH_SECRET'>): readonly string[] {
+  const { AUTH_SECRET_PREVIOUS: previous, AUTH_SECRET_NEXT: next } = secrets
+  return next === undefined ? previous : [next, ...previous]
+}
+
+/** Every secret that keys derive from. */
+function secretsOf(secrets: Secrets): readonly string[] {
+  return [secrets.AUTH_SECRET, ...verifyingSecretsOf(secrets)]
 }
 
 const Config = z
@@ -105,11 +112,11 @@ const Config = z
       message: 'is needed by ACCESS_TOKEN_ALG=RS256',
     }),
     // Equal to a secret, the key of the back ends could sign tokens.
-    z.refine((config) => !secretsOf(config).has(config.SERVICE_KEY ?? ''), {
+    z.refine((config) => !secretsOf(config).includes(config.SERVICE_KEY ?? ''), {
       path: ['SERVICE_KEY'],
       message: 'must not be AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS',
     }),
-    z.refine((config) => !config.SERVICE_KEYS.some(({ key }) => secretsOf(config).has(key)), {
+    z.refine((config) => !config.SERVICE_KEYS.some(({ key }) => secretsOf(config).includes(key)), {
       path: ['SERVICE_KEYS'],
       message: 'must not have AUTH_SECRET, AUTH_SECRET_NEXT, or one of AUTH_SECRET_PREVIOUS',
     }),
@@ -172,11 +179,6 @@ export function serviceKeysOf({
   readonly SERVICE_KEYS: readonly ConfiguredKey[]
 }): readonly ConfiguredKey[] {
   return key === undefined ? named : [{ name: UNNAMED_KEY, may: ALL_SCOPES, key }, ...named]
-}
-
-/** The secrets whose tokens are good, and whose public keys are listed, though nothing is signed with them: not any more, or not yet. */
-export function verifyingSecretsOf({ AUTH_SECRET_PREVIOUS, AUTH_SECRET_NEXT }: Config): readonly string[] {
-  return AUTH_SECRET_NEXT === undefined ? AUTH_SECRET_PREVIOUS : [AUTH_SECRET_NEXT, ...AUTH_SECRET_PREVIOUS]
 }
 
 /** What rules and routes may know of a configuration. */

@@ -3,12 +3,12 @@
  * address. It stands in `.deploy/NAME/wrangler.json`, so a fork carries no ids, and two deployments share nothing.
  */
 
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
 import type { Unstable_RawConfig } from 'wrangler'
 
 import { basePathOf, parseConfig } from '../../src/config.ts'
+import { newSecret } from '../new-secret.ts'
 import { root } from '../wrangler.ts'
 import { DeployProblem } from './problem.ts'
 import type { DeployedWorker } from './worker.ts'
@@ -144,7 +144,7 @@ export function checkConfiguration(
   secrets: object | null,
 ): void {
   // A random secret stands in for one that this machine does not know.
-  const known = { AUTH_SECRET: randomBytes(32).toString('base64'), ...secrets }
+  const known = { AUTH_SECRET: newSecret(), ...secrets }
   const isKeyUnknown = worker?.secrets.includes('ACCESS_TOKEN_RSA_KEY') === true && !('ACCESS_TOKEN_RSA_KEY' in known)
   const taken = isKeyUnknown ? { ACCESS_TOKEN_ALG: 'ES256' } : {}
   try {

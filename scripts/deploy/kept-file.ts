@@ -10,10 +10,15 @@ import { DeployProblem } from './problem.ts'
 
 export function keepFile(path: string, content: object): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  writeWhole(path, `${JSON.stringify(content, null, 2)}\n`)
+}
+
+/** Writes a text in the place of a file that is there or not, in a folder that is. */
+export function writeWhole(path: string, text: string): void {
   const whole = `${path}.new`
   // `mode` counts for new files only, so that one which a killed run left behind is removed first.
   rmSync(whole, { force: true })
-  writeFileSync(whole, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(whole, text, { mode: 0o600 })
   renameSync(whole, path)
 }
 

@@ -4,17 +4,16 @@
  * in its environment instead.
  */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 
 import * as z from 'zod/mini'
 
+import { newSecret } from '../new-secret.ts'
 import { keepFile, readKept } from './kept-file.ts'
 import { DeployProblem } from './problem.ts'
 import { folderOf, type Settings } from './settings.ts'
 import { shown } from './steps.ts'
-
-const SECRET_BYTES = 32
 
 const Secrets = z.strictObject({
   AUTH_SECRET: z.optional(z.string()),
@@ -106,10 +105,6 @@ function needsUpload(secrets: Secrets, deployed: readonly string[], settings: Se
 function keepSecrets(name: string, secrets: Secrets): Secrets {
   keepFile(secretsFile(name), secrets)
   return secrets
-}
-
-function newSecret(): string {
-  return randomBytes(SECRET_BYTES).toString('base64')
 }
 
 /** A hash that shows whether secrets were edited. It reveals none of them, since they are random. */

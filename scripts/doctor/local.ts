@@ -1,6 +1,5 @@
 /** What is wrong on this machine, before `npm start`, `npm test` or a deploy meets it. */
 
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
@@ -11,6 +10,7 @@ import { checkConfiguration } from '../configuration.ts'
 import { findProblem, findStrangers } from '../configuration-problems.ts'
 import { readLocalDatabase } from '../local-database.ts'
 import { APPLIED_MIGRATIONS, missingMigrations } from '../migrations.ts'
+import { newSecret } from '../new-secret.ts'
 import { root, runWrangler } from '../wrangler.ts'
 import { type Finding, ok, wrong } from './finding.ts'
 
@@ -23,7 +23,7 @@ export async function examineLocal(): Promise<readonly Finding[]> {
 function examineDefaults(): readonly Finding[] {
   const { vars } = unstable_readConfig({ config: join(root, 'wrangler.toml') }, { hideWarnings: true })
   const sources = { 'wrangler.toml': vars }
-  const secrets = { AUTH_SECRET: randomBytes(32).toString('base64') }
+  const secrets = { AUTH_SECRET: newSecret() }
   return toFindings('wrangler.toml', findProblem({ secrets, ...sources }), findStrangers(sources))
 }
 

@@ -1,12 +1,12 @@
 /** Where the secrets of a Tessera stand on this machine: `.dev.vars` of the local one, `.deploy/NAME/secrets.json` of a deployed one. */
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 
 import * as z from 'zod/mini'
 
-import { keepFile, readKept } from '../deploy/kept-file.ts'
+import { keepFile, readKept, writeWhole } from '../deploy/kept-file.ts'
 import { DeployProblem } from '../deploy/problem.ts'
 import { readSecrets, secretsFile } from '../deploy/secrets.ts'
 import type { RotatingSecrets, Served } from './rotation.ts'
@@ -80,9 +80,4 @@ export function withVariables(text: string, variables: Readonly<Record<string, s
     else if (value !== '') lines.push(`${name}=${value}`)
   }
   return `${lines.join('\n')}\n`
-}
-
-function writeWhole(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
 }

@@ -3,6 +3,9 @@
  * seen allows it, so that no token meets a verifier without its key.
  */
 
+import { LINKS } from '../../src/domain/mails/links.ts'
+import { JWKS_SECONDS } from '../../src/http/routes/keys.ts'
+
 /** The secrets of a rotation, as they stand in a file. Empty ones count as none. */
 export interface RotatingSecrets {
   readonly AUTH_SECRET: string
@@ -36,10 +39,7 @@ export type Step =
   | { readonly kind: 'deploy'; readonly why: string }
 
 /** The longest that a link in a mail is good, which the same secret signs. */
-export const LINK_SECONDS = 604_800
-
-/** How long verifiers may keep the JWKS: its `max-age`. */
-export const JWKS_SECONDS = 300
+const LINK_SECONDS = Math.max(...Object.values(LINKS).map(({ lifetimeSeconds }) => lifetimeSeconds))
 
 /** The next step of a rotation, which begins one where none is under way. */
 export function nextStep(secrets: RotatingSecrets, circumstances: Circumstances): Step {

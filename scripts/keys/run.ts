@@ -11,6 +11,7 @@ import { deriveKeys } from '../../src/domain/tokens/keys.ts'
 import { DeployProblem } from '../deploy/problem.ts'
 import { folderOf } from '../deploy/settings.ts'
 import { findDeployment } from '../doctor/deployment.ts'
+import { newSecret } from '../new-secret.ts'
 import { servedUrl } from '../serving.ts'
 import { minuteOf } from '../users/time.ts'
 import { root } from '../wrangler.ts'
@@ -21,7 +22,6 @@ export interface KeysOptions {
   readonly remote?: boolean | undefined
   readonly name?: string | undefined
   readonly url?: string | undefined
-  readonly newSecret: () => string
   readonly now: number
 }
 
@@ -43,14 +43,15 @@ const Jwks = z.object({ keys: z.array(z.object({ kty: z.string(), kid: z.string(
 /** Prints where a rotation is, and takes its next step if that was asked. Returns the exit code: 1 where it is not safe. Throws `DeployProblem`. */
 export async function runKeys(asked: 'status' | 'rotate', options: KeysOptions): Promise<number> {
   const { place, url, refreshTtlSeconds, deploys } = findSubject(options)
-  const { newSecret, now } = options
+  const { now } = options
   const secrets = place.read()
+  const named = await nameKeys(secrets)
   const served = await look(place, url, now)
-  const kids = await kidsOf(secrets)
+  const kids = new Map(named.map(({ secret, kid }) => [secret, kid]))
   const circumstances = { kidOf: (secret: string) => kids.get(secret) ?? '', served, refreshTtlSeconds, newSecret, now }
   const step = nextStep(secrets, circumstances)
   if (asked === 'status') {
-    for (const line of describe(secrets, kids, served)) console.log(line)
+    for (const line of describe(named, served)) console.log(line)
     console.log(`\n${sayNext(step)}`)
     return 0
   }
@@ -108,27 +109,26 @@ async function look(place: Place, url: string | undefined, now: number): Promise
   return served
 }
 
-async function kidsOf(secrets: RotatingSecrets): Promise<ReadonlyMap<string, string>> {
-  const all = Object.values(secrets).flatMap((text: string) => text.split(','))
-  const present = all.map((secret) => secret.trim()).filter((secret) => secret !== '')
-  return new Map(
-    await Promise.all(
-      present.map(async (secret) => [secret, (await deriveKeys(secret, [])).jwks.keys[0]?.kid ?? ''] as const),
-    ),
+interface NamedKey {
+  /** Of its variable. */
+  readonly name: string
+  readonly secret: string
+  readonly kid: string
+}
+
+/** Every secret, by its variable, and the kid of its key. */
+function nameKeys(secrets: RotatingSecrets): Promise<readonly NamedKey[]> {
+  const all = Object.entries(secrets).flatMap(([name, text]: [string, string]) =>
+    text.split(',').map((secret) => ({ name, secret: secret.trim() })),
+  )
+  const present = all.filter(({ secret }) => secret !== '')
+  return Promise.all(
+    present.map(async (one) => ({ ...one, kid: (await deriveKeys(one.secret, [])).jwks.keys[0]?.kid ?? '' })),
   )
 }
 
-function describe(
-  secrets: RotatingSecrets,
-  kids: ReadonlyMap<string, string>,
-  served: Served | null,
-): readonly string[] {
-  const named = Object.entries(secrets).flatMap(([name, text]: [string, string]) =>
-    text.split(',').map((secret) => [name, secret.trim()] as const),
-  )
-  return named
-    .filter(([, secret]) => secret !== '')
-    .map(([name, secret]) => `${name.padEnd(21)} ${kids.get(secret) ?? ''}  ${stateOf(kids.get(secret) ?? '', served)}`)
+function describe(named: readonly NamedKey[], served: Served | null): readonly string[] {
+  return named.map(({ name, kid }) => `${name.padEnd(21)} ${kid}  ${stateOf(kid, served)}`)
 }
 
 function stateOf(kid: string, served: Served | null): string {

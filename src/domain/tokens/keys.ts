@@ -52,7 +52,8 @@ const PKCS8_P256_PREFIX = Uint8Array.from([
 
 /**
  * Derives every key from the current secret, and from others that only verify: previous ones, and one that will sign soon. Keys of both
- * algorithms verify access tokens, whatever signs them, so that a change of the algorithm ends no session. Throws `RangeError` for RS256 without an RSA key.
+ * algorithms verify access tokens, whatever signs them, so that a change of the algorithm ends no session. Throws `RangeError` for RS256
+ * without an RSA key.
  */
 export async function deriveKeys(
   secret: string,

@@ -87,11 +87,15 @@ export const OwnAccount = named(
 )
 export type OwnAccount = z.output<typeof OwnAccount>
 
-const seen = () => ({
-  ip: text('The address of the client', '203.0.113.7'),
+const whereabouts = () => ({
   city: textOrNull('Its city', 'Austin'),
   country: textOrNull('Its country, as ISO 3166-1 has it', 'US'),
   network: textOrNull('The name of its network'),
+})
+
+const seen = () => ({
+  ip: text('The address of the client', '203.0.113.7'),
+  ...whereabouts(),
   user_agent: textOrNull('Its `User-Agent`'),
 })
 
@@ -119,9 +123,7 @@ export const AllowedPlace = named(
   z.object({
     id: described(z.int(), 'The place', 1),
     place: text('The place, as wide as `LOCATION_POLICY` has it'),
-    city: textOrNull('Its city', 'Austin'),
-    country: textOrNull('Its country, as ISO 3166-1 has it', 'US'),
-    network: textOrNull('The name of its network'),
+    ...whereabouts(),
     created_at: seconds('When it was allowed'),
     expires_at: seconds('Until when it is allowed'),
   }),

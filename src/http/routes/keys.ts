@@ -3,13 +3,13 @@
 import { factory } from '../factory.ts'
 
 /** How long verifiers keep a key that was taken away. For a new one they need not wait: they fetch when they meet its `kid`. */
-const MAX_AGE_SECONDS = 300
+export const JWKS_SECONDS = 300
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {
   const { jwks } = c.env.tokens
   // A kid is the hash of its key, so the kids in their order are all that there is to compare (RFC 9110 section 8.8.3).
   const tag = `"${jwks.keys.map(({ kid }) => kid).join('.')}"`
-  c.header('Cache-Control', `public, max-age=${MAX_AGE_SECONDS}`)
+  c.header('Cache-Control', `public, max-age=${JWKS_SECONDS}`)
   c.header('ETag', tag)
   const known = c.req.header('If-None-Match') ?? ''
   return known === '*' || known.includes(tag) ? c.body(null, 304) : c.json(jwks)

@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 
 import { withVariables } from '../../../scripts/keys/place.ts'
-import { JWKS_SECONDS, nextStep, note, type RotatingSecrets, type Served } from '../../../scripts/keys/rotation.ts'
+import { nextStep, note, type RotatingSecrets, type Served } from '../../../scripts/keys/rotation.ts'
+import { JWKS_SECONDS } from '../../../src/http/routes/keys.ts'
 
 const NOW = 1_800_000_000
 const TTL = 864_000
