@@ -21,8 +21,8 @@ function kidOf(secret: string): string {
   return `kid of ${secret}`
 }
 
-function next(secrets: RotatingSecrets, served: Served | null, now = NOW) {
-  return nextStep(secrets, { kidOf, served, refreshTtlSeconds: TTL, newSecret: () => 'two', now })
+function next(secrets: RotatingSecrets, served: Served | null, now = NOW, refreshTtlSeconds = TTL) {
+  return nextStep(secrets, { kidOf, served, refreshTtlSeconds, newSecret: () => 'two', now })
 }
 
 /** A deployment, as it was looked at whenever something happened. */
@@ -77,6 +77,14 @@ describe('a rotation', () => {
       AUTH_SECRET_NEXT: '',
       AUTH_SECRET_PREVIOUS: 'one,zero',
     })
+  })
+
+  test('waits for the links in mails, which are good for a week, where refresh tokens are over before', () => {
+    const secrets = { ...START, AUTH_SECRET_PREVIOUS: 'zero' }
+    const { served } = new Deployment().deploy(secrets)
+    const week = 7 * 86_400
+    expect(next(secrets, served, NOW + week - 1, 3600)).toMatchObject({ kind: 'wait', until: NOW + week })
+    expect(next(secrets, served, NOW + week, 3600)).toMatchObject({ kind: 'change' })
   })
 
   test('forgets a next secret that signs already', () => {
