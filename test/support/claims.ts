@@ -2,7 +2,8 @@
 
 import type { AccessClaims, RefreshClaims, TokenType } from '../../src/domain/tokens/claims.ts'
 import type { Keys } from '../../src/domain/tokens/keys.ts'
-import { createTokens, type ParsedToken, parseToken, readClaims } from '../../src/domain/tokens/tokens.ts'
+import type { ParsedToken } from '../../src/domain/tokens/token-form.ts'
+import { createTokens, parseToken, readClaims } from '../../src/domain/tokens/tokens.ts'
 import { TEST_BINDINGS } from './bindings.ts'
 import { ISSUER, NOW } from './fakes.ts'
 import { testKeys } from './forge.ts'

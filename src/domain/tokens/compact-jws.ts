@@ -52,9 +52,7 @@ export function decodeJson(part: string): unknown {
  * signature; only the canonical one is accepted (RFC 4648 section 3.5).
  */
 function isCanonical(signature: string): boolean {
-  if (signature.length % 4 === 2) return /[AQgw]$/.test(signature)
-  if (signature.length % 4 === 3) return /[AEIMQUYcgkosw048]$/.test(signature)
-  return signature.length % 4 === 0
+  return /^(?:.{4})*(?:.[AQgw]|..[AEIMQUYcgkosw048])?$/.test(signature)
 }
 
 function isAscii(text: string): boolean {

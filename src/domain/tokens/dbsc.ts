@@ -9,8 +9,9 @@ import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import type { ClaimsOf, RefreshClaims } from './claims.ts'
 import { type DeviceKey, isSignedBy, readDeviceKey, SOME_OTHER_KEY } from './device-key.ts'
-import { nameOf, parseOrNull, type Proof } from './proof.ts'
-import { type ParsedToken, readToken, type Tokens } from './tokens.ts'
+import { nameOf, type Proof } from './proof.ts'
+import { type ParsedToken, parseOrNull } from './token-form.ts'
+import { readToken, type Tokens } from './tokens.ts'
 
 /** A browser registers in the background: later, the offer is void. */
 const OFFER_SECONDS = 300

@@ -8,7 +8,8 @@
 import * as z from 'zod/mini'
 
 import { isSignedBy, readDeviceKey } from './device-key.ts'
-import { nameOf, parseOrNull, type Proof } from './proof.ts'
+import { nameOf, type Proof } from './proof.ts'
+import { parseOrNull } from './token-form.ts'
 
 /** How far the clock of a client may be from ours, either way. */
 export const PROOF_SECONDS = 60

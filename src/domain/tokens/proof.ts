@@ -1,10 +1,8 @@
 /** What proofs of a key have in common, whichever way they are made. */
 
-import { TesseraError } from '../../errors.ts'
 import type { Cause } from '../../log.ts'
 import { toBase64url } from './base64url.ts'
 import type { DeviceKey } from './device-key.ts'
-import { type ParsedToken, parseToken } from './tokens.ts'
 
 /** A good proof: which key its client has, and the name under which it is remembered. */
 export interface GoodProof {
@@ -28,14 +26,4 @@ export async function nameOf(text: string): Promise<string> {
   const signed = text.slice(0, text.lastIndexOf('.'))
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signed))
   return toBase64url(new Uint8Array(digest, 0, 16))
-}
-
-/** The parts of a proof, or `null` for what has not the form of a JWT. */
-export function parseOrNull(text: string): ParsedToken | null {
-  try {
-    return parseToken(text)
-  } catch (error) {
-    if (error instanceof TesseraError) return null
-    throw error
-  }
 }

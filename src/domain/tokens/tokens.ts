@@ -11,12 +11,11 @@ import { sign } from 'hono/utils/jwt/jwt'
 
 import { TesseraError } from '../../errors.ts'
 import { type AccessClaims, CLAIMS, type ClaimsOf, type RefreshClaims, type TokenType } from './claims.ts'
-import { decodeJson, signCompact, verifyCompact } from './compact-jws.ts'
+import { signCompact, verifyCompact } from './compact-jws.ts'
 import type { KeyRing, Keys } from './keys.ts'
+import { hasTypOf, type ParsedToken, parseOrNull } from './token-form.ts'
 import type { AccessTokenTyp } from './token-key.ts'
 
-/** A token of this deployment has some 700 characters; a much longer text is refused before it is decoded. */
-export const MAX_TOKEN_LENGTH = 4096
 /** The clock of another edge location may be ahead by this much. It counts for `iat` alone: `exp` and `nbf` are exact. */
 const CLOCK_SKEW_SECONDS = 60
 
@@ -27,13 +26,6 @@ export interface Tokens {
   readonly sign: (claims: ClaimsOf<TokenType>) => Promise<string>
   /** Throws `token_not_valid` unless the signature, the algorithm, the `kid` and the signed type are those of `type`. */
   readonly verifySignature: (type: TokenType, token: ParsedToken) => Promise<void>
-}
-
-/** A token of the right form, of which nothing is verified. */
-export interface ParsedToken {
-  readonly text: string
-  readonly header: Readonly<Record<string, unknown>>
-  readonly payload: Readonly<Record<string, unknown>>
 }
 
 /** What a browser presents: both tokens of a pair, to the letter. */
@@ -137,19 +129,11 @@ export function isCurrent({ iat, exp, nbf = 0 }: TokenTimes, now: number): boole
   return exp > now && nbf <= now && iat <= now + CLOCK_SKEW_SECONDS
 }
 
-/**
- * Three base64url parts of which the first two hold JSON objects (RFC 7515 section 7.1). The third is judged by
- * verification alone, even when empty. Throws `wrong_data_structure`.
- */
+/** A token of the right form, of which nothing is verified. Throws `wrong_data_structure` for anything else. */
 export function parseToken(text: string): ParsedToken {
-  const headerEnd = text.indexOf('.')
-  const payloadEnd = text.indexOf('.', headerEnd + 1)
-  const signature = text.slice(payloadEnd + 1)
-  const hasForm = text.length <= MAX_TOKEN_LENGTH && headerEnd > 0 && payloadEnd > 0 && /^[\w-]*$/.test(signature)
-  const header = hasForm ? decodeJson(text.slice(0, headerEnd)) : null
-  const payload = hasForm ? decodeJson(text.slice(headerEnd + 1, payloadEnd)) : null
-  if (!isObject(header) || !isObject(payload)) throw new TesseraError('wrong_data_structure', { cause: 'form' })
-  return { text, header, payload }
+  const token = parseOrNull(text)
+  if (token === null) throw new TesseraError('wrong_data_structure', { cause: 'form' })
+  return token
 }
 
 async function readUntimed<Type extends TokenType>(
@@ -182,18 +166,4 @@ async function verifySignature(type: TokenType, keys: KeyRing, token: ParsedToke
   const signedType = payload['token_type']
   if (typeof signedType === 'string' && signedType !== type)
     throw new TesseraError('token_not_valid', { cause: 'type' })
-}
-
-/**
- * Whether a header's `typ` is one of this type of token. RFC 7519 section 5.1: other kinds of token have other names. That of RFC 9068
- * is for access tokens alone, and good whatever they are signed with today.
- */
-function hasTypOf(type: TokenType, typ: unknown): boolean {
-  if (typ === 'JWT' || typ === undefined) return true
-  const names = type === 'access' ? /^(?:application\/)?(?:at\+)?jwt$/i : /^(?:application\/)?jwt$/i
-  return typeof typ === 'string' && names.test(typ)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
