@@ -28,7 +28,7 @@ const GRACE_SECONDS = 3600
 export function createKeyCache(source: KeySource, now: () => number): KeyCache {
   let keys: ImportedKeys = new Map()
   let freshUntil = -Infinity
-  /** Before then, no fetch is tried again for the keys' time alone. */
+  /** Before then, no fetch is tried again for the keys' time alone, also where that is shorter. */
   let retryAt = -Infinity
   /** Before then, no name that is not known leads to a fetch. */
   let seekAt = -Infinity
@@ -48,7 +48,7 @@ export function createKeyCache(source: KeySource, now: () => number): KeyCache {
       const imported = await importKeys(jwks, keys)
       if (imported.size > 0) {
         keys = imported
-        freshUntil = now() + Math.max(maxAgeSeconds || 0, COOLDOWN_SECONDS)
+        freshUntil = now() + (maxAgeSeconds || 0)
         hasFailed = false
       }
     } catch {

@@ -257,6 +257,7 @@ const UNUSABLE = [
   { ...old.jwks.keys[0], kid: 'another algorithm', alg: 'ES384' },
   { ...old.jwks.keys[0], kid: 'for encryption', use: 'enc' },
   { ...old.jwks.keys[0], kid: 'damaged', x: 'AAAA' },
+  { kty: 'RSA', n: 'sXchTg'.repeat(57), e: 'AQAB', kid: 'of RSA, without an algorithm' },
   { kty: 'oct', k: 'c2VjcmV0', alg: 'HS256', kid: 'symmetric' },
   { kty: 'oct', k: 'c2VjcmV0', alg: 'ES256', kid: 'symmetric and lying' },
   { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', alg: 'EdDSA', kid: 'to come' },
@@ -335,6 +336,16 @@ describe('over HTTP', () => {
   ])('%s is no verdict on a token', async (_what, change) => {
     Object.assign(answer, change)
     expect(await judge(await token())).toBe(DOWN)
+  })
+
+  test('a failure is none either where there are keys yet: whether there is another one, nobody can tell', async () => {
+    expect(await judge(await token())).toBe('good')
+    for (const status of [404, 500, 503]) {
+      answer = { ...answer, status }
+      now += 30
+      expect(await judge(await token(next))).toBe(DOWN)
+      expect(await judge(await token())).toBe('good')
+    }
   })
 
   test('a host that nobody answers at is no verdict on a token', async () => {
