@@ -94,6 +94,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['domain'],
   // What other services take into their own programs: of the rules, what a test of the verifier names.
   verifier: ['domain', 'errors'],
+  // What runs at those who use Tessera. It shares no code with the Worker.
+  client: [],
   // The playground of `npm start`, an entry of its own around the real one. It is in nobody's list: nothing deployed may know it.
   dev: ['index', 'services', 'http', 'mail', 'db', 'domain', 'errors', 'log', 'words'],
 }
