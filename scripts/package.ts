@@ -1,0 +1,113 @@
+/**
+ * `npm run package`: makes the npm package of what runs at those who use Tessera, in `dist/package`, and packs it. Its entries are the `exports` of
+ * package.json, which name the sources; the package has them as JavaScript and types, and nothing else of this repository.
+ */
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+import { build } from 'esbuild'
+
+import { root } from './wrangler.ts'
+
+const dist = join(root, 'dist')
+const target = join(dist, 'package')
+const declarations = join(dist, 'declarations')
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** The source of each entry, by the name that others import: `client`, and not `./client`. */
+const entries = new Map<string, string>(
+  Object.entries<string>(manifest.exports).map(([name, source]) => [name.slice(2), source.slice(2)]),
+)
+
+rmSync(target, { recursive: true, force: true })
+mkdirSync(target, { recursive: true })
+await writeScripts()
+writeTypes()
+writeManifest()
+for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(root, file), join(target, file))
+cpSync(join(root, 'docs/package.md'), join(target, 'README.md'))
+const [packed] = JSON.parse(
+  execFileSync('npm', ['pack', '--json', '--pack-destination', dist], { cwd: target, encoding: 'utf8' }),
+)
+console.log(join(relative(process.cwd(), dist), packed.filename))
+
+/** One module an entry. What several of them need is a module beside them, so that a program has it once. */
+async function writeScripts(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(entries),
+    outdir: target,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    // The oldest Node that this package is for.
+    target: ['es2023', 'node20'],
+    chunkNames: 'shared-[hash]',
+    external: ['cloudflare:*', 'node:*', ...Object.keys(manifest.peerDependencies ?? {})],
+    logLevel: 'warning',
+  })
+}
+
+/** The declarations of the entries, and of what they name: each source keeps its name and place. */
+function writeTypes(): void {
+  rmSync(declarations, { recursive: true, force: true })
+  mkdirSync(declarations, { recursive: true })
+  const project = join(declarations, 'tsconfig.json')
+  const options = {
+    noEmit: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    outDir: declarations,
+    rootDir: join(root, 'src'),
+  }
+  const files = [...entries.values()].map((source) => join(root, source))
+  writeFileSync(
+    project,
+    JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: options, files, include: [] }),
+  )
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: 'inherit' })
+  const written = new Set<string>()
+  for (const source of entries.values()) writeDeclaration(relative('src', source).replace(/\.ts$/, '.d.ts'), written)
+  rmSync(declarations, { recursive: true })
+}
+
+function writeDeclaration(path: string, written: Set<string>): void {
+  if (written.has(path)) return
+  written.add(path)
+  // Who has no bundler resolves declarations by the names of scripts.
+  const text = readFileSync(join(declarations, path), 'utf8').replaceAll(
+    /(from '|import\(')(\.[^']+)\.ts'/g,
+    "$1$2.js'",
+  )
+  const file = join(target, 'types', path)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+  for (const [, , imported = ''] of text.matchAll(/(from '|import\(')(\.[^']+)\.js'/g)) {
+    writeDeclaration(join(dirname(path), `${imported}.d.ts`), written)
+  }
+}
+
+function writeManifest(): void {
+  const { name, version, description, license, peerDependencies, peerDependenciesMeta } = manifest
+  const exports = Object.fromEntries(
+    [...entries].map(([entry, source]) => {
+      const types = `./types/${relative('src', source).replace(/\.ts$/, '.d.ts')}`
+      return [`./${entry}`, { types, default: `./${entry}.js` }]
+    }),
+  )
+  const published = {
+    name,
+    version,
+    description,
+    license,
+    type: 'module',
+    exports: { ...exports, './package.json': './package.json' },
+    sideEffects: false,
+    engines: { node: '>=20' },
+    peerDependencies,
+    peerDependenciesMeta,
+  }
+  writeFileSync(join(target, 'package.json'), `${JSON.stringify(published, null, 2)}\n`)
+}
