@@ -133,6 +133,25 @@ describe('three tabs with one storage and no locks', () => {
   })
 })
 
+test('a tab that was slower waits for the pair of the faster one, which is still on its way', async () => {
+  const device = await openDevice()
+  const onSignedOut = vi.fn()
+  const fast = await signedIn(device)
+  const slow = device.openTab({ onSignedOut })
+  await device.expire(true)
+  const refused = Promise.withResolvers<undefined>()
+  device.via(async ({ url }, go) => {
+    const answer = await go()
+    if (url.endsWith(REFRESH) && answer.ok) {
+      await refused.promise
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    } else if (url.endsWith(REFRESH)) refused.resolve(undefined)
+    return answer
+  })
+  expect(await statusesOf([fast.fetch(ME), slow.fetch(ME)])).toEqual([200, 200])
+  expect([device.sent(REFRESH), onSignedOut.mock.calls]).toEqual([2, []])
+})
+
 describe('trouble', () => {
   test('an answer that got lost comes at the next try, with the same token', async () => {
     const device = await openDevice(WINDOW)
@@ -295,7 +314,7 @@ describe('storage', () => {
 
   test('with something else in it has no pair', async () => {
     const device = await openDevice()
-    for (const text of ['{', '5', '{"access":1}', 'null']) {
+    for (const text of ['{', '5', '{"access":"a"}', '{"access":1,"refresh":"r"}', 'null']) {
       await device.storage.save(text)
       expect((await device.openTab().fetch(ME)).status).toBe(401)
     }
