@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -38,8 +38,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the package', () => {
   test('brings nothing else along, and nothing of the Worker', () => {
-    const installed = JSON.parse(run('npm', 'ls', '--all', '--json')) as { dependencies: object }
-    expect(Object.keys(installed.dependencies)).toEqual(['tessera'])
+    expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['tessera'])
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     const expected =
       /^package\/(LICENSE|README\.md|CHANGELOG\.md|package\.json|[a-z]+\.js|shared-\w+\.js|types\/.+\.d\.ts)$/
