@@ -80,6 +80,14 @@ describe('the lock', () => {
     expect(performance.now() - begun).toBeLessThan(3900)
   })
 
+  test('is not waited for where somebody keeps it for good', async () => {
+    const given = Promise.withResolvers<undefined>()
+    const { locks } = navigator as unknown as { locks: { request(name: string, work: () => unknown): unknown } }
+    locks.request('orphaned', () => given.promise)
+    expect(await underLock('orphaned', async () => 'went on')).toBe('went on')
+    given.resolve(undefined)
+  })
+
   test.each([
     ['are none', undefined],
     ['may not be used', { request: () => Promise.reject(new DOMException('no', 'SecurityError')) }],

@@ -94,6 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ['domain'],
   // What other services take into their own programs: of the rules, what a test of the verifier names.
   verifier: ['domain', 'errors'],
+  adapters: ['verifier'],
   // What runs at those who use Tessera. It shares no code with the Worker.
   client: [],
   // The playground of `npm start`, an entry of its own around the real one. It is in nobody's list: nothing deployed may know it.
@@ -309,7 +310,8 @@ describe('libraries', () => {
   test('Hono stops at HTTP, but for its JWT codec and its escaping', () => {
     const exceptions: Readonly<Record<string, string>> = { domain: 'hono/utils/jwt/jwt', mail: 'hono/html' }
     const mayUse = ({ path }: SourceFile, name: string) =>
-      ['app', 'unconfigured', 'http', 'pages', 'dev'].includes(layerOf(path)) || exceptions[layerOf(path)] === name
+      ['adapters', 'app', 'unconfigured', 'http', 'pages', 'dev'].includes(layerOf(path)) ||
+      exceptions[layerOf(path)] === name
     expect(violations((file, name) => !/^hono(\/|$)/.test(name) || mayUse(file, name))).toEqual([])
   })
 
