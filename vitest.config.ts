@@ -100,6 +100,10 @@ export default defineConfig({
       },
       {
         root,
+        test: { name: 'recipes', include: ['test/recipes/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 240_000 },
+      },
+      {
+        root,
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],

@@ -22,10 +22,11 @@ export interface Navigation extends Asked {
 /** One for the whole program: it keeps the keys. */
 export function createVisits({ app, ...options }: RenewOptions): (asked: Navigation) => Promise<Visit> {
   const authorize = createAuthorizer({ ...options, cookies: true })
-  const { origin } = new URL(app)
 
   return async (asked) => {
     const { pathname, search } = new URL(asked.url)
+    // Frameworks load a program to build it, where the settings of its run are not known yet.
+    const { origin } = new URL(app)
     const outcome = await authorize({ ...asked, url: origin })
     if (outcome.ok) return { user: outcome.claims }
     // Trouble with the keys says nothing about the token; and a page of somebody else is not helped to a new pair.

@@ -12,6 +12,8 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { packTessera } from '../support/stranger.ts'
+
 const root = join(import.meta.dirname, '../..')
 const { exports: entries } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   exports: Readonly<Record<string, string>>
@@ -27,8 +29,7 @@ function run(command: string, ...args: string[]): string {
 }
 
 beforeAll(() => {
-  const printed = execFileSync('npm', ['run', '--silent', 'package'], { cwd: root, encoding: 'utf8' })
-  tarball = join(root, printed.trim().split('\n').at(-1) ?? '')
+  tarball = packTessera()
   folder = mkdtempSync(join(tmpdir(), 'tessera-stranger-'))
   writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}')
   run('npm', 'install', '--no-audit', '--no-fund', tarball)

@@ -9,7 +9,7 @@ export interface Command {
   /** Everything that it printed so far, both streams in one. */
   text(): string
   /** Resolves once it has printed this, and fails when it ends without. */
-  shows(expected: string): Promise<void>
+  shows(expected: string | RegExp): Promise<void>
   /** What Ctrl-C does: its whole process group gets the signal. */
   press(): void
   /** Presses Ctrl-C and resolves to the exit code. */
@@ -37,9 +37,9 @@ export function runCommand(
     text: () => text,
     shows: (expected) =>
       new Promise((resolve, reject) => {
-        const look = () => text.includes(expected) && resolve()
+        const look = () => isIn(text, expected) && resolve()
         for (const stream of [child.stdout, child.stderr]) stream.on('data', look)
-        void exit.then(() => reject(new Error(`${command} ended before it printed «${expected}»:\n${text}`)))
+        void exit.then(() => reject(new Error(`${command} ended before it printed «${String(expected)}»:\n${text}`)))
         look()
       }),
     press,
@@ -49,6 +49,10 @@ export function runCommand(
     },
     ended: () => exit,
   }
+}
+
+function isIn(text: string, expected: string | RegExp): boolean {
+  return typeof expected === 'string' ? text.includes(expected) : expected.test(text)
 }
 
 /** All processes that a process started, and those that they started. */
