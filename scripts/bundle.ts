@@ -3,11 +3,12 @@
  * runtime loads when it is met. wrangler bundles everything into one file, so it is told to upload these as they are.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 
 import { build, type OnResolveArgs, type Plugin } from 'esbuild'
 
+import { replaceFiles } from './replace-files.ts'
 import { root } from './wrangler.ts'
 
 /** A file of `dist/`, and which sources are in it. */
@@ -88,23 +89,4 @@ export async function bundleModules(entry: string, outdir: string, checkout = ro
         .filter(({ kind, external }) => kind === 'import-statement' && external !== true)
         .map(({ path: imported }) => basename(imported)),
     }))
-}
-
-/**
- * Writes what changed, each file whole or not at all, and removes what is over: another wrangler of this checkout may be reading
- * the folder, and the same sources make the same files.
- */
-function replaceFiles(folder: string, files: readonly (readonly [name: string, contents: Uint8Array])[]): void {
-  mkdirSync(folder, { recursive: true })
-  for (const [name, contents] of files) {
-    const path = join(folder, name)
-    if (existsSync(path) && readFileSync(path).equals(contents)) continue
-    const whole = `${path}.${process.pid}.new`
-    writeFileSync(whole, contents)
-    renameSync(whole, path)
-  }
-  const names = new Set(files.map(([name]) => name))
-  // Half a file may be that of another wrangler.
-  const over = readdirSync(folder).filter((name) => !names.has(name) && !name.endsWith('.new'))
-  for (const name of over) rmSync(join(folder, name), { force: true })
 }
