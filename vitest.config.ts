@@ -9,6 +9,7 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { unstable_readConfig } from 'wrangler'
 
+import { buildAssets } from './scripts/reference/assets.ts'
 import { TEST_BINDINGS } from './test/support/bindings.ts'
 
 const root = new URL('.', import.meta.url).pathname
@@ -25,6 +26,9 @@ interface RateLimit {
 const { ratelimits }: { readonly ratelimits: readonly RateLimit[] } = unstable_readConfig({
   config: `${root}wrangler.toml`,
 })
+
+// The Worker under test serves these, and no wrangler has built them for it.
+buildAssets(`${root}dist/assets`)
 
 /** The rate limits of wrangler.toml, under other names. */
 const REAL_LIMITS = Object.fromEntries(

@@ -15,6 +15,8 @@ export interface WorkerOptions {
 
 export function readWorkerOptions(): WorkerOptions {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, 'wrangler.toml'))
+  // Miniflare serves static assets by a Worker before ours, whose CPU would be counted as ours.
+  const { assets: _assets, ...options } = workerOptions
   // Wrangler types most of this configuration as unknown.
-  return workerOptions as unknown as WorkerOptions
+  return options as unknown as WorkerOptions
 }

@@ -6,11 +6,13 @@
 import { join } from 'node:path'
 
 import { bundleModules } from './bundle.ts'
+import { buildAssets } from './reference/assets.ts'
 import { root } from './wrangler.ts'
 
 const dist = join(root, 'dist')
 
 try {
+  buildAssets(join(dist, 'assets'))
   await bundleModules('src/index.ts', join(dist, 'worker'))
   if (process.env['WRANGLER_COMMAND'] === 'dev') await bundleModules('src/dev/index.ts', join(dist, 'playground'))
 } catch {

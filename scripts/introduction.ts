@@ -25,6 +25,7 @@ ${curl} -w '\\n' ${origin}${basePath}/auth/token -H 'Content-Type: application/j
 Sign up, as people do: ${origin}${basePath}/account
 Administer accounts, in another terminal: npm run users
 A page to play on, with the mails that were sent: ${origin}/dev
+The API, to try in a browser: ${origin}${basePath}/docs/
 More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.
 ${hints.map((hint) => `${hint}\n`).join('')}`

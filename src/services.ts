@@ -98,6 +98,8 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
   const tokens = createTokens(keys, config.ACCESS_TOKEN_TYP)
   const settings = settingsOf(config)
   const eventQueue = eventQueueOf(env)
+  // A deployment by an older wrangler.toml does not bind them.
+  const { ASSETS: assets }: Partial<Env> = env
   const feed = createEventFeed(eventQueue !== undefined)
   const followed = eventQueue === undefined ? null : await follow(env, eventQueue, feed, { now, log })
   const delivery: Runtime['delivery'] = {
@@ -132,6 +134,7 @@ async function createRuntime(env: Env, { now, log }: Surroundings): Promise<Runt
     announce: (mail) => announce(delivery, mail),
     announceAll: (mails) => announceAll(delivery, mails),
     checkHealth: createHealthCheck(configuredProbes(env, config), { now, log }),
+    fetchAsset: (path, headers) => assets?.fetch(`https://assets${path}`, { headers }),
     now,
     newId,
     log,

@@ -96,6 +96,9 @@ export function configure(template: Template, deployment: Deployment): object {
     name,
     account_id: account,
     main: `${UP}${template.main ?? 'dist/worker/index.js'}`,
+    ...(template.assets?.directory !== undefined && {
+      assets: { ...template.assets, directory: `${UP}${template.assets.directory}` },
+    }),
     vars: varsOf(template, deployment),
     d1_databases: template.d1_databases?.map((database) => ({
       ...database,

@@ -46,6 +46,8 @@ export interface Services {
   readonly announceAll: (mails: readonly MailRef[]) => Promise<void>
   /** The health of this deployment, at most some seconds old. Never throws. */
   readonly checkHealth: () => Promise<Health>
+  /** A static asset of this deployment, by its path; nothing where it has none at all. */
+  readonly fetchAsset: (path: string, headers: Headers) => Promise<Response> | undefined
   /** Seconds since 1970. */
   readonly now: () => number
   /** 122 random bits, as a UUID. */

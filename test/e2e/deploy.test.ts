@@ -66,12 +66,13 @@ function summary(api: CloudflareApi) {
       name,
       consumers: consumers.map(({ script, dead_letter_queue: deadLetters }) => ({ script, deadLetters })),
     })),
-    workers: [...api.workers].map(([name, { workersDev, previewUrls, schedules, bindings }]) => ({
+    workers: [...api.workers].map(([name, { workersDev, previewUrls, schedules, bindings, assets = 0 }]) => ({
       name,
       workersDev,
       previewUrls,
       schedules,
       bindings: bindings.map((binding) => binding.name).toSorted(),
+      hasReference: assets > 20,
     })),
     domains: [...api.domains],
   }
@@ -96,7 +97,9 @@ const COMPLETE = {
       workersDev: false,
       previewUrls: false,
       schedules: ['*/5 * * * *'],
+      hasReference: true,
       bindings: expect.arrayContaining([
+        'ASSETS',
         'AUTH_SECRET',
         'DB',
         'EMAIL',

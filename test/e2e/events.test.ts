@@ -36,6 +36,7 @@ function followedConfiguration(): string {
     toml
       .replace(block, block.replaceAll('# ', ''))
       .replace('main = "', 'main = "../../')
+      .replace('directory = "', 'directory = "../../')
       .replace('migrations_dir = "', 'migrations_dir = "../../'),
   )
   return file

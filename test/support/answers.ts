@@ -2,6 +2,8 @@
 
 import { expect } from 'vitest'
 
+import { ORIGIN } from './worker.ts'
+
 /** Headers that every answer has. */
 export const OVER_HTTP = {
   'cache-control': 'no-store',
@@ -24,14 +26,26 @@ interface Extra {
   readonly errors?: Readonly<Record<string, readonly string[]>>
 }
 
-/** A refusal (RFC 9457), spelled out by the test that expects it. */
+/** The `type` of an error: its entry in the catalogue of the deployment that answers. */
+export function typeOf(code: string, issuer = ORIGIN): string {
+  return `${issuer}/docs/errors#${code}`
+}
+
+/** A refusal of the Worker under test (RFC 9457), spelled out by the test that expects it. */
 export function problem(status: number, title: string, detail: string, code: string, { headers, errors }: Extra = {}) {
   const authenticate: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {}
   return {
     status,
     headers: { ...COMMON, 'content-type': 'application/problem+json', ...authenticate, ...headers },
-    body: JSON.stringify({ type: 'about:blank', title, status, detail, code, ...(errors && { errors }) }),
+    body: JSON.stringify({ type: typeOf(code), title, status, detail, code, ...(errors && { errors }) }),
   }
+}
+
+/** The same refusal of a deployment that is reached under another URL; `null`: of one that answers for a host that is not its own. */
+export function under(issuer: string | null, refusal: ReturnType<typeof problem>) {
+  const body = JSON.parse(refusal.body) as { type: string; code: string }
+  const type = issuer === null ? 'about:blank' : typeOf(body.code, issuer)
+  return { ...refusal, body: JSON.stringify({ ...body, type }) }
 }
 
 /** The same refusal on `GET` of one segment: the bare detail. */

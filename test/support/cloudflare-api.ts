@@ -28,6 +28,8 @@ export interface StandInWorker {
   previewUrls: boolean
   schedules: readonly string[]
   uploads: number
+  /** How many static assets its newest version has. */
+  assets?: number
 }
 
 interface StandInQueue {
@@ -119,7 +121,10 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
     const call = { method: request.method ?? 'GET', path, body: bytes.toString('latin1') }
     const isChange = call.method !== 'GET' && !/^\s*SELECT/i.test(sqlOf(call))
     try {
-      if (request.headers.authorization !== `Bearer ${TOKEN}`) throw new Refused(400, 6003, 'Invalid request headers')
+      // Static assets are sent with the token that their session has given.
+      const isAsset = path === '/workers/assets/upload'
+      if (!isAsset && request.headers.authorization !== `Bearer ${TOKEN}`)
+        throw new Refused(400, 6003, 'Invalid request headers')
       if (isChange) api.changes.push(call)
       const refusal = api.refuse(call)
       if (refusal !== null) throw new Refused(refusal.status, refusal.code, refusal.message)
@@ -198,12 +203,29 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
     return worker
   }
 
-  /** Uploads code; with it come its bindings, and the ones that it keeps. */
+  /** Static assets, by their hashes: which were uploaded, and which belong to the session that a token was given for. */
+  const storedAssets = new Set<string>()
+  const sessions = new Map<string, readonly string[]>()
+  const missingOf = (hashes: readonly string[]) => hashes.filter((hash) => !storedAssets.has(hash))
+  const openSession = (hashes: readonly string[]) => {
+    const jwt = `session-${randomUUID()}`
+    sessions.set(jwt, hashes)
+    const missing = missingOf(hashes)
+    return { jwt, buckets: missing.length === 0 ? [] : [missing] }
+  }
+  const assetsOf = (jwt: string) => {
+    const hashes = sessions.get(jwt)
+    if (hashes === undefined || missingOf(hashes).length > 0) throw new Refused(400, 100310, 'Assets are incomplete')
+    return hashes.length
+  }
+
+  /** Uploads code; with it come its bindings, its static assets, and the bindings that it keeps. */
   const upload = async (name: string, form: () => Promise<FormData>) => {
     const part = (await form()).get('metadata')
     const metadata = JSON.parse(typeof part === 'string' ? part : ((await part?.text()) ?? '{}')) as {
       bindings: readonly Binding[]
       keep_bindings?: readonly string[]
+      assets?: { jwt: string }
     }
     const before = api.workers.get(name)
     for (const { name: binding, type, id, queue_name: queue } of metadata.bindings) {
@@ -230,6 +252,7 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
       schedules: [],
       ...before,
       uploads: (before?.uploads ?? 0) + 1,
+      assets: metadata.assets === undefined ? 0 : assetsOf(metadata.assets.jwt),
       bindings: [...given, ...(kept ?? [])],
     })
     return {
@@ -392,6 +415,22 @@ function routesOf(api: Omit<CloudflareApi, 'url' | 'close'>): readonly (readonly
         workerOf(name)
           .bindings.filter(({ type }) => type === 'secret_text')
           .map(({ name: secret, type }) => ({ name: secret, type })),
+    ],
+    [
+      'POST',
+      new RegExp(`^${script}/assets-upload-session$`),
+      (_match, call) => {
+        const { manifest } = json(call) as { manifest: Record<string, { hash: string }> }
+        return openSession([...new Set(Object.values(manifest).map(({ hash }) => hash))])
+      },
+    ],
+    [
+      'POST',
+      /^\/workers\/assets\/upload$/,
+      async (_match, _call, _query, form) => {
+        for (const hash of (await form()).keys()) storedAssets.add(hash)
+        return { jwt: [...sessions.keys()].at(-1) }
+      },
     ],
     ['GET', new RegExp(`^${script}/deployments$`), ([name]) => (workerOf(name), { deployments: [] })],
     ['PUT', new RegExp(`^${script}$`), ([name = ''], _call, _query, form) => upload(name, form)],

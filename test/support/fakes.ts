@@ -152,6 +152,7 @@ export function fakeServices(
     rates: { byAddress: async () => true, byAccount: async () => true },
     findServiceKey: async () => null,
     checkHealth: () => Promise.reject(new Error('not faked')),
+    fetchAsset: () => undefined,
     now: () => clock.now,
     newId,
     log() {},

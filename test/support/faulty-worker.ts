@@ -4,6 +4,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 
 import { createAccount, emptyTables, type TestAccount } from './accounts.ts'
+import { typeOf } from './answers.ts'
 import { passSeconds, setClock, START } from './clock.ts'
 import { faultyDatabase, type FaultyDatabase, faultyQueue, type FaultyQueue, skipPauses } from './faulty-bindings.ts'
 import { decodeToken } from './forge.ts'
@@ -106,13 +107,13 @@ const PROBLEMS = {
 
 export async function expectRefused(response: Response, code: keyof typeof PROBLEMS, via: Via): Promise<void> {
   const detail = PROBLEMS[code]
-  const body = { type: 'about:blank', title: 'Unauthorized', status: 401, detail, code }
+  const body = { type: typeOf(code), title: 'Unauthorized', status: 401, detail, code }
   expect([response.status, await response.text()]).toEqual([401, via === 'GET' ? detail : JSON.stringify(body)])
 }
 
 export async function expectUnavailable(response: Response, via: Via): Promise<void> {
   const detail = 'Service unavailable'
-  const body = { type: 'about:blank', title: 'Service Unavailable', status: 503, detail, code: 'unavailable' }
+  const body = { type: typeOf('unavailable'), title: 'Service Unavailable', status: 503, detail, code: 'unavailable' }
   expect({
     status: response.status,
     body: await response.text(),

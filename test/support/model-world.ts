@@ -29,6 +29,7 @@ import {
   type Verdict,
   type Via,
 } from './session-model.ts'
+import { typeOf } from './answers.ts'
 import { type CallOptions, ORIGIN, pairOf, setCookies, startWorker, type TestWorker } from './worker.ts'
 import { type Tokens } from './sessions.ts'
 
@@ -374,7 +375,7 @@ export async function expectVerdict(
 /** The whole answer of a refusal. */
 export async function expectRefused(answer: Response, code: Code, via: Via): Promise<void> {
   const [status, title, detail] = PROBLEMS[code]
-  const body = via === 'GET' ? detail : { type: 'about:blank', title, status, detail, code }
+  const body = via === 'GET' ? detail : { type: typeOf(code), title, status, detail, code }
   const text = await answer.text()
   expect([answer.status, via === 'GET' ? text : JSON.parse(text)]).toEqual([status, body])
   expect(answer.headers.getSetCookie()).toEqual([])

@@ -45,13 +45,15 @@ export interface Described {
 }
 
 export interface Problem {
+  readonly type: string
   readonly status: number
   readonly detail: string
   readonly code: string
   readonly errors?: Readonly<Record<string, readonly string[]>>
 }
 
-export const ISSUER = 'https://auth.tessera.test'
+/** That of the Worker under test, so that its refusals are the examples to the letter. */
+const ISSUER = 'https://auth.localhost'
 
 /** The document of a deployment, as it goes over the wire. */
 export const described = JSON.parse(JSON.stringify(documentOf(ISSUER))) as Described

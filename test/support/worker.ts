@@ -17,7 +17,7 @@ export const ELSEWHERE = '198.51.100.23'
 /** Settings and bindings that a test replaces; everything else is what the ring binds. */
 export type Overrides = Partial<
   Record<keyof typeof TEST_BINDINGS, string> &
-    Record<'DB' | 'MAIL_QUEUE' | 'EVENTS' | 'EMAIL' | 'RATE_BY_ADDRESS' | 'RATE_BY_ACCOUNT', unknown>
+    Record<'DB' | 'ASSETS' | 'MAIL_QUEUE' | 'EVENTS' | 'EMAIL' | 'RATE_BY_ADDRESS' | 'RATE_BY_ACCOUNT', unknown>
 >
 
 export interface CallOptions {

@@ -53,6 +53,8 @@ const LOADED_WHEN_MET = [
   'src/http/openapi/',
   'src/http/answer/answer-contract.ts',
   'src/error-reasons.ts',
+  'src/error-remedies.ts',
+  'src/http/reference/',
   'node_modules/zod-openapi/',
   'zod-of-document:',
   'src/http/answer/describe-user.ts',

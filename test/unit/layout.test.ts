@@ -81,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'event-binding': ['domain'],
   health: ['config', 'domain', 'db', 'event-binding', 'log'],
   'rate-limits': ['domain', 'log'],
-  http: ['domain', 'errors', 'error-reasons', 'pages', 'words'],
+  http: ['domain', 'errors', 'error-reasons', 'error-remedies', 'pages', 'words'],
   pages: ['domain', 'errors', 'words'],
   words: ['domain'],
   db: ['domain', 'errors', 'log'],
@@ -91,6 +91,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: ['errors', 'log'],
   errors: ['log'],
   'error-reasons': ['errors'],
+  'error-remedies': ['errors'],
   log: ['domain'],
   // What other services take into their own programs: of the rules, what a test of the verifier names.
   verifier: ['domain', 'errors'],
@@ -342,17 +343,21 @@ describe('libraries', () => {
 })
 
 describe('what few isolates need', () => {
-  test('is loaded when it is met: pages, words, the OpenAPI document, passwords of imported accounts, and what judges new passwords', () => {
+  test('is loaded when it is met: pages, words, the OpenAPI document and the reference, passwords of imported accounts, and what judges new passwords', () => {
     const loaded = files.flatMap((file) => eager(file).map((name) => [file.path, name] as const))
     expect(loaded.length).toBeGreaterThan(100)
     // What answers with pages of accounts is loaded when it is met itself.
-    expect(loaded.filter(([path, name]) => name.includes('/pages/') && !/^(pages|http\/people)\//.test(path))).toEqual(
-      [],
-    )
-    expect(loaded.filter(([path, name]) => name.includes('/people/') && !path.startsWith('http/people/'))).toEqual([])
-    const ofDocument = /\/openapi\/|answer-contract|\/error-reasons/
     expect(
-      loaded.filter(([path, name]) => ofDocument.test(name) && !/^http\/openapi\/|answer-contract/.test(path)),
+      loaded.filter(
+        ([path, name]) => name.includes('/pages/') && !/^(pages|http\/people|http\/reference)\//.test(path),
+      ),
+    ).toEqual([])
+    expect(loaded.filter(([path, name]) => name.includes('/people/') && !path.startsWith('http/people/'))).toEqual([])
+    const ofDocument = /\/openapi\/|answer-contract|\/error-(?:reasons|remedies)|\/reference\//
+    expect(
+      loaded.filter(
+        ([path, name]) => ofDocument.test(name) && !/^http\/(?:openapi|reference)\/|answer-contract/.test(path),
+      ),
     ).toEqual([])
     // The playground is no part of what is deployed, and speaks English.
     const ofLanguage = /(?:^\.|\/words)\/(?:en|ru)\.ts$/

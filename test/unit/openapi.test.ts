@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 
 import { createApp } from '../../src/app.ts'
 import { ERRORS } from '../../src/errors.ts'
-import { PAGES_OF_PEOPLE } from '../../src/http/openapi/document.ts'
+import { PAGES_OF_PEOPLE, REFERENCE } from '../../src/http/openapi/document.ts'
 import { codesOf, described, problemsIn, responseOf, routes } from '../support/openapi.ts'
 
 /** The name of each operation: a generated client has a function of it, so none may change. */
@@ -63,11 +63,11 @@ const OPERATION_IDS = {
 }
 
 function isOfPeople(route: string): boolean {
-  return PAGES_OF_PEOPLE.some((path) => route.split(' ')[1]?.startsWith(path))
+  return [...PAGES_OF_PEOPLE, ...REFERENCE].some((path) => route.split(' ')[1]?.startsWith(path))
 }
 
 describe('operations', () => {
-  test('are the routes, but for the pages of people', () => {
+  test('are the routes, but for the pages of people and what is read about the API', () => {
     const served = createApp()
       .routes.filter(({ method }) => method !== 'ALL')
       .map(

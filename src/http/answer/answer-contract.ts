@@ -32,7 +32,10 @@ export const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 
 export const Problem = named(
   z.object({
-    type: text('What kind of problem it is', 'about:blank'),
+    type: text(
+      'A URL: what this error means and what to do about it, in the catalogue of the deployment. `about:blank` where the deployment cannot say where it is',
+      'https://auth.example.com/docs/errors#token_used',
+    ),
     title: text('The status in words'),
     status: described(z.int(), 'The status of the answer'),
     detail: text('What callers see, to the letter'),

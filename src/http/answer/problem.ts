@@ -6,6 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { describeError, toError } from '../../domain/describe-error.ts'
 import { type ErrorCode, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
+import { readIssuer } from '../request/caller.ts'
 import type { Problem } from './answer-contract.ts'
 
 const TITLES: Readonly<Record<TesseraError['status'], string>> = {
@@ -34,7 +35,8 @@ const PROBLEM_JSON = { 'Content-Type': 'application/problem+json' }
 export function answerError(thrown: unknown, c: Context<AppEnv>): Response {
   const error = toTesseraError(thrown, c)
   if (wantsText(c)) return c.text(error.message, error.status)
-  return c.body(JSON.stringify(describeProblem(error)), error.status as ContentfulStatusCode, PROBLEM_JSON)
+  const problem = describeProblem(error, readIssuer(c))
+  return c.body(JSON.stringify(problem), error.status as ContentfulStatusCode, PROBLEM_JSON)
 }
 
 /** The answer for an error outside of any route. */
@@ -42,9 +44,13 @@ export function toProblem(error: TesseraError): Response {
   return new Response(JSON.stringify(describeProblem(error)), { status: error.status, headers: PROBLEM_JSON })
 }
 
-/** The body of problem details. */
-export function describeProblem({ status, message, code, fields }: TesseraError): Problem {
-  const problem = { type: 'about:blank', title: TITLES[status], status, detail: message, code }
+/**
+ * The body of problem details. Its `type` leads to the error's entry in the catalogue of the deployment that is reached under `issuer`;
+ * where that is not known, the status says all there is (`about:blank`, RFC 9457 section 4.2.1).
+ */
+export function describeProblem({ status, message, code, fields }: TesseraError, issuer?: string): Problem {
+  const type = issuer === undefined ? 'about:blank' : `${issuer}/docs/errors#${code}`
+  const problem = { type, title: TITLES[status], status, detail: message, code }
   return { ...problem, ...(fields !== undefined && { errors: fields }) }
 }
 

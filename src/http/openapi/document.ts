@@ -33,14 +33,17 @@ export const VERSION = '0.1.0'
 /** Paths that are no part of the document: their pages are for people. */
 export const PAGES_OF_PEOPLE = ['/account', '/links'] as const
 
+/** Paths at which one reads about the API, and calls nothing of it. */
+export const REFERENCE = ['/docs', '/llms.txt'] as const
+
 /** It changes by a deploy alone, as the keys do. */
 const MAX_AGE_SECONDS = 300
 
 const DESCRIPTION = `Tokens for your own accounts: sign in, refresh, verify, end. Every operation that a program calls is here.
 
-**Left out** are the pages for people, below ${PAGES_OF_PEOPLE.map((path) => `\`${path}\``).join(' and ')}: HTML in the language of its reader, whose forms no program fills in. What they do has an operation here, but for the buttons behind the links of mails about sessions.
+**Left out** are the pages for people, below ${PAGES_OF_PEOPLE.map((path) => `\`${path}\``).join(' and ')}: HTML in the language of its reader, whose forms no program fills in. What they do has an operation here, but for the buttons behind the links of mails about sessions. So is what one reads: \`/docs\`, with this document to try, every error and every page of documentation, and \`/llms.txt\`.
 
-**Errors** are problem details (RFC 9457) with a stable \`code\`; each operation has its own as examples, to the letter. \`GET /{guid}\` and \`GET /refresh\` answer the bare text unless \`Accept\` asks for JSON. 401 means that the credential is dead; trouble on our side is 503, with \`Retry-After\`. A path that is none is 404 \`not_found\`, and another method of a path is 405 \`method_not_allowed\`, with \`Allow\`. A deployment that cannot start answers 500 without a body.
+**Errors** are problem details (RFC 9457) with a stable \`code\`; each operation has its own as examples, to the letter, and \`type\` leads to what to do about it. \`GET /{guid}\` and \`GET /refresh\` answer the bare text unless \`Accept\` asks for JSON. 401 means that the credential is dead; trouble on our side is 503, with \`Retry-After\`. A path that is none is 404 \`not_found\`, and another method of a path is 405 \`method_not_allowed\`, with \`Allow\`. A deployment that cannot start answers 500 without a body.
 
 **Answers** may get more fields. Times are seconds since 1970.`
 
@@ -110,7 +113,8 @@ let made: oas32.OpenAPIObject | undefined
 /** The document of the deployment that is reached under this URL. */
 export function documentOf(issuer: string): oas32.OpenAPIObject {
   made ??= makeDocument()
-  return { ...made, servers: [{ url: issuer, description: 'This deployment' }] }
+  const components = { ...made.components, examples: problemExamples(issuer) }
+  return { ...made, components, servers: [{ url: issuer, description: 'This deployment' }] }
 }
 
 function makeDocument(): oas32.OpenAPIObject {
@@ -136,7 +140,6 @@ function makeDocument(): oas32.OpenAPIObject {
         // Nothing but the text of an import refers to its lines.
         schemas: createSchema(ImportedUserLine, { io: 'input', opts: OPTIONS }).components,
         securitySchemes: SECURITY,
-        examples: problemExamples(),
         headers: ANSWER_HEADERS,
         parameters: REQUEST_HEADERS,
       },

@@ -55,14 +55,16 @@ function alone(code: ErrorCode, form: ErrorForm): ZodOpenApiResponseObject {
   return known
 }
 
-/** Every error as it is answered, under its code, and a number where it has further details: components of the document. */
-export function problemExamples(): Readonly<Record<string, oas32.ExampleObject>> {
+/** Every error as the deployment of this URL answers it, under its code, and a number where it has further details: components of the document. */
+export function problemExamples(issuer: string): Readonly<Record<string, oas32.ExampleObject>> {
   return Object.fromEntries(
     CODES.flatMap((code) =>
       ERRORS[code].details.map((detail, i) => {
         const fields = FIELDS[code]
         const error = new TesseraError(code, { detail, ...(fields !== undefined && { fields }) })
-        return [exampleName(code, i), { summary: detail, value: describeProblem(error) }]
+        // What another host is asked has no catalogue of its own.
+        const value = describeProblem(error, code === 'misdirected' ? undefined : issuer)
+        return [exampleName(code, i), { summary: detail, value }]
       }),
     ),
   )

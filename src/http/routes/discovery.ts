@@ -1,12 +1,13 @@
 /**
  * What gateways and frameworks configure themselves by from the issuer's URL alone (RFC 8414, OpenID Connect Discovery 1.0): where the
  * keys are, and which algorithms they are for. Only what is true here: there is no authorization endpoint and no ID token. What generators
- * build clients from, the OpenAPI document, is loaded with the first request for it.
+ * build clients from, the OpenAPI document, is loaded with the first request for it, and so is what people and machines read about it.
  */
 
 import type { Context } from 'hono'
 
 import type { Metadata } from '../answer/answer-contract.ts'
+import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { readIssuer } from '../request/caller.ts'
 
@@ -20,10 +21,18 @@ export const discoveryRoutes = factory
   .createApp()
   .get('/.well-known/openid-configuration', answerMetadata)
   .get('/.well-known/oauth-authorization-server', answerMetadata)
+  .get('/docs/*', answerReference)
+  .get('/llms.txt', answerReference)
   .get('/openapi.json', async (c) => {
     const { answerDocument } = await import('../openapi/document.ts')
     return answerDocument(c)
   })
+
+// The headers of pages are handed over: what a later module imports becomes a file by itself, a third of a KiB of the core.
+async function answerReference(c: Context<AppEnv>): Promise<Response> {
+  const reference = await import('../reference/answer.ts')
+  return reference.answerReference(c, createNonce(), setPageHeaders)
+}
 
 function answerMetadata(c: Context<AppEnv>): Response {
   const { tokens, settings } = c.env

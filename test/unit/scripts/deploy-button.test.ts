@@ -26,9 +26,11 @@ const toml = read('wrangler.toml')
 describe('the form of the Deploy button', () => {
   test('describes every secret, variable and resource that it asks for, and no other', () => {
     const vars = /^\[vars\]\n((?:.+\n)*)/m.exec(toml)?.[1]?.match(/^\w+/gm) ?? []
+    // Static assets are files of the upload: there is nothing to create or to name.
+    const resources = toml.replace(/^\[assets\]\n(?:.+\n)*/m, '')
     const bindings = [
-      ...toml.matchAll(/^binding = "(\w+)"/gm),
-      ...toml.matchAll(/^\[\[send_email\]\]\nname = "(\w+)"/gm),
+      ...resources.matchAll(/^binding = "(\w+)"/gm),
+      ...resources.matchAll(/^\[\[send_email\]\]\nname = "(\w+)"/gm),
     ]
 
     expect(vars.length).toBeGreaterThan(3)

@@ -25,6 +25,7 @@ describe('the configuration of a deployment', () => {
   const template: Template = {
     name: 'tessera',
     main: 'dist/worker/index.js',
+    assets: { directory: 'dist/assets', binding: 'ASSETS' },
     vars: { ISSUE_ACCESS: 'service' },
     d1_databases: [{ binding: 'DB', database_name: 'tessera', migrations_dir: 'migrations' }],
     queues: {
@@ -47,6 +48,7 @@ describe('the configuration of a deployment', () => {
       name: 'live',
       account_id: ACCOUNT,
       main: '../../dist/worker/index.js',
+      assets: { directory: '../../dist/assets', binding: 'ASSETS' },
       vars: { ISSUE_ACCESS: 'service', PUBLIC_URL: 'https://auth.example.com', MAIL_FROM: 'a@example.com' },
       d1_databases: [{ binding: 'DB', database_name: 'live', database_id: 'uuid', migrations_dir: '../../migrations' }],
       queues: {

@@ -226,7 +226,7 @@ describe('a session that ends because of another place or a used token', () => {
       present: ({ refresh_token: refresh }: ReturnType<typeof pairOf>) =>
         ['/auth/token/refresh', { method: 'POST', json: { refresh } }] as const,
       type: 'application/problem+json',
-      body: '{"type":"about:blank","title":"Unauthorized","status":401,"detail":"You\'re location is blocked","code":"location_blocked"}',
+      body: '{"type":"https://auth.localhost/docs/errors#location_blocked","title":"Unauthorized","status":401,"detail":"You\'re location is blocked","code":"location_blocked"}',
     },
   ])('answers as ever when the queue is down: $name', async ({ present, type, body }) => {
     const box = openMailbox({ MAIL_QUEUE: { send: refuse } })

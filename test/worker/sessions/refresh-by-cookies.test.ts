@@ -165,7 +165,7 @@ describe('/refresh', () => {
 
 describe('a refusal', () => {
   const problem = {
-    type: 'about:blank',
+    type: 'https://auth.localhost/docs/errors#token_missing',
     title: 'Unauthorized',
     status: 401,
     detail: 'Access token is missing',
@@ -208,7 +208,7 @@ describe('a refusal', () => {
 
     expect(response.headers.get('Content-Type')).toBe('application/problem+json')
     expect(await response.json()).toEqual({
-      type: 'about:blank',
+      type: 'https://auth.localhost/docs/errors#wrong_data_structure',
       title: 'Bad Request',
       status: 400,
       detail: 'Wrong data structure',

@@ -260,7 +260,7 @@ describe('a request that no person asked for', () => {
     const posted = await refreshByCookies(cookies, { headers, method: 'POST' })
     expect(posted.status).toBe(403)
     expect(await posted.json()).toEqual({
-      type: 'about:blank',
+      type: 'https://auth.localhost/docs/errors#forbidden',
       title: 'Forbidden',
       status: 403,
       detail: 'Forbidden',

@@ -8,14 +8,14 @@ import { describe, expect, test, vi } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
-import { COMMON, OVER_HTTP, problem, answer } from '../../support/answers.ts'
+import { COMMON, OVER_HTTP, problem, answer, under } from '../../support/answers.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { onBehalfOf } from '../../support/requests.ts'
 import { ELSEWHERE, HOME, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
 import { keepLog } from '../../support/log.ts'
 
-const MISDIRECTED = problem(421, 'Misdirected Request', 'Misdirected request', 'misdirected')
+const MISDIRECTED = under(null, problem(421, 'Misdirected Request', 'Misdirected request', 'misdirected'))
 const UNCONFIGURED = { status: 500, headers: COMMON, body: '' }
 const MISSING =
   'Configuration: PUBLIC_URL is missing. Set it to the address of this deployment, such as https://auth.example.com, in the dashboard or in wrangler.toml'

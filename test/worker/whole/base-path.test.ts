@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 
 import { createApp } from '../../../src/app.ts'
 import { createAccount, emptyTables, PASSWORD } from '../../support/accounts.ts'
-import { answer, NOT_FOUND, problem } from '../../support/answers.ts'
+import { answer, NOT_FOUND, problem, under } from '../../support/answers.ts'
 import { stopClock } from '../../support/clock.ts'
 import { decodeToken } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
@@ -18,6 +18,8 @@ import { ELSEWHERE, HOME, pairOf, setCookies, startWorker, type TestWorker, work
 
 const HOST = 'https://app.example.com'
 const PREFIX = '/auth-service'
+const ISSUER = `${HOST}${PREFIX}`
+const NOTHING = under(ISSUER, NOT_FOUND)
 const KEY = { Authorization: `Bearer ${env.SERVICE_KEY}`, 'Tessera-Client-IP': HOME }
 
 /** A Worker that is asked at the host of the application. */
@@ -36,10 +38,17 @@ beforeEach(() => emptyTables(env.DB))
 
 const ROUTES = createApp()
   .routes.filter(({ method }) => method !== 'ALL')
-  .map(({ method, path }) => [method, path.replace(':guid', crypto.randomUUID()).replace(/:\w+(?:\{.*\})?$/, '1')])
+  .map(({ method, path }) => [
+    method,
+    path
+      .replace('*', 'errors')
+      .replace(':guid', crypto.randomUUID())
+      .replace(/:\w+(?:\{.*\})?$/, '1'),
+  ])
 
 function notAllowed(allow: string) {
-  return problem(405, 'Method Not Allowed', 'Method not allowed', 'method_not_allowed', { headers: { allow } })
+  const refusal = problem(405, 'Method Not Allowed', 'Method not allowed', 'method_not_allowed', { headers: { allow } })
+  return under(ISSUER, refusal)
 }
 
 describe('a route', () => {
@@ -51,7 +60,7 @@ describe('a route', () => {
 
     expect((await prefixed.call(`${PREFIX}${path}`, { method })).status).toBe(status)
     expect((await deep.call(`/api/v1.0/auth${path}`, { method })).status).toBe(status)
-    expect(await answer(await prefixed.call(path, { method }))).toEqual(NOT_FOUND)
+    expect(await answer(await prefixed.call(path, { method }))).toEqual(NOTHING)
   })
 
   test.each([
@@ -74,17 +83,18 @@ describe('a route', () => {
   ])('is not at %s', async (path) => {
     const headers = { ...KEY, 'X-Forwarded-Prefix': PREFIX, 'X-Original-URL': `${PREFIX}/healthz` }
     for (const method of ['GET', 'POST', 'DELETE', 'PUT']) {
-      expect(await answer(await prefixed.call(path, { method, headers }))).toEqual(NOT_FOUND)
+      expect(await answer(await prefixed.call(path, { method, headers }))).toEqual(NOTHING)
     }
   })
 
   test('may begin as the prefix does', async () => {
     const auth = below('/auth')
+    const nothing = under(`${HOST}/auth`, NOT_FOUND)
     expect((await auth.call('/auth/auth/me')).status).toBe(401)
     expect((await auth.call('/auth/me')).status).toBe(400)
-    expect(await answer(await auth.call('/else/auth/me'))).toEqual(NOT_FOUND)
-    expect(await answer(await auth.call('/else/auth/auth/me'))).toEqual(NOT_FOUND)
-    expect(await answer(await auth.call('/xxxx/auth/me'))).toEqual(NOT_FOUND)
+    expect(await answer(await auth.call('/else/auth/me'))).toEqual(nothing)
+    expect(await answer(await auth.call('/else/auth/auth/me'))).toEqual(nothing)
+    expect(await answer(await auth.call('/xxxx/auth/me'))).toEqual(nothing)
   })
 
   test('has the methods that it has', async () => {
@@ -92,7 +102,7 @@ describe('a route', () => {
     expect(await answer(await prefixed.call(`${PREFIX}/refresh`, { method: 'DELETE' }))).toEqual(
       notAllowed('GET, POST'),
     )
-    expect(await answer(await prefixed.call('/refresh', { method: 'HEAD' }))).toEqual({ ...NOT_FOUND, body: '' })
+    expect(await answer(await prefixed.call('/refresh', { method: 'HEAD' }))).toEqual({ ...NOTHING, body: '' })
   })
 
   test('is asked for under the host of PUBLIC_URL alone, as ever', async () => {
@@ -125,7 +135,7 @@ describe('the metadata of an issuer with a path', () => {
     `/.well-known/openid-configuration${PREFIX}`,
     `/.well-known/jwks.json${PREFIX}`,
   ])('do not stand at %s', async (path) => {
-    expect(await answer(await prefixed.call(path))).toEqual(NOT_FOUND)
+    expect(await answer(await prefixed.call(path))).toEqual(NOTHING)
   })
 })
 

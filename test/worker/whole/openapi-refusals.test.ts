@@ -13,7 +13,7 @@ import { createProvingClient } from '../../support/dpop.ts'
 import { faultyDatabase } from '../../support/faulty-bindings.ts'
 import { forgedCopy } from '../../support/forge.ts'
 import { keepLog } from '../../support/log.ts'
-import { codesOf, ISSUER, responseOf, routes } from '../../support/openapi.ts'
+import { codesOf, responseOf, routes } from '../../support/openapi.ts'
 import { post, SERVICE } from '../../support/requests.ts'
 import { type Cookies, open, openByGuid } from '../../support/sessions.ts'
 import { watch, type WatchedWorker } from '../../support/watched-worker.ts'
@@ -81,7 +81,7 @@ const REQUESTS: Readonly<Record<string, readonly [asked: Asked, overrides?: Over
   'no address of the client': [NO_ADDRESS],
   'junk for a proof': [{ headers: { DPoP: 'junk' } }],
   'too many requests': [{}, { RATE_BY_ADDRESS: FULL, RATE_BY_ACCOUNT: FULL }],
-  'another host': [{}, { PUBLIC_URL: ISSUER, ISSUE_ACCESS: 'service' }],
+  'another host': [{}, { PUBLIC_URL: 'https://another.example', ISSUE_ACCESS: 'service' }],
   'nobody who may issue': [OF_THE_KEY, { ISSUE_ACCESS: 'off' }],
   'only back ends that may issue': [{}, { ISSUE_ACCESS: 'service' }],
   'nobody who may register': [OF_THE_KEY, { REGISTRATION: 'closed' }],

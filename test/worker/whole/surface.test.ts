@@ -84,6 +84,8 @@ describe('a method that a route does not have', () => {
     ['/.well-known/openid-configuration', '/.well-known/openid-configuration', 'GET, HEAD'],
     ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server', 'GET, HEAD'],
     ['/openapi.json', '/openapi.json', 'GET, HEAD'],
+    ['/docs/*', '/docs/errors', 'GET, HEAD'],
+    ['/llms.txt', '/llms.txt', 'GET, HEAD'],
     ['/healthz', '/healthz', 'GET, HEAD'],
     ['/auth/token', '/auth/token', 'POST'],
     ['/auth/token/refresh', '/auth/token/refresh', 'POST'],
