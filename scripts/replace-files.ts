@@ -1,7 +1,7 @@
 /** Makes a folder what a build says it is, while others read it. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 /** What the name of a file ends in that is being written. */
 const HALF = '.new'
@@ -25,6 +25,6 @@ export function replaceFiles(folder: string, files: readonly (readonly [name: st
   // Half a file may be that of another wrangler.
   const over = found
     .map(({ parentPath, name }) => join(parentPath, name))
-    .filter((path) => !names.has(path.slice(folder.length + 1)) && !path.endsWith(HALF))
+    .filter((path) => !names.has(relative(folder, path).replaceAll('\\', '/')) && !path.endsWith(HALF))
   for (const path of over) rmSync(path, { force: true })
 }

@@ -39,7 +39,6 @@ export async function answerAsset(c: Context<AppEnv>, path: string): Promise<Res
   const headers = new Headers({
     'Cache-Control': `public, max-age=${MAX_AGE_SECONDS}`,
     'Content-Type': TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? TEXT,
-    'Cross-Origin-Resource-Policy': 'same-origin',
   })
   const etag = found.headers.get('ETag')
   if (etag !== null) headers.set('ETag', etag)

@@ -28,6 +28,8 @@ export async function answerCatalogue(
   const page = await renderCatalogue({ language: 'en', brand: settings.app, nonce }, ENTRIES)
   const answer = c.html(String(page))
   setHeaders(answer.headers, nonce, settings)
+  // Other pages have the language that is asked for.
+  answer.headers.delete('Vary')
   return answer
 }
 

@@ -63,6 +63,8 @@ const OPEN: readonly (readonly [route: string, request: CallOptions & { readonly
   ['GET /.well-known/openid-configuration', {}],
   ['GET /.well-known/oauth-authorization-server', {}],
   ['GET /openapi.json', {}],
+  ['GET /docs/*', { path: '/docs/errors' }],
+  ['GET /llms.txt', {}],
   ['GET /healthz', {}],
   ['POST /auth/token', { json: CREDENTIALS }],
   ['POST /auth/token/refresh', { json: { refresh: 'x' } }],

@@ -196,6 +196,8 @@ async function requests(): Promise<readonly Row[]> {
     { route: 'GET /.well-known/openid-configuration', roundTrips: 0, status: 200 },
     { route: 'GET /.well-known/oauth-authorization-server', roundTrips: 0, status: 200 },
     { route: 'GET /openapi.json', roundTrips: 0, status: 200 },
+    { route: 'GET /docs/*', path: '/docs/errors', roundTrips: 0, status: 200 },
+    { route: 'GET /llms.txt', roundTrips: 0, status: 200 },
     { route: 'GET /healthz', roundTrips: 0, status: 503 },
   ]
 }
