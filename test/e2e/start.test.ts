@@ -115,6 +115,7 @@ curl -w '\\n' ${origin}/auth/token -H 'Content-Type: application/json' -d '{"pri
 Sign up, as people do: ${origin}/account
 Administer accounts, in another terminal: npm run users
 A page to play on, with the mails that were sent: ${origin}/dev
+The API, to try in a browser: ${origin}/docs/
 More to paste: docs/api.md. How it works: docs/architecture.md
 Ctrl-C stops it. Accounts and sessions stay for the next start.
 LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_POLICY?
@@ -146,7 +147,8 @@ LOCATION_POLICI in --var is no key of the configuration: did you mean LOCATION_P
         const { stdout, stderr } = await paste(shell, lines)
         expect(stderr, path).not.toMatch(/not found|no matches|unmatched/)
         expect([...(stdout.match(/(?<=^HTTP\/1\.1 )\d+/gm) ?? [])].map(Number), path).toEqual(statuses)
-        expect(stdout.replaceAll('\r', ''), path).toMatch(shownAnswers(path))
+        const said = stdout.replaceAll('\r', '').replaceAll(`localhost:${port}`, 'localhost:8787')
+        expect(said, path).toMatch(shownAnswers(path))
       }
 
       await expect.poll(() => countOf(mails), { timeout: 20_000 }).toBe(before + 5)
