@@ -82,7 +82,7 @@ describe('the build', () => {
     )
     expect(made).toEqual(expect.arrayContaining(PAGES.map((page) => `docs/${page}`)))
     expect(made).not.toContain('docs/old/page.md')
-    expect(made.filter((path) => /wrangler|\.vars|package|\.map$/.test(path))).toEqual([])
+    expect(made.filter((path) => /wrangler|\.vars|package\.json|package-lock|\.map$/.test(path))).toEqual([])
   })
 
   test('serves the terms of what it copies', () => {
