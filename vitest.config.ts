@@ -1,6 +1,6 @@
 /**
  * Three rings: the rules in Node, the Worker in workerd with a real D1 and a real queue, and the built Worker as a black
- * box; the last one again in a browser, which `.ci/run` has. `npx vitest --project unit` runs one of them. Tests stand in
+ * box; the last one again in a browser, and before the software of others, which `.ci/run` has. `npx vitest --project unit` runs one of them. Tests stand in
  * the folder of their noun; what is of no single one stands in `worker/whole`, `unit/scripts`, `unit/documents` or
  * `unit` itself.
  */

@@ -61,13 +61,13 @@ export function readAccessCookie(header: string | null | undefined): string | nu
   return values.length === 1 ? (values[0] ?? null) : null
 }
 
-/** A refusal as problem details (RFC 9457), with the headers that its status asks for. */
-export function answerRefusal({ status, code, detail }: Refused): Response {
+/** A refusal as problem details (RFC 9457), with the headers that its status asks for. What to do about it stands at the issuer. */
+export function answerRefusal({ status, code, detail }: Refused, issuer: string): Response {
   const title = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status]
   const headers = new Headers({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer')
   if (status === 503) headers.set('Retry-After', '5')
-  return new Response(JSON.stringify({ type: 'about:blank', title, status, detail, code }), { status, headers })
+  return new Response(JSON.stringify({ type: `${issuer}/docs/errors#${code}`, title, status, detail, code }), { status, headers })
 }
 
 function refuse(status: Refused['status'], code: Refused['code'], detail: string): Refused {

@@ -43,7 +43,7 @@ export function tessera(options: AuthorizerOptions): NodeMiddleware {
       next()
       return
     }
-    const answer = answerRefusal(outcome)
+    const answer = answerRefusal(outcome, options.issuer)
     response.statusCode = answer.status
     answer.headers.forEach((value, name) => response.setHeader(name, value))
     response.end(await answer.text())

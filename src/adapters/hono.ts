@@ -40,7 +40,7 @@ export function tessera<Bindings extends object = object>({
   return async (c, next) => {
     const { method, url } = c.req
     const outcome = await authorizerOf(c.env)({ method, url, header: (name) => c.req.header(name) })
-    if (!outcome.ok) return answerRefusal(outcome)
+    if (!outcome.ok) return answerRefusal(outcome, options.issuer)
     c.set('user', outcome.claims)
     c.set('token', outcome.token)
     return next()

@@ -38,7 +38,7 @@ export function createTessera(options: RenewOptions): NextTessera {
       const { method, url, headers } = request
       const outcome = await visit({ method, url, header: (name) => headers.get(name) })
       if ('user' in outcome) return undefined
-      return 'location' in outcome ? goTo(outcome.location) : answerRefusal(outcome.refused)
+      return 'location' in outcome ? goTo(outcome.location) : answerRefusal(outcome.refused, options.issuer)
     },
     async user(cookies) {
       const cookie = cookies.getAll('access_token').map(({ value }) => `access_token=${value}`)

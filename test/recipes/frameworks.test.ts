@@ -11,8 +11,9 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 
+import { createAccount, PASSWORD } from '../support/accounts.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
-import { freePort } from '../support/command.ts'
+import { freePort, runCommand } from '../support/command.ts'
 import { expired, ofAnotherIssuer } from '../support/expired.ts'
 import { copyExample, type Folder, packTessera, type Program } from '../support/stranger.ts'
 
@@ -66,6 +67,26 @@ async function navigate(url: string, cookies: ReadonlyMap<string, string>): Prom
   )
   return new Response(await text(answer), { status: answer.statusCode ?? 0, headers: lines as [string, string][] })
 }
+
+test('a program signs in by the client, says who that is, and signs out', async () => {
+  const { DB } = await harness.getWorker<Env>().getEnv()
+  const { email, guid } = await createAccount(DB)
+  const folder = copyExample('client', tarball)
+  const start = async (password: string) => {
+    const args = ['command-line.js', email ?? '', password]
+    const command = runCommand(process.execPath, args, { cwd: folder.path, env: { ...process.env, TESSERA: tessera } })
+    return { code: await command.ended(), said: command.text() }
+  }
+  try {
+    expect(await start(PASSWORD)).toEqual({ code: 0, said: expect.stringContaining(guid) })
+    expect(await start('wrong')).toEqual({ code: 1, said: 'No active account found with the given credentials\n' })
+    const live =
+      'SELECT count(*) AS n FROM sessions JOIN users ON users.id = user_id WHERE primary_email = ? AND revoked_at IS NULL'
+    expect(await DB.prepare(live).bind(email).first('n')).toBe(0)
+  } finally {
+    folder.remove()
+  }
+})
 
 describe.each(['hono', 'express'])('%s', (name) => {
   let folder: Folder

@@ -1,7 +1,7 @@
 /** A folder of somebody else, with an example of ours in it and what that needs, and programs that run there. */
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -38,7 +38,7 @@ export function copyExample(name: string, tarball?: string): Folder {
   const run = (command: string, ...args: string[]) =>
     execFileSync(command, args, { cwd: path, encoding: 'utf8', stdio: 'pipe' })
   const quietly = ['--no-audit', '--no-fund', '--ignore-scripts']
-  run('npm', 'ci', ...quietly)
+  if (existsSync(join(path, 'package-lock.json'))) run('npm', 'ci', ...quietly)
   if (tarball !== undefined) run('npm', 'install', '--no-save', ...quietly, tarball)
   return {
     path,

@@ -103,7 +103,7 @@ describe.each(PROGRAMS)('%s', (_name, start) => {
     ])
     expect(answer.headers.get('Content-Type')).toBe('application/problem+json')
     expect(await answer.json()).toEqual({
-      type: 'about:blank',
+      type: `${ISSUER}/docs/errors#token_not_valid`,
       title: 'Unauthorized',
       status: 401,
       detail: 'Not valid token',

@@ -4,10 +4,10 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { tessera } from 'tessera/hono'
 
-const { ISSUER, PORT } = process.env
+const { ISSUER, AUDIENCE, PORT } = process.env
 
 const app = new Hono()
-  .use('/orders', tessera({ issuer: ISSUER, cookies: true }))
+  .use('/orders', tessera({ issuer: ISSUER, audience: AUDIENCE, cookies: true }))
   .all('/orders', (c) => c.text(`Orders of ${c.get('user').guid}`))
 
 serve({ fetch: app.fetch, port: Number(PORT) }, ({ port }) => console.log(`listens on port ${port}`))

@@ -2,4 +2,6 @@
 
 import { createTessera } from 'tessera/next'
 
-export const tessera = createTessera({ issuer: process.env.ISSUER, app: process.env.APP })
+const { ISSUER, AUDIENCE, APP } = process.env
+
+export const tessera = createTessera({ issuer: ISSUER, audience: AUDIENCE, app: APP })

@@ -3,6 +3,6 @@
 import { redirect } from '@sveltejs/kit'
 import { tessera } from 'tessera/sveltekit'
 
-const { ISSUER, APP } = process.env
+const { ISSUER, AUDIENCE, APP } = process.env
 
-export const handle = tessera({ issuer: ISSUER, app: APP, redirect, open: ['/'] })
+export const handle = tessera({ issuer: ISSUER, audience: AUDIENCE, app: APP, redirect, open: ['/'] })
