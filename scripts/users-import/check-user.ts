@@ -6,7 +6,7 @@ import type { ImportedUser } from './mapping.ts'
 export async function loadCheck(): Promise<(user: ImportedUser) => Readonly<Record<string, readonly string[]>> | null> {
   const [{ ImportedUserLine }, { fieldErrors }] = await Promise.all([
     import('../../src/http/operators/user-contract.ts'),
-    import('../../src/http/request/body.ts'),
+    import('../../src/shape.ts'),
   ])
   return (user) => {
     const read = ImportedUserLine.safeParse(user)

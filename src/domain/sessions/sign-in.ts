@@ -34,6 +34,11 @@ export interface SignInCaller extends Caller {
   readonly cookies: readonly string[]
 }
 
+/** Throws `forbidden` where no session may be opened by a guid. */
+export function requireIssuing({ settings }: Pick<Services, 'settings'>): void {
+  if (settings.issueAccess === 'off') throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
+}
+
 /** Opens a session for a guid, known or new, and signs its first pair. Throws `no_active_account` for an inactive one. */
 export async function signInByGuid(services: SignInServices, guid: string, caller: SignInCaller): Promise<Pair> {
   const session = await newSession(services, caller)

@@ -3,8 +3,8 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-import { describeError, toError } from '../../domain/describe-error.ts'
-import { type ErrorCode, TesseraError } from '../../errors.ts'
+import type { ErrorCode, TesseraError } from '../../errors.ts'
+import { asTesseraError, logRefusal } from '../../log-refusal.ts'
 import type { AppEnv } from '../factory.ts'
 import { readIssuer } from '../request/caller.ts'
 import type { Problem } from './answer-contract.ts'
@@ -56,9 +56,8 @@ export function describeProblem({ status, message, code, fields }: TesseraError,
 
 /** The `TesseraError` for anything that was thrown. Logs it, and sets the headers that its answer needs. */
 export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
-  const error: TesseraError =
-    thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
-  logRefusal(error, c)
+  const error = asTesseraError(thrown)
+  logRefusal(c.env.log, error, c.req.routePath)
   if (error.status === 401) c.header('WWW-Authenticate', CHALLENGES[error.code] ?? 'Bearer')
   if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
   if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))
@@ -74,19 +73,4 @@ export function wantsPage(c: Context<AppEnv>): boolean {
 function wantsText(c: Context<AppEnv>): boolean {
   const accept = c.req.header('Accept') ?? ''
   return c.get('errorsAsText') === true && !/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)
-}
-
-/** Writes why a request was refused into the log; nothing where the error says all there is to say. */
-export function logRefusal(error: TesseraError, c: Context<AppEnv>): void {
-  const { code, status, cause, sid, guid } = error
-  if (cause === undefined) return
-  c.env.log({
-    event: 'refused',
-    code,
-    status,
-    cause: describeError(cause),
-    ...(guid !== undefined && { guid }),
-    ...(sid !== undefined && { sid }),
-    route: c.req.routePath,
-  })
 }

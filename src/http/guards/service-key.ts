@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 
 import { TesseraError } from '../../errors.ts'
 import type { ServiceKey, ServiceScope } from '../../domain/operators/service-key.ts'
+import { requireIssuing } from '../../domain/sessions/sign-in.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { readBearer, readServiceKey } from '../request/bearer.ts'
 import { readClient } from '../request/client.ts'
@@ -16,14 +17,9 @@ export async function requireServiceKey(c: Context<AppEnv>, scope: ServiceScope)
   return key
 }
 
-/** Throws `forbidden` where no session may be opened by a guid. */
-export function requireIssuing(c: Context<AppEnv>): void {
-  if (c.env.settings.issueAccess === 'off') throw new TesseraError('forbidden', { cause: 'ISSUE_ACCESS is off' })
-}
-
 /** Lets the callers through that `ISSUE_ACCESS` names. Throws as `requireIssuing` does, and as `requireServiceKey` where a key is needed. */
 export async function requireIssueAccess(c: Context<AppEnv>): Promise<void> {
-  requireIssuing(c)
+  requireIssuing(c.env)
   if (c.env.settings.issueAccess === 'service') await requireServiceKey(c, 'issue')
 }
 

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import * as z from 'zod/mini'
 
 import type { AppEnv } from '../factory.ts'
-import { parseBody } from '../request/body.ts'
+import { parseBody } from '../../shape.ts'
 
 const MAX_LIMIT = 100
 

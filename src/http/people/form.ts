@@ -10,7 +10,8 @@ import type { Html, PageContext } from '../../pages/layout.ts'
 import { pageContext } from '../answer/page-context.ts'
 import { readRefusal } from '../answer/refusal.ts'
 import type { AppEnv } from '../factory.ts'
-import { parseBody, readForm } from '../request/body.ts'
+import { readForm } from '../request/body.ts'
+import { parseBody } from '../../shape.ts'
 import { readCaller } from '../request/caller.ts'
 
 /** What a form sends: a text a field. */

@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 
 import type { OwnSession } from '../../domain/accounts/account.ts'
 import { TesseraError } from '../../errors.ts'
-import { logRefusal } from '../answer/problem.ts'
+import { logRefusal } from '../../log-refusal.ts'
 import type { AppEnv } from '../factory.ts'
 import { authenticateSession } from '../request/access-token.ts'
 
@@ -31,7 +31,7 @@ async function readVisitor(c: Context<AppEnv>): Promise<OwnSession | null> {
     return await authenticateSession(c)
   } catch (error) {
     if (!(error instanceof TesseraError && error.status < 500)) throw error
-    logRefusal(error, c)
+    logRefusal(c.env.log, error, c.req.routePath)
     return null
   }
 }

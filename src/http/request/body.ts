@@ -3,7 +3,8 @@
 import type { Context } from 'hono'
 import type * as z from 'zod/mini'
 
-import { type FieldErrors, TesseraError } from '../../errors.ts'
+import { TesseraError } from '../../errors.ts'
+import { parseBody } from '../../shape.ts'
 import type { AppEnv } from '../factory.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
@@ -80,25 +81,4 @@ async function readStream(c: Context<AppEnv>, maxBytes = MAX_BODY_BYTES): Promis
 
 function mediaType(c: Context<AppEnv>): string | undefined {
   return c.req.raw.headers.get('Content-Type')?.split(';', 1)[0]?.trim().toLowerCase()
-}
-
-/** What a body says, as `schema` has it. Throws `wrong_data_structure`, which names the fields that are wrong. */
-export function parseBody<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value)
-  if (!result.success) throw new TesseraError('wrong_data_structure', { fields: fieldErrors(result.error) })
-  return result.data
-}
-
-/** The issues by field; those of the whole body under `body`. */
-export function fieldErrors(error: z.core.$ZodError): FieldErrors {
-  const fields = new Map<string, string[]>()
-  for (const issue of error.issues) {
-    // What a strict schema does not know has no path of its own.
-    const isUnknown = issue.code === 'unrecognized_keys' && issue.path.length === 0
-    const named = isUnknown ? issue.keys : [String(issue.path[0] ?? 'body')]
-    for (const field of named) {
-      fields.set(field, [...(fields.get(field) ?? []), isUnknown ? 'is not known' : issue.message])
-    }
-  }
-  return Object.fromEntries(fields)
 }

@@ -6,13 +6,10 @@
 import type { Context } from 'hono'
 
 import { canonicalAddress } from '../../domain/places/address.ts'
+import { keptUserAgent, knownCountry } from '../../domain/places/client-facts.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
-
-export const MAX_USER_AGENT_LENGTH = 256
-/** Cloudflare's code for an unknown country. Taken for a country, it would put all such clients into one place. */
-const UNKNOWN_COUNTRY: string = 'XX'
 
 /**
  * Where a request comes from, with its address in canonical form. Throws `wrong_data_structure` for a malformed address, and
@@ -32,11 +29,6 @@ export function readClient(c: Context<AppEnv>): Client {
     country: knownCountry(cf?.country ?? null),
     city: cf?.city || null,
     provider: cf?.asOrganization || null,
-    userAgent: c.req.header('User-Agent')?.slice(0, MAX_USER_AGENT_LENGTH) || null,
+    userAgent: keptUserAgent(c.req.header('User-Agent')),
   }
-}
-
-/** A country code, or `null` where it says that the country is not known. */
-export function knownCountry(code: string | null): string | null {
-  return code === UNKNOWN_COUNTRY ? null : code || null
 }

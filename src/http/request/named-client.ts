@@ -7,11 +7,11 @@
 import type { Context } from 'hono'
 
 import { canonicalAddress } from '../../domain/places/address.ts'
+import { isAsn, isCity, isCountryCode, keptUserAgent, knownCountry } from '../../domain/places/client-facts.ts'
 import type { Client } from '../../domain/places/place.ts'
 import { type ErrorDetail, TesseraError } from '../../errors.ts'
 import type { AppEnv } from '../factory.ts'
 import { mayIssue, readBearer } from './bearer.ts'
-import { knownCountry, MAX_USER_AGENT_LENGTH } from './client.ts'
 
 /** What says it, by header. */
 export const CLIENT_HEADERS = {
@@ -21,10 +21,6 @@ export const CLIENT_HEADERS = {
   city: 'Tessera-Client-City',
   userAgent: 'Tessera-Client-User-Agent',
 } as const
-
-/** 32 bits (RFC 6793). */
-const MAX_ASN = 0xffff_ffff
-const MAX_CITY_LENGTH = 128
 
 /**
  * The client that the headers name, or `null`: without them, or without a bearer token, they change nothing. Throws `forbidden` for a
@@ -55,7 +51,7 @@ export function requireNamedClient(c: Context<AppEnv>): Client {
     // No header names the provider, which is a name for people: the number of its network is what a policy compares.
     provider: null,
     // The user agent of the request is that of the back end.
-    userAgent: c.req.header(CLIENT_HEADERS.userAgent)?.slice(0, MAX_USER_AGENT_LENGTH) || null,
+    userAgent: keptUserAgent(c.req.header(CLIENT_HEADERS.userAgent)),
   }
 }
 
@@ -83,12 +79,11 @@ function notValid(detail: ErrorDetail<'client_not_valid'>): TesseraError {
 
 function parseAsn(text: string): number | null {
   const asn = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : Number.NaN
-  return asn <= MAX_ASN ? asn : null
+  return isAsn(asn) ? asn : null
 }
 
-/** A code of ISO 3166-1, or one of Cloudflare's own: `T1` is Tor, and `XX` is unknown. */
 function parseCountry(text: string): string | null {
-  return /^[A-Z][A-Z\d]$/.test(text) ? text : null
+  return isCountryCode(text) ? text : null
 }
 
 /**
@@ -97,7 +92,7 @@ function parseCountry(text: string): string | null {
  */
 function parseCity(text: string): string | null {
   const city = decodePercent(text)
-  return city.length <= MAX_CITY_LENGTH && !/[\p{Cc}\p{Zl}\p{Zp}\uFFFD]/u.test(city) ? city : null
+  return isCity(city) ? city : null
 }
 
 function decodePercent(text: string): string {

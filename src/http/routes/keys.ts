@@ -1,9 +1,7 @@
 /** GET /.well-known/jwks.json: the public keys, with which any back end verifies access tokens (RFC 7517). */
 
+import { JWKS_SECONDS } from '../../domain/tokens/keys.ts'
 import { factory } from '../factory.ts'
-
-/** How long verifiers keep a key that was taken away. For a new one they need not wait: they fetch when they meet its `kid`. */
-export const JWKS_SECONDS = 300
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {
   const { jwks } = c.env.tokens

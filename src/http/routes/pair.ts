@@ -12,7 +12,7 @@
 import type { Context } from 'hono'
 
 import { refreshPair } from '../../domain/sessions/refresh.ts'
-import { signInByGuid } from '../../domain/sessions/sign-in.ts'
+import { requireIssuing, signInByGuid } from '../../domain/sessions/sign-in.ts'
 import { Guid } from '../../domain/tokens/claims.ts'
 import { TesseraError } from '../../errors.ts'
 import { readJson } from '../request/body.ts'
@@ -24,7 +24,7 @@ import { readNamedClient } from '../request/named-client.ts'
 import { requireReturnAddress } from '../request/returns.ts'
 import { type AppEnv, factory } from '../factory.ts'
 import { issuing } from '../guards/issuing.ts'
-import { requireIssueAccess, requireServiceKey, requireIssuing } from '../guards/service-key.ts'
+import { requireIssueAccess, requireServiceKey } from '../guards/service-key.ts'
 
 /** Most browsers come without a ticket. */
 function tickets() {
@@ -61,7 +61,7 @@ export const pairRoutes = factory
   .post('/refresh/device', issuing({ allow: ['POST'] }), async (c) => (await device()).refreshDevice(c))
   .post('/auth/device', issuing({ allow: ['POST'] }), async (c) => (await device()).registerDevice(c))
   .post('/auth/tickets', async (c) => {
-    requireIssuing(c)
+    requireIssuing(c.env)
     await requireServiceKey(c, 'issue')
     const { guid, to } = await readJson(c, TicketOrder)
     if (to !== undefined) requireReturnAddress(c, to)
@@ -83,7 +83,7 @@ export const pairRoutes = factory
         await writeFirstPair(c, await signInByGuid(c.env, guid.data, caller))
         return c.body(null, 200)
       }
-      requireIssuing(c)
+      requireIssuing(c.env)
       const { readTicket, signInByTicket } = await tickets()
       const ticket = await readTicket(c.env, guid.data, presented)
       // Where it leads was allowed when it was signed, and may not be any more.

@@ -10,12 +10,13 @@ import { isSignInAddress, signInAddress } from '../../domain/return-address.ts'
 import { refreshPair } from '../../domain/sessions/refresh.ts'
 import { type PresentedPair, readToken } from '../../domain/tokens/tokens.ts'
 import { TesseraError } from '../../errors.ts'
+import { logRefusal } from '../../log-refusal.ts'
 import type { Html, PageContext } from '../../pages/layout.ts'
 import type * as Pages from '../../pages/return-pages.ts'
 import { pageContext } from '../answer/page-context.ts'
 import { readPairOrAsk } from '../answer/pair.ts'
 import { createNonce, setPageHeaders } from '../answer/page-headers.ts'
-import { logRefusal, toTesseraError, wantsPage } from '../answer/problem.ts'
+import { toTesseraError, wantsPage } from '../answer/problem.ts'
 import type { AppEnv } from '../factory.ts'
 import { isNavigation } from '../guards/same-origin.ts'
 import { ownOrigin, readCaller } from '../request/caller.ts'
@@ -110,7 +111,7 @@ function sendOn(c: Context<AppEnv>, to: string, count: number): Response {
 async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<Response> {
   const before = readReturns(c, to)
   if (thrown instanceof TesseraError && before < RETURNS_MAX - 1 && isOfTheMoment(c, thrown)) {
-    logRefusal(thrown, c)
+    logRefusal(c.env.log, thrown, c.req.routePath)
     writeReturns(c, to, before + 1)
     return showWaitPage(c, 1, to)
   }
@@ -125,7 +126,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   const isOfCookies = !isTrouble && ([400, 401].includes(thrown.status) || needsProof(thrown)) && !isOfClient
   if (!isOfCookies || signInUrl === undefined) throw thrown
   if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
-  logRefusal(thrown, c)
+  logRefusal(c.env.log, thrown, c.req.routePath)
   const address = signInAddress(signInUrl, to, ownOrigin(c))
   // The page here says what happened; others may not know that parameter.
   const isBlocked = thrown.code === 'location_blocked' && address.startsWith(`${ownSignIn(c)}?`)
