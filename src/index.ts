@@ -1,10 +1,11 @@
 /** The Worker: its entry points, wired to the services of its environment. Nothing is decided here. */
 
 import { createApp, setCommonHeaders } from './app.ts'
-import { ConfigError } from './config.ts'
 import { sweep } from './mail/queue.ts'
 import { addressOf, answerMisdirected, UnknownAddress } from './own-address.ts'
-import { readyRuntime, type Runtime, runtimeFor, servicesFor } from './services.ts'
+import { readyRuntime, reportFailedStart, type Runtime, runtimeFor, servicesFor } from './services.ts'
+
+export { TokenService } from './token-service.ts'
 
 const app = createApp()
 
@@ -57,7 +58,7 @@ function serve(request: Request, env: Env, ctx: ExecutionContext, runtime: Runti
 
 /** Every answer of a deployment that cannot start; the log says in one line why. */
 async function giveReason(request: Request, env: Env, reason: unknown): Promise<Response> {
-  console.error(reason instanceof ConfigError ? reason.message : `Start-up failed: ${String(reason)}`)
+  reportFailedStart(reason)
   const { answerUnconfigured } = await import('./unconfigured.ts')
   return answerUnconfigured(request, env, reason)
 }

@@ -9,8 +9,8 @@ export function asTesseraError(thrown: unknown): TesseraError {
   return thrown instanceof TesseraError ? thrown : new TesseraError('internal', { cause: toError(thrown) })
 }
 
-/** Writes why something was refused into the log; nothing where the error says all there is to say. */
-export function logRefusal(log: Log, { code, status, cause, sid, guid }: TesseraError, route: string): void {
+/** Writes why something was refused into the log; nothing where the error says all there is to say, as it does where no route was met. */
+export function logRefusal(log: Log, { code, status, cause, sid, guid }: TesseraError, route: () => string): void {
   if (cause === undefined) return
   log({
     event: 'refused',
@@ -19,6 +19,6 @@ export function logRefusal(log: Log, { code, status, cause, sid, guid }: Tessera
     cause: describeError(cause),
     ...(guid !== undefined && { guid }),
     ...(sid !== undefined && { sid }),
-    route,
+    route: route(),
   })
 }

@@ -69,6 +69,10 @@ export const CAUSES = {
   'cross-origin': 'a page of another origin asked',
   prefetch: 'a browser asked, and no person',
   'service key': 'a wrong service key, or one that may not do this',
+  binding: 'a Worker called by a binding that may not do this: its `props` do not list the method, or cannot be read',
+  'binding without a name': 'a Worker would act as an operator, and the `props` of its binding do not say who that is',
+  'PUBLIC_URL is missing':
+    'a Worker asked for tokens, and a call does not show under which address this deployment is reached',
   'ISSUE_ACCESS is off': '`GET /{guid}` is switched off',
   'DEVICE_BINDING is off': 'a browser took an offer to bind its session that holds no longer',
   'D1 is silent': 'no answer from D1 in time',

@@ -75,6 +75,11 @@ export function runtimeFor(env: Env, surroundings = PLATFORM): Promise<Runtime> 
   return runtime
 }
 
+/** Says in the log, in one line, why an environment has no runtime. */
+export function reportFailedStart(reason: unknown): void {
+  console.error(reason instanceof ConfigError ? reason.message : `Start-up failed: ${String(reason)}`)
+}
+
 /** The services of one request: what its rules log names the request. */
 export function servicesFor({ headers }: Request, services: Services): Services {
   const ray = headers.get('CF-Ray')

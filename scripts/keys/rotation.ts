@@ -4,7 +4,7 @@
  */
 
 import { LINKS } from '../../src/domain/mails/links.ts'
-import { JWKS_SECONDS } from '../../src/domain/tokens/keys.ts'
+import { JWKS_SECONDS } from '../../src/domain/tokens/tokens.ts'
 
 /** The secrets of a rotation, as they stand in a file. Empty ones count as none. */
 export interface RotatingSecrets {

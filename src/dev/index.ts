@@ -4,7 +4,8 @@
  */
 
 import { createPurge } from '../db/purge.ts'
-import worker from '../index.ts'
+import worker, { TokenService as DeployedTokenService } from '../index.ts'
+import type { BindingProps } from '../rpc/contract.ts'
 import { PLATFORM, type Runtime, runtimeFor, type Surroundings } from '../services.ts'
 import { readPasswords } from './demo-accounts.ts'
 import { isForPlayground } from './local.ts'
@@ -60,6 +61,15 @@ export default {
     await worker.scheduled(controller, env)
   },
 } satisfies ExportedHandler<Env>
+
+/** The entry point for other Workers, which a Worker in another `wrangler dev` is bound to as it would be to what is deployed. */
+export class TokenService extends DeployedTokenService {
+  constructor(ctx: ExecutionContext<BindingProps>, env: Env) {
+    super(ctx, env)
+    // Whoever builds the runtime decides on its clock.
+    ctx.waitUntil(start(env))
+  }
+}
 
 /** Builds the runtime, with the clock of this run, before the Worker would. Returns why it cannot start, which the Worker logs. */
 async function start(env: Env): Promise<Runtime | Error> {

@@ -7,7 +7,7 @@ import { parseEnv } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod/mini'
 
-import { JWKS_SECONDS } from '../../src/domain/tokens/keys.ts'
+import { JWKS_SECONDS } from '../../src/domain/tokens/tokens.ts'
 import { copyCheckout } from '../support/checkout.ts'
 import { type Command, freePort, runCommand } from '../support/command.ts'
 

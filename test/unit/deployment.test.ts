@@ -51,6 +51,7 @@ const LOADED_WHEN_MET = [
   'src/http/people/',
   'src/http/operators/',
   'src/http/openapi/',
+  'src/rpc/',
   'src/http/answer/answer-contract.ts',
   'src/error-reasons.ts',
   'src/error-remedies.ts',

@@ -14,9 +14,6 @@ import {
   type VerifyingKey,
 } from './token-key.ts'
 
-/** How long verifiers keep a key that was taken away. For a new one they need not wait: they fetch when they meet its `kid`. */
-export const JWKS_SECONDS = 300
-
 /** Signs with the current key; verifies with it and with the others, by `kid`. */
 export interface KeyRing {
   readonly signing: SigningKey

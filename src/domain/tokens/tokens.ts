@@ -19,6 +19,9 @@ import type { AccessTokenTyp } from './token-key.ts'
 /** The clock of another edge location may be ahead by this much. It counts for `iat` alone: `exp` and `nbf` are exact. */
 const CLOCK_SKEW_SECONDS = 60
 
+/** How long verifiers keep a key that was taken away. For a new one they need not wait: they fetch when they meet its `kid`. */
+export const JWKS_SECONDS = 300
+
 /** Signs and verifies with the keys of this deployment. */
 export interface Tokens {
   readonly jwks: Keys['jwks']

@@ -57,7 +57,7 @@ export function describeProblem({ status, message, code, fields }: TesseraError,
 /** The `TesseraError` for anything that was thrown. Logs it, and sets the headers that its answer needs. */
 export function toTesseraError(thrown: unknown, c: Context<AppEnv>): TesseraError {
   const error = asTesseraError(thrown)
-  logRefusal(c.env.log, error, c.req.routePath)
+  logRefusal(c.env.log, error, () => c.req.routePath)
   if (error.status === 401) c.header('WWW-Authenticate', CHALLENGES[error.code] ?? 'Bearer')
   if (error.allow !== undefined) c.header('Allow', error.allow.join(', '))
   if (error.retryAfterSeconds !== undefined) c.header('Retry-After', String(error.retryAfterSeconds))

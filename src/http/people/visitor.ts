@@ -31,7 +31,7 @@ async function readVisitor(c: Context<AppEnv>): Promise<OwnSession | null> {
     return await authenticateSession(c)
   } catch (error) {
     if (!(error instanceof TesseraError && error.status < 500)) throw error
-    logRefusal(c.env.log, error, c.req.routePath)
+    logRefusal(c.env.log, error, () => c.req.routePath)
     return null
   }
 }

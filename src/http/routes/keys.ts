@@ -1,6 +1,6 @@
 /** GET /.well-known/jwks.json: the public keys, with which any back end verifies access tokens (RFC 7517). */
 
-import { JWKS_SECONDS } from '../../domain/tokens/keys.ts'
+import { JWKS_SECONDS } from '../../domain/tokens/tokens.ts'
 import { factory } from '../factory.ts'
 
 export const keyRoutes = factory.createApp().get('/.well-known/jwks.json', (c) => {

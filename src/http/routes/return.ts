@@ -111,7 +111,7 @@ function sendOn(c: Context<AppEnv>, to: string, count: number): Response {
 async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<Response> {
   const before = readReturns(c, to)
   if (thrown instanceof TesseraError && before < RETURNS_MAX - 1 && isOfTheMoment(c, thrown)) {
-    logRefusal(c.env.log, thrown, c.req.routePath)
+    logRefusal(c.env.log, thrown, () => c.req.routePath)
     writeReturns(c, to, before + 1)
     return showWaitPage(c, 1, to)
   }
@@ -126,7 +126,7 @@ async function refuse(c: Context<AppEnv>, to: string, thrown: unknown): Promise<
   const isOfCookies = !isTrouble && ([400, 401].includes(thrown.status) || needsProof(thrown)) && !isOfClient
   if (!isOfCookies || signInUrl === undefined) throw thrown
   if (isSignInAddress(signInUrl, to, ownOrigin(c))) return showSignInLoopPage(c, thrown)
-  logRefusal(c.env.log, thrown, c.req.routePath)
+  logRefusal(c.env.log, thrown, () => c.req.routePath)
   const address = signInAddress(signInUrl, to, ownOrigin(c))
   // The page here says what happened; others may not know that parameter.
   const isBlocked = thrown.code === 'location_blocked' && address.startsWith(`${ownSignIn(c)}?`)

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 
 import { withVariables } from '../../../scripts/keys/place.ts'
 import { nextStep, note, type RotatingSecrets, type Served } from '../../../scripts/keys/rotation.ts'
-import { JWKS_SECONDS } from '../../../src/domain/tokens/keys.ts'
+import { JWKS_SECONDS } from '../../../src/domain/tokens/tokens.ts'
 
 const NOW = 1_800_000_000
 const TTL = 864_000

@@ -15,13 +15,14 @@ import {
   signedIn,
 } from '../../support/account-life.ts'
 import { createAccount, HASHES, PASSWORD } from '../../support/accounts.ts'
+import { bindTo, FACTS } from '../../support/binding.ts'
 import { at, DAY_SECONDS, stopClock } from '../../support/clock.ts'
 import { countRoundTrips } from '../../support/counting-database.ts'
 import { keepLog } from '../../support/log.ts'
 import { admin } from '../../support/operators.ts'
 import { bearer, refreshByJson, SERVICE, signInByJson, verify } from '../../support/requests.ts'
 import { open, openByGuid, type OpenedByAccount } from '../../support/sessions.ts'
-import { type CallOptions, ELSEWHERE, startWorker } from '../../support/worker.ts'
+import { type CallOptions, ELSEWHERE, ORIGIN, startWorker } from '../../support/worker.ts'
 
 stopClock()
 keepLog('warn')
@@ -215,6 +216,27 @@ describe('round trips to D1', () => {
     expect(await askAsOperator('PATCH', `/users/${guid}`, { nonsense: 1 })).toEqual({ status: 400, roundTrips: 0 })
     expect(await askAsOperator('DELETE', `/users/${guid}`)).toEqual({ status: 204, roundTrips: 2 })
     expect(await askAsOperator('DELETE', `/users/${guid}`)).toEqual({ status: 404, roundTrips: 1 })
+  })
+
+  test('as many for a call of another Worker as for its request', async () => {
+    const counting = countRoundTrips(env.DB)
+    const tessera = bindTo(startWorker({ DB: counting.database, PUBLIC_URL: ORIGIN }))
+    const costOf = async (call: () => Promise<{ readonly ok: boolean }>) => {
+      counting.reset()
+      const { ok } = await call()
+      return { ok, roundTrips: counting.roundTrips() }
+    }
+    const guid = crypto.randomUUID()
+    expect(await costOf(() => tessera.issue(guid, FACTS))).toEqual({ ok: true, roundTrips: 1 })
+    const [one, two] = [await openByGuid(guid), await openByGuid(guid)]
+    expect(await costOf(() => tessera.keys())).toEqual({ ok: true, roundTrips: 0 })
+    expect(await costOf(() => tessera.verify(one.access))).toEqual({ ok: true, roundTrips: 0 })
+    expect(await costOf(() => tessera.verify('no token'))).toEqual({ ok: false, roundTrips: 0 })
+    expect(await costOf(() => tessera.introspect(one.access))).toEqual({ ok: true, roundTrips: 1 })
+    expect(await costOf(() => tessera.introspect('no token'))).toEqual({ ok: true, roundTrips: 0 })
+    expect(await costOf(() => tessera.refresh(one, FACTS))).toEqual({ ok: true, roundTrips: 1 })
+    expect(await costOf(() => tessera.refresh({ refresh: two.refresh }, FACTS))).toEqual({ ok: true, roundTrips: 1 })
+    expect(await costOf(() => tessera.revokeUser(guid))).toEqual({ ok: true, roundTrips: 1 })
   })
 
   test('2 for POST /auth/session', async () => {
