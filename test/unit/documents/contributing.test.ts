@@ -28,7 +28,7 @@ const SIGNS: Readonly<Record<string, RegExp | null>> = {
   'an error': /const ERRORS =/,
   'a proof at refresh': /interface Caller\b/,
   'a way to register': null,
-  'an RPC method': /^export default/m,
+  'a method of the service binding': /interface TokenServiceBinding/,
   'a second database': /env\.DB\b/,
 }
 
