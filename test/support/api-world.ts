@@ -137,10 +137,7 @@ export async function startApiWorld(
     },
     async ask(token, method = 'GET', api = apis[0] ?? '') {
       const worker = await miniflare.getWorker(api)
-      return (await worker.fetch('https://api.example.com/orders', {
-        method,
-        headers: { Authorization: `Bearer ${token}` },
-      })) as unknown as Response
+      return worker.fetch('https://api.example.com/orders', { method, headers: { Authorization: `Bearer ${token}` } })
     },
     async stop() {
       await miniflare.dispose()

@@ -251,7 +251,7 @@ describe('what callers build on', () => {
     ])
   })
 
-  test('it is named tessera/verify, and its types need neither those of Cloudflare nor those of Node nor a DOM', () => {
+  test('the types of tessera/verify and tessera/rpc need neither those of Cloudflare nor those of Node nor a DOM', () => {
     const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       exports: Readonly<Record<string, string>>
     }
@@ -263,14 +263,19 @@ describe('what callers build on', () => {
     const own = '--allowImportingTsExtensions --rewriteRelativeImportExtensions --ignoreConfig --skipLibCheck'.split(
       ' ',
     )
-    const entry = join(ROOT, exports['./verify'] ?? '')
-    execFileSync(tsc, [...plain, ...own, ...emit, '--types', '', '--outDir', join(folder, 'types'), entry], {
+    const entries = ['./verify', './rpc'].map((name) => join(ROOT, exports[name] ?? ''))
+    execFileSync(tsc, [...plain, ...own, ...emit, '--types', '', '--outDir', join(folder, 'types'), ...entries], {
       cwd: ROOT,
     })
     writeFileSync(
       join(folder, 'reader.ts'),
-      `import { createVerifier } from './types/verifier/verifier.js'
-const verifier = createVerifier({ issuer: 'https://auth.example.com', keys: async () => ({ ok: false as const, code: 'x' }) })
+      `import type { TokenServiceBinding } from './types/rpc/contract.js'
+import { createVerifier } from './types/verifier/verifier.js'
+declare const TESSERA: TokenServiceBinding
+const verifier = createVerifier({ issuer: 'https://auth.example.com', keys: () => TESSERA.keys() })
+const refreshed = await TESSERA.refresh({ refresh: '' }, { ip: '' })
+if (refreshed.ok) refreshed.accessExpiresAt.toFixed()
+else refreshed.status satisfies number
 const answer = await verifier.verify('')
 if (answer.ok) answer.claims.exp.toFixed()
 else answer.code satisfies 'wrong_data_structure' | 'token_not_valid' | 'unavailable'
