@@ -19,14 +19,15 @@ export const EVERYTHING = {
 export const FACTS = { ip: HOME, country: 'IS', asn: 64_496, city: 'Reykjavík', userAgent: 'curl/8.9.1' }
 
 /** The binding of a Worker whose configuration has these props. What a call leaves to be done afterwards is done when it returns. */
-export function bindTo({ bindings }: TestWorker = addressed, props: unknown = EVERYTHING): TokenServiceBinding {
+export function bindTo(
+  { bindings }: Pick<TestWorker, 'bindings'> = addressed,
+  props: unknown = EVERYTHING,
+  Service = TokenService,
+): TokenServiceBinding {
   async function call(method: Method, values: readonly never[]): Promise<never> {
     const ctx = createExecutionContext()
     Object.defineProperty(ctx, 'props', { value: props })
-    const service: Readonly<Record<Method, (...all: readonly never[]) => Promise<unknown>>> = new TokenService(
-      ctx,
-      bindings,
-    )
+    const service: Readonly<Record<Method, (...all: readonly never[]) => Promise<unknown>>> = new Service(ctx, bindings)
     const answer = await service[method](...values)
     await waitOnExecutionContext(ctx)
     // Over a binding, an answer is a copy: what cannot be copied does not arrive.

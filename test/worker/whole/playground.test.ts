@@ -6,8 +6,9 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-import playground from '../../../src/dev/index.ts'
+import playground, { TokenService } from '../../../src/dev/index.ts'
 import { createAccount, dumpTables, PASSWORD } from '../../support/accounts.ts'
+import { bindTo } from '../../support/binding.ts'
 import { DAY_SECONDS } from '../../support/clock.ts'
 import { type CallOptions, type Overrides, pairOf, setCookies, startWorker } from '../../support/worker.ts'
 
@@ -371,4 +372,13 @@ describe('below a prefix, with a cookie of a domain', () => {
     expect(text).toContain('Token used before')
     expect((await pressBelow('/refresh/dev', { how: 'refresh' }, { cookies })).status).toBe(404)
   })
+})
+
+test('a Worker that is bound to it meets the clock of the run, also where its call is the first of all', async () => {
+  const { access_token: access } = pairOf(await worker.call(`/${crypto.randomUUID()}`))
+  const other = start()
+  const tessera = bindTo(other, {}, TokenService)
+  expect(await tessera.verify(access)).toMatchObject({ ok: true })
+  await press('/dev/clock', { ahead: '360' })
+  expect(await tessera.verify(access)).toMatchObject({ ok: false, code: 'token_not_valid' })
 })
