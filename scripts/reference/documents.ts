@@ -14,6 +14,7 @@ export const SECTIONS: readonly Section[] = [
       'api.md': 'how to call it, every route, how another service verifies an access token, every error',
       'integrate.md': 'from a service in Hono, Express, Next.js, SvelteKit, Fastify, Python, Go or a page to working code',
       'package.md': 'the client, the verifier and the adapters of the npm package',
+      'service-binding.md': 'other Workers of the account, which call it without HTTP and verify tokens by themselves',
       'topologies.md':
         'what to set for browsers, back ends, server rendering, phones and services, with a program for each',
       'accounts.md': 'signing up, passwords, recovery, changes, the pages for people, limits',
