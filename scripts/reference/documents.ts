@@ -12,7 +12,8 @@ export const SECTIONS: readonly Section[] = [
     title: 'Use it',
     pages: {
       'api.md': 'how to call it, every route, how another service verifies an access token, every error',
-      'integrate.md': 'from a service in Hono, Express, Next.js, SvelteKit, Fastify, Python, Go or a page to working code',
+      'integrate.md':
+        'from a service in Hono, Express, Next.js, SvelteKit, Fastify, Python, Go or a page to working code',
       'package.md': 'the client, the verifier and the adapters of the npm package',
       'service-binding.md': 'other Workers of the account, which call it without HTTP and verify tokens by themselves',
       'topologies.md':

@@ -67,7 +67,10 @@ export function answerRefusal({ status, code, detail }: Refused, issuer: string)
   const headers = new Headers({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer')
   if (status === 503) headers.set('Retry-After', '5')
-  return new Response(JSON.stringify({ type: `${issuer}/docs/errors#${code}`, title, status, detail, code }), { status, headers })
+  return new Response(JSON.stringify({ type: `${issuer}/docs/errors#${code}`, title, status, detail, code }), {
+    status,
+    headers,
+  })
 }
 
 function refuse(status: Refused['status'], code: Refused['code'], detail: string): Refused {

@@ -42,6 +42,8 @@ export function tessera({ redirect, open = [], ...options }: SvelteKitOptions) {
     const outcome = await visit({ method, url: url.href, header: (name) => headers.get(name), ...navigation })
     locals.user = 'user' in outcome ? outcome.user : null
     if ('user' in outcome || open.includes(url.pathname)) return resolve(event)
-    return 'location' in outcome ? redirect(303, outcome.location, { external: true }) : answerRefusal(outcome.refused, options.issuer)
+    return 'location' in outcome
+      ? redirect(303, outcome.location, { external: true })
+      : answerRefusal(outcome.refused, options.issuer)
   }
 }
