@@ -17,13 +17,11 @@ interface Locks {
  */
 export async function underLock<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const navigator: { locks?: Locks } | undefined = Reflect.get(globalThis, 'navigator')
-  const locks = navigator?.locks
-  if (locks === undefined) return work()
   const waiting = new AbortController()
   const timer = setTimeout(() => waiting.abort(), LOCK_MS)
   let working: Promise<Result> | undefined
   try {
-    await locks.request(name, { signal: waiting.signal }, () => {
+    await navigator?.locks?.request(name, { signal: waiting.signal }, () => {
       clearTimeout(timer)
       working = work()
       return Promise.race([working, sleep(LOCK_MS)])

@@ -161,6 +161,9 @@ describe.each(['in localStorage', 'in cookies'] as const)('three tabs with a pai
       expect(asked.map(({ statuses }) => statuses)).toEqual(tabs.map(() => ALL_WELL))
       expect(refreshes).toBe(round)
     }
+    // What is good is not renewed.
+    await ask(tabs[1] as Page, seconds)
+    expect(refreshes).toBe(2)
     await expectNobodySignedOut(tabs[0] as Page)
   })
 
