@@ -18,13 +18,13 @@ interface Locks {
 export async function underLock<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const navigator: { locks?: Locks } | undefined = Reflect.get(globalThis, 'navigator')
   const waiting = new AbortController()
-  const timer = setTimeout(() => waiting.abort(), LOCK_MS)
+  let timer = setTimeout(() => waiting.abort(), LOCK_MS)
   let working: Promise<Result> | undefined
   try {
     await navigator?.locks?.request(name, { signal: waiting.signal }, () => {
       clearTimeout(timer)
       working = work()
-      return Promise.race([working, sleep(LOCK_MS)])
+      return Promise.race([working, new Promise((resolve) => (timer = setTimeout(resolve, LOCK_MS)))])
     })
   } catch {
     // The wait is over, or locks are forbidden here, or the work failed, which is thrown below.

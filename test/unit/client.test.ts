@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 
 import { build } from 'esbuild'
 import type * as z from 'zod/mini'
-import { describe, expect, expectTypeOf, test } from 'vitest'
+import { describe, expect, expectTypeOf, test, vi } from 'vitest'
 
 import type { ErrorCode, Problem, User } from '../../src/client/client.ts'
 import { inSecureStore } from '../../src/client/storage.ts'
@@ -64,6 +64,16 @@ describe('the lock', () => {
     }
     expect(await Promise.all(['a', 'b'].map((name) => underLock('turns', work(name))))).toEqual(['a', 'b'])
     expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
+  })
+
+  test('leaves no timer behind, for which a program would stay', async () => {
+    vi.useFakeTimers()
+    try {
+      await underLock('timers', async () => 1)
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('throws what the work throws, and is free then', async () => {
