@@ -1,13 +1,19 @@
 /** A key pair in IndexedDB, which keeps keys that no script can read. */
 
+/** A pair of keys for WebCrypto. Its type has other names where no DOM is. */
+export interface KeyPair {
+  readonly privateKey: Parameters<typeof crypto.subtle.sign>[1]
+  readonly publicKey: Parameters<typeof crypto.subtle.exportKey>[1]
+}
+
 interface Asked<Result> {
   readonly result: Result
   readonly error: Error | null
   readonly addEventListener: (event: 'success' | 'error' | 'upgradeneeded', listener: () => void) => void
 }
 interface Store {
-  readonly get: (key: string) => Asked<CryptoKeyPair | undefined>
-  readonly add: (value: CryptoKeyPair, key: string) => Asked<unknown>
+  readonly get: (key: string) => Asked<KeyPair | undefined>
+  readonly add: (value: KeyPair, key: string) => Asked<unknown>
 }
 interface Database {
   readonly createObjectStore: (name: string) => unknown
@@ -18,7 +24,7 @@ interface Database {
 const STORE = 'keys'
 
 /** The keys that are kept under this name, or new ones, which are kept from now on. */
-export async function keepInBrowser(name: string, make: () => Promise<CryptoKeyPair>): Promise<CryptoKeyPair> {
+export async function keepInBrowser(name: string, make: () => Promise<KeyPair>): Promise<KeyPair> {
   const databases: { open: (name: string) => Asked<Database> } = Reflect.get(globalThis, 'indexedDB')
   const opening = databases.open(name)
   opening.addEventListener('upgradeneeded', () => opening.result.createObjectStore(STORE))

@@ -59,14 +59,13 @@ export function createClient(options: ClientOptions): Client {
   const location: { href: string } | undefined = Reflect.get(globalThis, 'location')
   const here = location?.href
   const url = new URL(options.url, here).href.replace(/\/$/, '')
-  const origins = new Set([url, here, ...apis].map((known) => known && new URL(known).origin))
-  const withCookies = storage.inCookies === true
+  const { inCookies: withCookies = false } = storage
   const transport = withCookies ? byCookies : byJson
   // A browser binds what is in its cookies by itself.
   const dpop = withCookies ? undefined : options.dpop
   // Looked up at each request, since others may have replaced it: those who record, and those who test.
   const send = options.fetch ?? ((request: Request) => fetch(request))
-  const vault = createVault(storage)
+  const vault = createVault(storage, url)
   const ask = createService({ send, url, withCookies, dpop })
   const refresh = createRefresh({ ask, transport, vault, lock: `tessera ${url}`, dpop, onSignedOut })
   /** The pair whose access token was refused although it was new. */
@@ -79,12 +78,30 @@ export function createClient(options: ClientOptions): Client {
     return outcome.sub === used.sub ? outcome : unauthenticated()
   }
 
+  /** In cookies, those that Tessera could not take back are not used until it can. */
+  async function signOut(): Promise<boolean> {
+    const pair = await vault.load()
+    const isForgotten = vault.put(withCookies ? 'out' : null)
+    // Tessera is told, also where storage cannot forget the pair.
+    await isForgotten.catch(() => {})
+    const isOver =
+      (pair === null && !withCookies) || (await ask(transport.signOut(pair)).catch(() => null))?.ok === true
+    await isForgotten
+    if (withCookies && isOver) await vault.put(null)
+    return isOver
+  }
+
   async function fetchAs(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = new Request(input, init)
-    if (!withCookies && !origins.has(new URL(request.url).origin))
-      throw new TypeError(`${new URL(request.url).origin} is not among \`apis\`, so it may not have the access token`)
+    const { origin } = new URL(request.url)
+    const isKnown = [url, here, ...apis].some((known) => known !== undefined && new URL(known).origin === origin)
+    if (!withCookies && !isKnown) throw new TypeError(`${origin} is not among \`apis\``)
     let pair = await vault.load()
-    if (pair === null) return unauthenticated()
+    if (pair === null) {
+      // Somebody signed out while Tessera could not be told.
+      if (withCookies) await signOut()
+      return unauthenticated()
+    }
     if (pair.over <= Date.now()) {
       const outcome = await next(pair)
       if (outcome instanceof Response) return outcome
@@ -103,32 +120,27 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     async signIn(email, password) {
-      const answer = await ask(transport.signIn(email, password))
+      const body = { primary_email: email, password }
+      const answer = await ask({ path: transport.signInPath, body })
       if (!answer.ok) {
         const problem: Problem = await answer.json()
         return { ...problem, ok: false }
       }
-      const pair = await readPair(answer, transport, dpop)
+      const pair = await readPair(answer, { transport, dpop })
       if (dpop !== undefined && pair.key === undefined) {
         // Something on the way took the proof away, and whoever did so could use the pair.
         await ask(transport.signOut(pair))
-        throw new Error('The session is not bound to the key of this client, so it was ended')
+        throw new Error('Not bound to the key')
       }
       await vault.put(pair)
       return { ok: true }
     },
-    async signOut() {
-      const pair = await vault.load()
-      await vault.put(null)
-      if (pair === null) return true
-      const answer = await ask(transport.signOut(pair)).catch(() => null)
-      return answer?.ok === true
-    },
+    signOut,
     fetch: fetchAs,
     async user() {
       const answer = await fetchAs(`${url}/auth/me`)
       if (answer.status === 401) return null
-      if (!answer.ok) throw new Error(`Tessera answers ${answer.status}`)
+      if (!answer.ok) throw new Error(`Tessera: ${answer.status}`)
       return answer.json()
     },
   }

@@ -53,8 +53,10 @@ export interface Pair {
   readonly refresh: string
   /** When the access token is over by the clock of this device, in milliseconds since 1970. */
   readonly over: number
-  /** Whose it is: the claim `sub`. */
-  readonly sub?: string
+  /** Whose it is: the claim `sub`. Of a pair in cookies it is known where this client has signed in. */
+  readonly sub?: string | undefined
+  /** Which Tessera it is of: another client may use the same storage. */
+  readonly url?: string
   /** The public key whose proofs the refresh token wants, where there is one: its `x` (RFC 7518 section 6.2.1.2). */
   readonly key?: string
 }

@@ -18,19 +18,27 @@ interface Locks {
 export async function underLock<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const navigator: { locks?: Locks } | undefined = Reflect.get(globalThis, 'navigator')
   const waiting = new AbortController()
-  let timer = setTimeout(() => waiting.abort(), LOCK_MS)
+  const timer = setTimeout(() => waiting.abort(), LOCK_MS)
   let working: Promise<Result> | undefined
   try {
     await navigator?.locks?.request(name, { signal: waiting.signal }, () => {
       clearTimeout(timer)
       working = work()
-      return Promise.race([working, new Promise((resolve) => (timer = setTimeout(resolve, LOCK_MS)))])
+      return within(working, LOCK_MS)
     })
   } catch {
     // The wait is over, or locks are forbidden here, or the work failed, which is thrown below.
   }
   clearTimeout(timer)
   return working ?? work()
+}
+
+/** What the work comes to, or `undefined` where that takes longer, in milliseconds. Leaves no timer behind, for which a program would stay. */
+export function within<Result>(work: Promise<Result>, ms: number): Promise<Result | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), ms)
+    work.finally(() => clearTimeout(timer)).then(resolve, reject)
+  })
 }
 
 /** Waits, in milliseconds. */

@@ -2,17 +2,17 @@
 
 import type { ErrorCode, Pair } from './contract.ts'
 import type { Prover } from './dpop.ts'
-import { LOCK_MS, sleep, underLock } from './lock.ts'
+import { LOCK_MS, sleep, underLock, within } from './lock.ts'
 import { codeOf, type Service, unauthenticated } from './service.ts'
-import type { Transport } from './transport.ts'
+import type { Body, Transport } from './transport.ts'
 import type { Vault } from './vault.ts'
 
 /** How long each try waits before it goes out, in milliseconds. With the limit of each, the second comes within a window of 10 s. */
 const DELAYS = [0, 200, 1000]
 /** A server that asks for more patience than this, in seconds, is not asked again by the same request. */
 const PATIENCE_SECONDS = 3
-/** How long all tries may take at most. What takes longer belongs to a request that is gone: Workers cancel what it began. */
-const REFRESH_MS = 20_000
+/** How long a request waits for the refresh of another one, counted from when that began: Workers cancel what a request began that is over. */
+const JOIN_MS = 6000
 /** How long a tab looks for the pair of one that was faster, counted from before it waited for the lock. */
 const SUCCESSOR_MS = LOCK_MS + 500
 const LOOK_MS = 100
@@ -33,7 +33,7 @@ export interface RefreshOptions {
 export function createRefresh({ ask, transport, vault, lock, dpop, onSignedOut }: RefreshOptions): Refresh {
   let shared: { readonly since: number; readonly outcome: Promise<Pair | Response> } | undefined
 
-  /** `until`: how long to look for the pair of another tab, in milliseconds since 1970. `delays`: of this try, and of those after it. */
+  /** `until`: how long to look for the pair of another tab, by the clock of `performance`, in milliseconds. `delays`: of this try, and of those after it. */
   async function refresh(used: Pair, until: number, [delay = 0, ...later] = DELAYS): Promise<Pair | Response> {
     await sleep(delay)
     const kept = await vault.load()
@@ -46,7 +46,8 @@ export function createRefresh({ ask, transport, vault, lock, dpop, onSignedOut }
     try {
       answer = await ask(transport.refresh(used))
       // The next pair is kept before anything is done with it: the token that was just used up is of no use any more.
-      if (answer.ok) return (await vault.replace(used, await readPair(answer, transport, dpop))) ?? unauthenticated()
+      if (answer.ok)
+        return (await vault.replace(used, await readPair(answer, { transport, dpop, used }))) ?? unauthenticated()
     } catch (error) {
       if (later.length === 0) throw error
       return refresh(used, until, later)
@@ -58,13 +59,16 @@ export function createRefresh({ ask, transport, vault, lock, dpop, onSignedOut }
     // In cookies, the browser may have the pair of another tab by now, though nothing here says so.
     const mayBeInCookies = code === 'token_used' && transport.inCookies && !isLast
     if (isEnd(code) && !mayBeInCookies) return end(used, answer, code)
-    return !isLast && (mayBeInCookies || isTrouble(answer, code)) ? refresh(used, until, later) : answer
+    if (!isLast && (mayBeInCookies || isTrouble(answer, code))) return refresh(used, until, later)
+    // For whoever asked, a 401 would mean that somebody has to sign in, and this one does not say so.
+    if (answer.status === 401) throw new Error(code ?? 'Not Tessera')
+    return answer
   }
 
   /** Of two tabs with one token the slower one is refused. It goes on with the pair of the other, once that is kept. */
   async function lookForSuccessor(used: Pair, until: number): Promise<Pair | null> {
     const kept = await vault.load()
-    if (kept?.refresh !== used.refresh || Date.now() > until) return kept
+    if (kept?.refresh !== used.refresh || performance.now() > until) return kept
     await sleep(LOOK_MS)
     return lookForSuccessor(used, until)
   }
@@ -74,13 +78,14 @@ export function createRefresh({ ask, transport, vault, lock, dpop, onSignedOut }
     const kept = await vault.replace(used, null).catch(() => null)
     if (kept !== null) return kept
     // A browser that never had cookies was not signed out.
-    if (used.refresh !== '' || code !== 'token_missing') onSignedOut?.(code)
+    if (used.refresh !== '' || code !== 'token_missing') queueMicrotask(() => onSignedOut?.(code))
     return answer
   }
 
-  return (used) => {
-    const since = Date.now()
-    if (shared !== undefined && since - shared.since < REFRESH_MS) return shared.outcome
+  return async function join(used): Promise<Pair | Response> {
+    const since = performance.now()
+    const left = shared === undefined ? 0 : shared.since + JOIN_MS - since
+    if (shared !== undefined && left > 0) return (await within(shared.outcome, left)) ?? join(used)
     const outcome = underLock(lock, () => refresh(used, since + SUCCESSOR_MS))
     const mine = { since, outcome }
     const forget = () => {
@@ -92,27 +97,30 @@ export function createRefresh({ ask, transport, vault, lock, dpop, onSignedOut }
   }
 }
 
-/** The pair that an answer brings, and the key that its session is bound to. */
-export async function readPair(answer: Response, transport: Transport, dpop: Prover | undefined): Promise<Pair> {
-  // In cookies, the answer to a refresh has no body.
-  const body: Partial<Pair> & { readonly token_type?: string } = transport.inCookies ? {} : await answer.json()
-  const pair = transport.read(body)
+interface Reading {
+  readonly transport: Transport
+  readonly dpop: Prover | undefined
+  /** The pair that was refreshed. */
+  readonly used?: Pair
+}
+
+/** The pair that an answer brings, whose it is, and the key that its session is bound to. Throws where it is no answer of Tessera. */
+export async function readPair(answer: Response, { transport, dpop, used }: Reading): Promise<Pair> {
+  const text = await answer.text()
+  // In cookies, the answer to a refresh has no body; with one, it is the page of a network that wants people to sign in.
+  const isEmpty = transport.inCookies && used !== undefined
+  if (isEmpty && text !== '') throw new SyntaxError('Not Tessera')
+  const body: Body = isEmpty ? {} : JSON.parse(text)
+  const read = transport.read(body)
+  const pair = { ...read, sub: read.sub ?? used?.sub }
   return body.token_type === 'DPoP' && dpop !== undefined ? { ...pair, key: await dpop.key() } : pair
 }
 
 /** What says that a pair is over. A 401 that is not of Tessera says nothing, nor does a proof that its clock does not like. */
-const ENDS: ReadonlySet<ErrorCode> = new Set([
-  'wrong_data_structure',
-  'token_missing',
-  'token_not_valid',
-  'token_pair_not_valid',
-  'token_used',
-  'location_blocked',
-  'no_active_account',
-])
+const ENDS = /^(?:token|location|no_active|wrong)_/
 
 function isEnd(code: ErrorCode | undefined): code is ErrorCode {
-  return code !== undefined && ENDS.has(code)
+  return code !== undefined && ENDS.test(code)
 }
 
 /** What a later try may find gone. A browser that could not prove its key in time is asked to try again, too. */

@@ -6,9 +6,6 @@ import type { Call } from './transport.ts'
 
 /** How long one request may take, in milliseconds: on a phone that slept, a connection may never say that it is gone. */
 const LIMIT_MS = 4000
-/** From which difference on the clock of this device, and not the way of the answer, is why a proof was refused, in milliseconds. */
-const WRONG_CLOCK_MS = 5000
-
 /** Sends a call. Rejects where there is no whole answer in time. */
 export type Service = (call: Call) => Promise<Response>
 
@@ -21,14 +18,11 @@ export interface ServiceOptions {
 }
 
 export function createService({ send, url: base, withCookies, dpop }: ServiceOptions): Service {
-  /** How far the clock of this device is behind that of Tessera, in milliseconds. */
-  let behind = 0
-
-  async function ask({ path, method, body }: Call): Promise<Response> {
+  async function ask({ path, method = 'POST', body }: Call): Promise<Response> {
     const url = base + path
     const headers = new Headers({ Accept: 'application/json' })
     if (body !== undefined) headers.set('Content-Type', 'application/json')
-    if (dpop !== undefined) headers.set('DPoP', await dpop.prove(method, url, Date.now() + behind))
+    if (dpop !== undefined) headers.set('DPoP', await dpop.prove(method, url))
     const limit = new AbortController()
     const timer = setTimeout(() => limit.abort(), LIMIT_MS)
     try {
@@ -37,13 +31,15 @@ export function createService({ send, url: base, withCookies, dpop }: ServiceOpt
           method,
           headers,
           signal: limit.signal,
+          // Whatever leads elsewhere is not Tessera, and gets no token.
+          redirect: 'manual',
           ...(body !== undefined && { body: JSON.stringify(body) }),
           ...(withCookies && { credentials: 'include' }),
         }),
       )
       // A body may get lost as well. A response of these statuses can have none.
       const text = await answer.text()
-      return new Response(text === '' ? null : text, answer)
+      return new Response(text || null, answer)
     } finally {
       clearTimeout(timer)
     }
@@ -51,11 +47,8 @@ export function createService({ send, url: base, withCookies, dpop }: ServiceOpt
 
   return async (call) => {
     const answer = await ask(call)
-    if (dpop === undefined || (await codeOf(answer)) !== 'dpop_proof_not_valid') return answer
-    const difference = Date.parse(answer.headers.get('Date') ?? '') - Date.now()
-    if (!(Math.abs(difference - behind) > WRONG_CLOCK_MS)) return answer
-    behind = difference
-    return ask(call)
+    const isWrongClock = dpop !== undefined && (await codeOf(answer)) === 'dpop_proof_not_valid'
+    return isWrongClock && dpop.setClock(answer.headers.get('Date') ?? '') ? ask(call) : answer
   }
 }
 
@@ -71,12 +64,6 @@ export async function codeOf(answer: Response): Promise<ErrorCode | undefined> {
 
 /** The answer where there is no pair to ask with. */
 export function unauthenticated(): Response {
-  const problem: Problem = {
-    type: 'about:blank',
-    title: 'Unauthorized',
-    status: 401,
-    detail: 'Authentication credentials were not provided',
-    code: 'not_authenticated',
-  }
-  return Response.json(problem, { status: 401 })
+  const problem = { status: 401, code: 'not_authenticated', detail: 'Not signed in' } satisfies Partial<Problem>
+  return new Response(JSON.stringify(problem), problem)
 }

@@ -32,36 +32,47 @@ export function inMemory(): Storage {
 
 /** `localStorage` of a browser, which every script of the page can read: [cookies](inCookies) cannot be. */
 export function inLocalStorage(key = KEY): Storage {
-  return {
-    load: async () => webStorage().getItem(key),
-    async save(text) {
-      if (text === null) webStorage().removeItem(key)
-      else webStorage().setItem(key, text)
-    },
-  }
+  return by(
+    () => webStorage().getItem(key),
+    (text) => webStorage().setItem(key, text),
+    () => webStorage().removeItem(key),
+  )
 }
 
 /** The keychain of a phone, by expo-secure-store or another module of its shape. */
 export function inSecureStore(store: SecureStore, key = KEY): Storage {
-  return {
-    load: () => store.getItemAsync(key),
-    async save(text) {
-      await (text === null ? store.deleteItemAsync(key) : store.setItemAsync(key, text))
-    },
-  }
+  return by(
+    () => store.getItemAsync(key),
+    (text) => store.setItemAsync(key, text),
+    () => store.deleteItemAsync(key),
+  )
 }
 
 /** Cookies that no script can read, on pages of one site with Tessera, or of `CORS_ORIGINS`. */
 export function inCookies(key = KEY): Storage {
   const marks = inLocalStorage(key)
   // Without localStorage, tabs do not learn of each other, and the server sorts out what they do.
-  return { load: () => marks.load().catch(() => null), save: (text) => marks.save(text).catch(noop), inCookies: true }
+  return {
+    load: () => marks.load().catch(() => null),
+    save: (text) => marks.save(text).catch(() => {}),
+    inCookies: true,
+  }
 }
 
-function noop(): void {}
+function by(
+  get: () => string | null | Promise<string | null>,
+  set: (text: string) => unknown,
+  remove: () => unknown,
+): Storage {
+  return {
+    load: async () => get(),
+    async save(text) {
+      await (text === null ? remove() : set(text))
+    },
+  }
+}
 
+/** Looked up when it is used: a page that is rendered on a server has none. */
 function webStorage(): WebStorage {
-  const localStorage: WebStorage | undefined = Reflect.get(globalThis, 'localStorage')
-  if (localStorage === undefined) throw new Error('There is no localStorage here')
-  return localStorage
+  return Reflect.get(globalThis, 'localStorage')
 }

@@ -2,20 +2,30 @@
 
 import type { Pair } from './contract.ts'
 
-/** A request to Tessera: its path, its method, and its body where it has one. */
+/** A request to Tessera: its path, its method, which is POST unless it says otherwise, and its body where it has one. */
 export interface Call {
   readonly path: string
-  readonly method: 'POST' | 'DELETE'
+  readonly method?: 'POST' | 'DELETE'
   readonly body?: object
+}
+
+/** What an answer to a sign-in or a refresh says, as far as this needs it. */
+export interface Body {
+  readonly access?: string
+  readonly refresh?: string
+  readonly guid?: string
+  readonly token_type?: string
 }
 
 export interface Transport {
   readonly inCookies: boolean
-  readonly signIn: (primary_email: string, password: string) => Call
+  /** Where e-mail and password go. */
+  readonly signInPath: string
   readonly refresh: (pair: Pair) => Call
-  readonly signOut: (pair: Pair) => Call
-  /** The pair of an answer to the first two. */
-  readonly read: (body: Partial<Pair>) => Pair
+  /** Of nobody, it ends what is in the cookies. */
+  readonly signOut: (pair: Pair | null) => Call
+  /** The pair of an answer to a sign-in or a refresh. */
+  readonly read: (body: Body) => Pair
   /** The request with whatever shows who sends it. */
   readonly attach: (request: Request, pair: Pair) => Request
 }
@@ -28,18 +38,17 @@ const USED_PART = 0.98
 
 export const byJson: Transport = {
   inCookies: false,
-  signIn: (primary_email, password) => ({ path: '/auth/token', method: 'POST', body: { primary_email, password } }),
-  refresh: ({ refresh }) => ({ path: '/auth/token/refresh', method: 'POST', body: { refresh } }),
-  signOut: ({ refresh }) => ({ path: '/auth/token/revoke', method: 'POST', body: { refresh } }),
+  signInPath: '/auth/token',
+  refresh: ({ refresh }) => ({ path: '/auth/token/refresh', body: { refresh } }),
+  signOut: (pair) => ({ path: '/auth/token/revoke', body: { refresh: pair?.refresh } }),
   read({ access = '', refresh = '' }) {
     const { iat, exp, sub } = JSON.parse(atob(access.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''))
     // The clock of a device may be wrong, so only how long the token lives is taken from it.
     return { access, refresh, over: Date.now() + (exp - iat) * 1000 * USED_PART, sub }
   },
   attach(request, { access }) {
-    const headers = new Headers(request.headers)
-    headers.set('Authorization', `Bearer ${access}`)
-    return new Request(request, { headers })
+    request.headers.set('Authorization', `Bearer ${access}`)
+    return request
   },
 }
 
@@ -49,9 +58,9 @@ const WITH_COOKIES: object = { credentials: 'include' }
 /** In the place of tokens there is a mark, another one after each renewal. */
 export const byCookies: Transport = {
   inCookies: true,
-  signIn: (primary_email, password) => ({ path: '/auth/session', method: 'POST', body: { primary_email, password } }),
-  refresh: () => ({ path: '/refresh', method: 'POST' }),
+  signInPath: '/auth/session',
+  refresh: () => ({ path: '/refresh' }),
   signOut: () => ({ path: '/auth/session', method: 'DELETE' }),
-  read: () => ({ access: '', refresh: crypto.randomUUID(), over: NEVER }),
+  read: ({ guid }) => ({ access: '', refresh: crypto.randomUUID(), over: NEVER, sub: guid }),
   attach: (request) => new Request(request, WITH_COOKIES),
 }

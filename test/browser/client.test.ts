@@ -253,6 +253,57 @@ describe.each(['in localStorage', 'in cookies'] as const)('three tabs with a pai
   })
 })
 
+describe('a pair in cookies', () => {
+  test('of a sign-out that Tessera did not learn of is not used again, and ended as soon as it can be reached', async () => {
+    const tab = await openClient('in cookies', '10')
+    await signIn(tab, '10')
+    await context.setOffline(true)
+    expect(await tab.evaluate(() => client.signOut())).toBe(false)
+    await context.setOffline(false)
+    expect(Object.keys(await jarOf(context))).not.toEqual([])
+    const next = await openClient('in cookies', '10')
+    expect(await next.evaluate(() => client.user())).toBeNull()
+    expect(await jarOf(context)).toEqual({})
+    await signIn(next, '10')
+    expect(await tab.evaluate(() => client.user())).toMatchObject({ email: serverWith('10').account.primary_email })
+  })
+
+  test('of another person sends nothing that the first one asked for', async () => {
+    const tab = await openClient('in cookies', '10')
+    await signIn(tab, '10')
+    const [status, asked] = await tab.evaluate(async () => {
+      const { fetch } = globalThis
+      let requests = 0
+      globalThis.fetch = async (...request) => {
+        if (!(request[0] instanceof Request && request[0].url.endsWith('/orders'))) return fetch(...request)
+        requests++
+        // Meanwhile another tab has signed in somebody else.
+        const kept = JSON.parse(localStorage.getItem('tessera') ?? '')
+        localStorage.setItem('tessera', JSON.stringify({ ...kept, refresh: 'another', sub: 'another' }))
+        return new Response(null, { status: 401 })
+      }
+      return [(await client.fetch('/orders', { method: 'DELETE' })).status, requests]
+    })
+    expect([status, asked]).toEqual([401, 1])
+  })
+
+  test('is not taken for renewed by the page of a network that wants people to sign in', async () => {
+    const tab = await openClient('in cookies', '10')
+    await signIn(tab, '10')
+    await expire(tab, 'in cookies')
+    await tab.route(/\/refresh$/, (route) =>
+      route.fulfill({
+        status: 200,
+        body: '<h1>Welcome</h1>',
+        headers: { 'Access-Control-Allow-Origin': app, 'Access-Control-Allow-Credentials': 'true' },
+      }),
+    )
+    await expect(ask(tab, '10', 1)).rejects.toThrow('Not Tessera')
+    await tab.unrouteAll()
+    expect((await ask(tab, '10')).statuses).toEqual(ALL_WELL)
+  })
+})
+
 function lockOf(seconds: string): string {
   return `tessera ${addressOf(seconds)}`
 }

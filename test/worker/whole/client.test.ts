@@ -180,6 +180,8 @@ describe('trouble', () => {
 
   test.each([
     ['no network', () => Promise.reject(new TypeError('no network')), TypeError],
+    ['a 401 of something else', async () => new Response('Unauthorized', { status: 401 }), Error],
+    ['a proof that is refused', async () => problem(401, 'dpop_proof_not_valid'), Error],
     ['half an answer', async () => new Response('{"access":'), SyntaxError],
     ['a page of a network that wants people to sign in', async () => new Response('<h1>Welcome</h1>'), SyntaxError],
   ])('%s rejects, and the pair is good afterwards', async (_name, trouble, error) => {
@@ -200,7 +202,6 @@ describe('trouble', () => {
     ['503', () => Response.json({ code: 'unavailable' }, { status: 503 }), 503, 3],
     ['503 for a minute', () => problem(503, 'unavailable', { 'Retry-After': '60' }), 503, 1],
     ['429', () => problem(429, 'too_many_requests', { 'Retry-After': '60' }), 429, 1],
-    ['401 of something else', () => new Response('Unauthorized', { status: 401 }), 401, 3],
     ['421', () => problem(421, 'misdirected'), 421, 1],
   ])('%s is the answer, after %#, and the pair is good afterwards', async (_name, make, status, tries) => {
     const device = await openDevice()
@@ -333,6 +334,84 @@ describe('storage', () => {
   })
 })
 
+describe('storage that takes its time', () => {
+  test.each([0, 5, 15, 25, 35])(
+    'ends with the last word: signed out, or the other person, %i ms after a refresh began',
+    async (ms) => {
+      const device = await openDevice()
+      const other = await openDevice({}, device.storage)
+      const { load, save } = device.storage
+      const slowly = async <T>(work: () => Promise<T>) => (await pause(10), work())
+      const storage = { load: () => slowly(load), save: (text: string | null) => slowly(() => save(text)) }
+      const tab = await signedIn(device, { storage })
+      await device.expire(true)
+      const refreshing = tab.fetch(ME)
+      await pause(ms)
+      await tab.signOut()
+      await refreshing
+      expect(await device.kept()).toBeNull()
+
+      await signedIn(device, { storage })
+      await device.expire(true)
+      const again = tab.fetch(ME)
+      await pause(ms)
+      await tab.signIn(other.account.email ?? '', PASSWORD)
+      await again
+      expect((await device.kept())?.sub).toBe(other.account.guid)
+    },
+  )
+
+  test('and refuses a new pair does not leave that of the person before', async () => {
+    const device = await openDevice()
+    const other = await openDevice({}, device.storage)
+    await signedIn(other)
+    const tab = device.openTab()
+    vi.spyOn(device.storage, 'save').mockRejectedValue(new Error('full'))
+    expect(await tab.signIn(device.account.email ?? '', PASSWORD)).toEqual({ ok: true })
+    expect(await tab.user()).toMatchObject({ guid: device.account.guid })
+  })
+
+  test('and cannot forget a pair does not keep its session alive', async () => {
+    const device = await openDevice()
+    const tab = await signedIn(device)
+    vi.spyOn(device.storage, 'save').mockRejectedValue(new Error('full'))
+    await expect(tab.signOut()).rejects.toThrow('full')
+    expect(await device.liveSessions()).toBe(0)
+  })
+
+  test('and has the pair of another Tessera has none of this one', async () => {
+    const device = await openDevice()
+    await signedIn(device)
+    const sent: string[] = []
+    const elsewhere = device.openTab({
+      url: 'https://other.example.com',
+      fetch: async ({ url }) => (sent.push(url), new Response()),
+    })
+    expect(await elsewhere.user()).toBeNull()
+    expect(sent).toEqual([])
+  })
+})
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+test('a clock that goes back while a tab waits for another one makes it wait no longer', async () => {
+  const device = await openDevice()
+  const tab = await signedIn(device)
+  const before = await device.kept()
+  await device.expire(true)
+  await tab.fetch(ME)
+  await device.keep({ ...before, over: 0 })
+  const now = Date.now()
+  device.via(async (_request, go) => {
+    const answer = await go()
+    vi.spyOn(Date, 'now').mockReturnValue(now - 3_600_000)
+    return answer
+  })
+  expect(await (await tab.fetch(ME)).json()).toMatchObject({ code: 'token_used' })
+})
+
 describe('meanwhile', () => {
   test('somebody who signed out stays so, whatever a refresh brings', async () => {
     const device = await openDevice()
@@ -459,7 +538,7 @@ describe('a key of the client', () => {
       return go()
     })
     const tab = device.openTab({ dpop: dpopInMemory() })
-    await expect(tab.signIn(device.account.email ?? '', PASSWORD)).rejects.toThrow('not bound')
+    await expect(tab.signIn(device.account.email ?? '', PASSWORD)).rejects.toThrow('Not bound')
     expect([await device.liveSessions(), await device.kept()]).toEqual([0, null])
   })
 })
@@ -471,8 +550,16 @@ test('a refresh that belongs to a request that is gone holds nobody up for ever'
   device.via(({ url }, go) => (url.endsWith(REFRESH) ? new Promise(() => {}) : go()))
   void tab.fetch(ME)
   await vi.waitFor(() => expect(device.sent(REFRESH)).toBe(1))
+  // Whoever waits with it goes on by themselves.
+  const joined = tab.fetch(ME)
   device.via(DIRECTLY)
-  const now = Date.now()
-  vi.spyOn(Date, 'now').mockReturnValue(now + 21_000)
+  expect((await joined).status).toBe(200)
+  device.via(({ url }, go) => (url.endsWith(REFRESH) ? new Promise(() => {}) : go()))
+  await device.expire(true)
+  void tab.fetch(ME)
+  await vi.waitFor(() => expect(device.sent(REFRESH)).toBe(3))
+  device.via(DIRECTLY)
+  const now = performance.now()
+  vi.spyOn(performance, 'now').mockReturnValue(now + 6001)
   expect((await tab.fetch(ME)).status).toBe(200)
 })
