@@ -1,10 +1,17 @@
 /** Who sends a request, by the access token that is in it: what the adapters of all frameworks have in common. */
 
-import { type AccessTokenClaims, createVerifier, type VerifierOptions } from '../verifier/verifier.ts'
+import {
+  type AccessTokenClaims,
+  createVerifier,
+  type RefusalCause,
+  type VerifierOptions,
+} from '../verifier/verifier.ts'
 
 export interface AuthorizerOptions extends Omit<VerifierOptions, 'now'> {
   /** Takes the access cookie, too, where a request has no bearer token. */
   readonly cookies?: boolean | undefined
+  /** Called with why a token was refused. Left out, the log says once what looks like a setting that is wrong. */
+  readonly onRefused?: ((cause: RefusalCause) => void) | undefined
   /** Origins whose pages may change something by that cookie, beside the application's own: `['https://www.example.com']`. */
   readonly origins?: readonly string[] | undefined
 }
@@ -12,8 +19,8 @@ export interface AuthorizerOptions extends Omit<VerifierOptions, 'now'> {
 /** What an adapter reads of a request. */
 export interface Asked {
   readonly method: string
-  /** The address that its sender used, of which the origin counts. */
-  readonly url: string
+  /** The host that its sender asked, as in the `Host` header. */
+  readonly host: string | null | undefined
   /** The value of a header, by its name in lower case. */
   readonly header: (name: string) => string | null | undefined
 }
@@ -35,8 +42,18 @@ export interface Authorized {
 
 export type Authorize = (asked: Asked) => Promise<Authorized | Refused>
 
-/** One for the whole program: it keeps the keys. */
-export function createAuthorizer({ cookies = false, origins = [], ...options }: AuthorizerOptions): Authorize {
+/**
+ * One for the whole program: it keeps the keys. Throws a `TypeError` for an issuer that no token can have. Of each refusal the program's log says why, where it asks for
+ * that: a caller is told less.
+ */
+export function createAuthorizer({
+  cookies = false,
+  origins = [],
+  onRefused = createHint(),
+  ...options
+}: AuthorizerOptions): Authorize {
+  // Frameworks load a program to build it, where the settings of its run are not known yet: so no issuer is no mistake yet.
+  if (options.issuer?.endsWith('/')) throw new TypeError('issuer: without a slash at its end, as in the tokens')
   const { verify } = createVerifier(options)
 
   return async (asked) => {
@@ -47,7 +64,8 @@ export function createAuthorizer({ cookies = false, origins = [], ...options }: 
     const verified = await verify(token)
     if (verified.ok) return { ok: true, claims: verified.claims, token }
     // For an API, a text that is no token is a credential that is not valid.
-    const { status, code, detail } = verified
+    const { status, code, detail, cause } = verified
+    onRefused(cause)
     return status === 400 ? refuse(401, 'token_not_valid', 'Not valid token') : refuse(status, code, detail)
   }
 }
@@ -73,15 +91,37 @@ export function answerRefusal({ status, code, detail }: Refused, issuer: string)
   })
 }
 
+/** What is behind refusals that are rarely the fault of a token. */
+const HINTS: Readonly<Partial<Record<RefusalCause, string>>> = {
+  issuer: 'its iss is not the issuer that is set here, to the letter',
+  audience: 'its aud is not the audience that is set here; with none set, it must have none',
+  keys: 'the keys cannot be had from the issuer',
+}
+
+/** Each of them once, since anybody can send any token. */
+function createHint(): (cause: RefusalCause) => void {
+  const said = new Set<RefusalCause>()
+  return (cause) => {
+    const hint = HINTS[cause]
+    if (hint === undefined || said.has(cause)) return
+    said.add(cause)
+    console.warn(`tessera: a token was refused: ${hint}`)
+  }
+}
+
 function refuse(status: Refused['status'], code: Refused['code'], detail: string): Refused {
   return { ok: false, status, code, detail }
 }
 
 /** Whether somebody else's page asks for a change, which a browser would send the cookie along with under `SameSite=None`, or from a sibling host. */
-function isOfForeignPage({ method, url, header }: Asked, origins: readonly string[]): boolean {
+function isOfForeignPage({ method, host, header }: Asked, origins: readonly string[]): boolean {
   if (/^(GET|HEAD|OPTIONS)$/i.test(method)) return false
-  const origin = header('origin')
-  if (origin !== null && origin !== undefined) return origin !== new URL(url).origin && !origins.includes(origin)
-  const site = header('sec-fetch-site') ?? 'none'
-  return site !== 'same-origin' && site !== 'none'
+  const site = header('sec-fetch-site') ?? null
+  // No page can set this header. It holds behind a proxy that ends TLS as well.
+  if (site === 'same-origin' || site === 'none') return false
+  const origin = header('origin') ?? null
+  if (origin === null) return site !== null
+  // Older browsers say the origin alone. Its host is compared as it stands, since either may be anything.
+  const isOwn = site === null && origin.replace(/^https?:\/\//, '') === host
+  return !isOwn && !origins.includes(origin)
 }

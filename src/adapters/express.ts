@@ -14,8 +14,6 @@ export type { AccessTokenClaims, AuthorizerOptions }
 export interface NodeRequest {
   readonly method?: string | undefined
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  /** Of Express: by what its sender came, also through a proxy that `trust proxy` names. */
-  readonly protocol?: string
   user?: AccessTokenClaims
   token?: string
 }
@@ -34,9 +32,9 @@ export function tessera(options: AuthorizerOptions): NodeMiddleware {
   const authorize = createAuthorizer(options)
 
   return async (request, response, next) => {
-    const { method = 'GET', headers, protocol = 'http' } = request
+    const { method = 'GET', headers } = request
     const header = (name: string) => [headers[name]].flat().join(', ') || null
-    const outcome = await authorize({ method, url: `${protocol}://${header('host') ?? 'localhost'}`, header })
+    const outcome = await authorize({ method, host: header('host'), header })
     if (outcome.ok) {
       request.user = outcome.claims
       request.token = outcome.token

@@ -9,7 +9,7 @@ import type { MiddlewareHandler } from 'hono'
 
 import type { KeySource } from '../verifier/key-set.ts'
 import type { AccessTokenClaims } from '../verifier/verifier.ts'
-import { answerRefusal, type Authorize, type AuthorizerOptions, createAuthorizer } from './authorize.ts'
+import { answerRefusal, type AuthorizerOptions, createAuthorizer } from './authorize.ts'
 
 export type { AccessTokenClaims, AuthorizerOptions }
 
@@ -34,28 +34,19 @@ export function tessera<Bindings extends object = object>({
   binding,
   ...options
 }: HonoOptions<Bindings>): MiddlewareHandler<{ Bindings: Bindings; Variables: TesseraVariables }> {
-  const authorizerOf = binding === undefined ? () => overHttp : ofBinding(binding, options)
-  const overHttp = createAuthorizer(options)
+  // Bindings are known at a request only; any of them reaches the same Tessera.
+  let bindings: Bindings
+  const keys = binding === undefined ? {} : { keys: () => binding(bindings).keys() }
+  const authorize = createAuthorizer({ ...options, ...keys })
 
   return async (c, next) => {
+    bindings = c.env
     const { method, url } = c.req
-    const outcome = await authorizerOf(c.env)({ method, url, header: (name) => c.req.header(name) })
+    const header = (name: string) => c.req.header(name)
+    const outcome = await authorize({ method, host: header('host') ?? new URL(url).host, header })
     if (!outcome.ok) return answerRefusal(outcome, options.issuer)
     c.set('user', outcome.claims)
     c.set('token', outcome.token)
     return next()
-  }
-}
-
-/** Bindings are known at a request only. They are one object for as long as an isolate lives. */
-function ofBinding<Bindings extends object>(
-  binding: (env: Bindings) => KeyBinding,
-  options: AuthorizerOptions,
-): (env: Bindings) => Authorize {
-  const known = new WeakMap<Bindings, Authorize>()
-  return (env) => {
-    const authorize = known.get(env) ?? createAuthorizer({ ...options, keys: () => binding(env).keys() })
-    known.set(env, authorize)
-    return authorize
   }
 }

@@ -43,7 +43,7 @@ export function createTessera(options: RenewOptions): NextTessera {
     async user(cookies) {
       const cookie = cookies.getAll('access_token').map(({ value }) => `access_token=${value}`)
       const header = (name: string) => (name === 'cookie' ? cookie.join('; ') : null)
-      const outcome = await authorize({ method: 'GET', url: options.app, header })
+      const outcome = await authorize({ method: 'GET', host: null, header })
       if (outcome.ok) return outcome.claims
       if (outcome.status === 503) throw new Error(outcome.detail)
       return null

@@ -16,7 +16,7 @@ export type { AccessTokenClaims }
 export interface SvelteKitOptions extends RenewOptions {
   /** `redirect` of `@sveltejs/kit`, which throws: its answer to a request for data alone is the framework's own. */
   readonly redirect: (status: 303, location: string, options: { readonly external: true }) => never
-  /** Paths that everybody may see: `['/', '/sign-in']`. Somebody who is signed in is known there all the same. */
+  /** Paths that everybody may see: `['/', '/sign-in']`. Whose token is good is known there, too; one that is over is not renewed there. */
   readonly open?: readonly string[]
 }
 
@@ -25,7 +25,8 @@ interface SvelteKitEvent {
   readonly request: Request
   readonly url: URL
   readonly isDataRequest: boolean
-  readonly locals: { user?: AccessTokenClaims | null }
+  /** `user`: `null` where nobody is signed in; `undefined` where that cannot be told, since the keys are out of reach. */
+  readonly locals: { user?: AccessTokenClaims | null | undefined }
 }
 
 /** Sets `locals.user`; answers by itself where nobody is signed in. */
@@ -40,7 +41,8 @@ export function tessera({ redirect, open = [], ...options }: SvelteKitOptions) {
     const { method, headers } = request
     const navigation = isDataRequest ? { isNavigation: true } : {}
     const outcome = await visit({ method, url: url.href, header: (name) => headers.get(name), ...navigation })
-    locals.user = 'user' in outcome ? outcome.user : null
+    const isUnknown = 'refused' in outcome && outcome.refused.status === 503
+    locals.user = 'user' in outcome ? outcome.user : isUnknown ? undefined : null
     if ('user' in outcome || open.includes(url.pathname)) return resolve(event)
     return 'location' in outcome
       ? redirect(303, outcome.location, { external: true })

@@ -1,11 +1,13 @@
 /** The adapters of frameworks: who is let in, what everybody else is answered, and where a browser is sent to. In the frameworks themselves they run in test/recipes. */
 
 import { createServer, type Server } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 
 import { Hono } from 'hono'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 
-import { readAccessCookie } from '../../src/adapters/authorize.ts'
+import { createAuthorizer, readAccessCookie } from '../../src/adapters/authorize.ts'
 import { type NodeRequest, tessera as expressTessera } from '../../src/adapters/express.ts'
 import { tessera as honoTessera } from '../../src/adapters/hono.ts'
 import { type AccessTokenClaims, createTessera } from '../../src/adapters/next.ts'
@@ -142,6 +144,8 @@ describe.each(PROGRAMS)('%s', (_name, start) => {
     [{ 'Sec-Fetch-Site': 'cross-site' }, 403],
     [{ 'Sec-Fetch-Site': 'same-site' }, 403],
     [{ 'Sec-Fetch-Site': 'same-origin' }, 200],
+    // The proxy before it ends TLS.
+    [{ 'Sec-Fetch-Site': 'same-origin', Origin: 'https://127.0.0.1' }, 200],
     [{ Origin: 'https://shop.example.com', 'Sec-Fetch-Site': 'same-site' }, 200],
     [{}, 200],
   ])('lets a page of somebody else change nothing by a cookie: %j is %i', async (headers, status) => {
@@ -151,6 +155,27 @@ describe.each(PROGRAMS)('%s', (_name, start) => {
     expect((await ask({ headers: { ...headers, Cookie } })).status).toBe(200)
     // A script that has the token has it from its own page.
     expect((await ask({ method: 'POST', headers: { ...headers, Authorization: `Bearer ${good}` } })).status).toBe(200)
+  })
+})
+
+describe('express', () => {
+  test('lives on, whatever a request says about its host and origin', async () => {
+    const start = PROGRAMS[1]?.[1]
+    const ask = await start?.({ cookies: true })
+    const headers = { Host: '[', Cookie: 'access_token=x' }
+    for (const Origin of ['https://evil.example', '[', 'https://[[']) {
+      expect((await askRaw(servers[0], { ...headers, Origin })).split(' ')[1]).toMatch(/^40[13]$/)
+    }
+    expect((await ask?.({ headers: { Cookie: `access_token=${good}` } }))?.status).toBe(200)
+  })
+
+  test('lets an own page change something in a browser that says its origin alone', async () => {
+    const ask = await PROGRAMS[1]?.[1]({ cookies: true })
+    const Host = '127.0.0.1:8080'
+    const asked = (Origin: string) => askRaw(servers[0], { Host, Origin, Cookie: `access_token=${good}` })
+    expect((await asked(`https://${Host}`)).split(' ')[1]).toBe('200')
+    expect((await asked('https://127.0.0.1:8081')).split(' ')[1]).toBe('403')
+    expect(ask).toBeDefined()
   })
 })
 
@@ -170,6 +195,51 @@ describe('hono', () => {
   })
 })
 
+/** A request with a token, as an adapter reads one. */
+function asked(token: string) {
+  return { method: 'GET', host: null, header: (name: string) => (name === 'authorization' ? `Bearer ${token}` : null) }
+}
+
+async function statusOf(token: string, audience?: string): Promise<number> {
+  const outcome = await createAuthorizer({ issuer: ISSUER, keys, audience, onRefused: () => {} })(asked(token))
+  return outcome.ok ? 200 : outcome.status
+}
+
+describe('settings', () => {
+  test('of an audience are compared, both ways', async () => {
+    const ofApi = await sign({ aud: 'api' })
+    expect([
+      await statusOf(ofApi, 'api'),
+      await statusOf(ofApi),
+      await statusOf(good, 'api'),
+      await statusOf(good),
+    ]).toEqual([200, 401, 401, 200])
+    const app = new Hono()
+      .use(honoTessera({ issuer: ISSUER, audience: 'api', binding: () => ({ keys }) }))
+      .get('/', (c) => c.text('in'))
+    const ask = async (token: string) =>
+      (await app.request('/', { headers: { Authorization: `Bearer ${token}` } }, {})).status
+    expect([await ask(ofApi), await ask(good)]).toEqual([200, 401])
+  })
+
+  test('that are wrong are said once, and a token that is over is not one of them', async () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    const authorize = createAuthorizer({ issuer: 'https://other.example', keys })
+    for (let i = 0; i < 3; i++) await authorize(asked(good))
+    expect(warn.mock.calls).toEqual([
+      ['tessera: a token was refused: its iss is not the issuer that is set here, to the letter'],
+    ])
+    warn.mockClear()
+    await createAuthorizer({ issuer: ISSUER, keys })(asked(over))
+    expect(warn).not.toHaveBeenCalled()
+    warn.mockRestore()
+  })
+
+  test('with a slash at the end of the issuer end the program, which would refuse every token', () => {
+    expect(() => createAuthorizer({ issuer: `${ISSUER}/` })).toThrow('without a slash')
+  })
+})
+
 test('an access cookie that is there twice is none: another host of the domain may have planted one', () => {
   expect(readAccessCookie(`access_token=a; b=c`)).toBe('a')
   expect(readAccessCookie(`access_token=a; access_token=b`)).toBeNull()
@@ -183,8 +253,16 @@ function cookies(...values: string[]) {
 }
 
 /** As that of SvelteKit, which throws. */
-function redirect(status: number, location: string): never {
+function redirect(status: number, location: string, _options?: { external: true }): never {
   throw new Error(`${status} ${location}`)
+}
+
+/** What a server answers to a request as it stands, since no client sends some of its headers. */
+async function askRaw(server: Server | undefined, headers: Record<string, string>): Promise<string> {
+  const socket = connect(portOf(server?.address() ?? null), '127.0.0.1')
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  socket.write(['POST / HTTP/1.1', ...lines, 'Connection: close', '', ''].join('\r\n'))
+  return text(socket)
 }
 
 /** Where a browser goes for the next pair, and comes back from. */
@@ -217,6 +295,17 @@ describe('next', () => {
       expect(elsewhere?.headers.get('Location')).toBe(RENEWAL)
     },
   )
+
+  test('knows a browser that does not say so by what it asks for', async () => {
+    expect((await proxy(request({ Accept: 'text/html,application/xhtml+xml' })))?.status).toBe(303)
+    expect((await proxy(request({ Accept: 'application/json' })))?.status).toBe(401)
+    expect((await proxy(request({ Accept: 'text/html', 'Sec-Fetch-Mode': 'cors' })))?.status).toBe(401)
+  })
+
+  test('takes what an own page posts, whatever the proxy before it says', async () => {
+    const headers = { Cookie: `access_token=${good}`, Origin: APP }
+    expect(await proxy(request(headers, 'POST', 'http://10.0.0.7:3000'))).toBeUndefined()
+  })
 
   test('answers 401 to what cannot follow: a script, and what was posted', async () => {
     expect((await proxy(request({ 'Sec-Fetch-Mode': 'cors' })))?.status).toBe(401)
@@ -280,6 +369,21 @@ describe('sveltekit', () => {
   test('answers 401 to what cannot follow', async () => {
     expect((await handle({ event: event({}), resolve })).status).toBe(401)
     expect((await handle({ event: event(NAVIGATION, { method: 'POST' }), resolve })).status).toBe(401)
+  })
+
+  test('says that it cannot tell, where it cannot, on what is open', async () => {
+    const unsure = svelteTessera({ issuer: ISSUER, app: APP, keys: down, redirect, open: ['/'], onRefused: () => {} })
+    const asked = event({ Cookie: `access_token=${good}` }, { path: '/' })
+    expect([(await unsure({ event: asked, resolve })).status, asked.locals.user]).toEqual([200, undefined])
+  })
+
+  test('leaves the framework’s own address by the way that it has for that', async () => {
+    const away = vi.fn<typeof redirect>(() => {
+      throw new Error('away')
+    })
+    const leaving = svelteTessera({ issuer: ISSUER, app: APP, keys, redirect: away })
+    await expect(leaving({ event: event(NAVIGATION), resolve })).rejects.toThrow('away')
+    expect(away).toHaveBeenCalledWith(303, RENEWAL, { external: true })
   })
 
   test('shows everybody what is open, and knows there who is signed in', async () => {
