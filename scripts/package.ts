@@ -1,17 +1,19 @@
 /**
  * `npm run package`: makes the npm package of what runs at those who use Tessera, in `dist/package`, and packs it. Its entries are the `exports` of
- * package.json, which name the sources; the package has them as JavaScript and types, and nothing else of this repository.
+ * package.json, which name the sources; the package has them as JavaScript and types, and the Worker of its test kit, and nothing else of this repository.
+ * `npm run package -- FOLDER` makes it there instead.
  */
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 
 import { build } from 'esbuild'
 
+import { writeTestingWorker } from './testing-worker.ts'
 import { root } from './wrangler.ts'
 
-const dist = join(root, 'dist')
+const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 const target = join(dist, 'package')
 const declarations = join(dist, 'declarations')
 
@@ -25,13 +27,14 @@ rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
 await writeScripts()
 writeTypes()
+await writeTestingWorker(join(target, 'testing'))
 writeManifest()
 for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(root, file), join(target, file))
 cpSync(join(root, 'docs/package.md'), join(target, 'README.md'))
 const [packed] = JSON.parse(
   execFileSync('npm', ['pack', '--json', '--pack-destination', dist], { cwd: target, encoding: 'utf8' }),
 )
-console.log(join(relative(process.cwd(), dist), packed.filename))
+console.log(relative(process.cwd(), join(dist, packed.filename)))
 
 /** One module an entry. What several of them need is a module beside them, so that a program has it once. */
 async function writeScripts(): Promise<void> {

@@ -42,8 +42,11 @@ describe('the package', () => {
     expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['tessera'])
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     const expected =
-      /^package\/(LICENSE|README\.md|CHANGELOG\.md|package\.json|[a-z]+\.js|shared-\w+\.js|types\/.+\.d\.ts)$/
+      /^package\/(LICENSE|README\.md|CHANGELOG\.md|package\.json|[a-z]+\.js|shared-\w+\.js|types\/.+\.d\.ts|testing\/.+)$/
     expect(files.filter((file) => !expected.test(file))).toEqual([])
+    // But for that of the test kit.
+    const ofKit = /^package\/testing\/(worker\.json|worker\/[\w.-]+\.(js|bin|wasm))$/
+    expect(files.filter((file) => file.startsWith('package/testing/') && !ofKit.test(file))).toEqual([])
     expect(files).toEqual(expect.arrayContaining(names.map((name) => `package/${name}.js`)))
   })
 

@@ -178,8 +178,8 @@ describe('the bundle that a deploy uploads', () => {
     expect(sources.filter((path, i) => sources.indexOf(path) !== i)).toEqual([])
   })
 
-  test('has nothing of the playground that npm start serves', () => {
-    expect(sourcesOf(() => true).filter((path) => path.startsWith('src/dev/'))).toEqual([])
+  test('has nothing of the playground that npm start serves, and nothing of the test kit', () => {
+    expect(sourcesOf(() => true).filter((path) => /^src\/(dev|testing)\//.test(path))).toEqual([])
   })
 
   test('is what wrangler uploads, by a build that it starts itself: every module, both of WebAssembly, and no source map', async () => {

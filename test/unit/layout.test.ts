@@ -104,6 +104,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: [],
   // The playground of `npm start`, an entry of its own around the real one. It is in nobody's list: nothing deployed may know it.
   dev: ['index', 'services', 'http', 'rpc', 'mail', 'db', 'domain', 'errors', 'log', 'words'],
+  // The test kit of those who use Tessera: an entry around the real Worker as well, and what starts it in Node. Nothing deployed may know it either.
+  testing: ['index', 'services', 'db', 'domain'],
 }
 
 /** `file imports what`, for every import that a rule forbids. */
@@ -320,7 +322,8 @@ describe('libraries', () => {
   test('Cloudflare and Node stop at the edge of the program', () => {
     const platform = /^(cloudflare|node|workerd):/
     const edge = /^(index|services|password-primitives|token-service)\.ts$/
-    expect(violations(({ path }, name) => !platform.test(name) || edge.test(path))).toEqual([])
+    const isAtEdge = ({ path }: SourceFile) => edge.test(path) || layerOf(path) === 'testing'
+    expect(violations((file, name) => !platform.test(name) || isAtEdge(file))).toEqual([])
   })
 
   test('zod-openapi stops at the document that it makes', () => {
@@ -363,7 +366,8 @@ describe('what few isolates need', () => {
     // The playground is no part of what is deployed, and speaks English.
     const ofLanguage = /(?:^\.|\/words)\/(?:en|ru)\.ts$/
     expect(loaded.filter(([path, name]) => ofLanguage.test(name) && !path.startsWith('dev/'))).toEqual([])
-    expect(loaded.filter(([, name]) => name.startsWith('node:'))).toEqual([])
+    // What starts the test kit runs in Node.
+    expect(loaded.filter(([path, name]) => name.startsWith('node:') && !path.startsWith('testing/'))).toEqual([])
     expect(loaded.filter(([, name]) => /\.bin$|\/(most-used|leaked)-passwords/.test(name))).toEqual([])
   })
 
