@@ -22,6 +22,10 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const entries = new Map<string, string>(
   Object.entries<string>(manifest.exports).map(([name, source]) => [name.slice(2), source.slice(2)]),
 )
+/** The source of each command, by its name. */
+const commands = new Map<string, string>(
+  Object.entries<string>(manifest.bin).map(([name, source]) => [name, source.slice(2)]),
+)
 
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
@@ -36,11 +40,11 @@ const [packed] = JSON.parse(
 )
 console.log(relative(process.cwd(), join(dist, packed.filename)))
 
-/** One module an entry. What several of them need is a module beside them, so that a program has it once. */
+/** One module an entry or command. What several of them need is a module beside them, so that a program has it once. */
 async function writeScripts(): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(entries),
+    entryPoints: Object.fromEntries([...entries, ...commands]),
     outdir: target,
     bundle: true,
     splitting: true,
@@ -51,6 +55,10 @@ async function writeScripts(): Promise<void> {
     external: ['cloudflare:*', 'node:*', ...Object.keys(manifest.peerDependencies ?? {})],
     logLevel: 'warning',
   })
+  for (const command of commands.keys()) {
+    const file = join(target, `${command}.js`)
+    writeFileSync(file, `#!/usr/bin/env node\n${readFileSync(file, 'utf8')}`, { mode: 0o755 })
+  }
 }
 
 /** The declarations of the entries, and of what they name: each source keeps its name and place. */
@@ -106,6 +114,7 @@ function writeManifest(): void {
     description,
     license,
     type: 'module',
+    bin: Object.fromEntries([...commands.keys()].map((command) => [command, `./${command}.js`])),
     exports: { ...exports, './package.json': './package.json' },
     sideEffects: false,
     engines: { node: '>=20' },

@@ -42,7 +42,7 @@ describe('the package', () => {
     expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['tessera'])
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
     const expected =
-      /^package\/(LICENSE|README\.md|CHANGELOG\.md|package\.json|[a-z]+\.js|shared-\w+\.js|types\/.+\.d\.ts|testing\/.+)$/
+      /^package\/(LICENSE|README\.md|CHANGELOG\.md|package\.json|[a-z-]+\.js|shared-\w+\.js|types\/.+\.d\.ts|testing\/.+)$/
     expect(files.filter((file) => !expected.test(file))).toEqual([])
     // But for that of the test kit.
     const ofKit = /^package\/testing\/(worker\.json|worker\/[\w.-]+\.(js|bin|wasm))$/
