@@ -12,7 +12,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 import { isLoopback } from '../domain/loopback.ts'
 import type { Tessera } from './testing.ts'
@@ -34,14 +34,17 @@ const NOT_FOUND: Answer = { status: 404, body: { error: 'POST /users, /sessions,
 /** Serves it on a port, 0 for a free one. */
 export async function serveControl(tessera: Tessera, port: number): Promise<Controlled> {
   const server = createServer((request, response) => {
-    void answer(tessera, request).then(({ status, body }) => {
-      response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
-      response.end(body === undefined ? undefined : JSON.stringify(body))
-    })
+    void respond(tessera, request, response)
   })
   server.listen(port, HOST)
   await once(server, 'listening')
   return { url: `http://localhost:${portOf(server)}`, stop: () => close(server) }
+}
+
+async function respond(tessera: Tessera, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, body } = await answer(tessera, request)
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+  response.end(body === undefined ? undefined : JSON.stringify(body))
 }
 
 async function answer(tessera: Tessera, request: IncomingMessage): Promise<Answer> {

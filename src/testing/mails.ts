@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Served } from './serve.ts'
 
 export interface Mail {
-  /** What it is about, such as `confirm`, `reset_password` and `location_blocked`: the kinds of docs/api.md. */
+  /** What it is about, such as `confirm_address`, `reset_password` and `location_blocked`. */
   readonly kind: string
   readonly subject: string
   readonly text: string

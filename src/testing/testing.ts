@@ -48,6 +48,8 @@ export interface Tessera {
    * unless the pair was used before, or the policy is `off`.
    */
   readonly steal: (session: Pick<Session, 'access' | 'refresh'>) => Promise<Theft>
+  /** Tessera's clock, in seconds since 1970: `createVerifier({ issuer: tessera.url, now: tessera.now })` travels along. */
+  readonly now: () => number
   /** Ends it. No process is left, and nothing is kept. */
   readonly stop: () => Promise<void>
   /** The same, for `await using`. */
@@ -63,6 +65,7 @@ export async function startTessera({ port = 0, settings = {} }: StartOptions = {
   const bindings = toBindings(settings)
   const { SERVICE_KEY: serviceKey = '', BASE_PATH: base = '' } = bindings
   const served = await serve(bindings, port)
+  let aheadSeconds = 0
   const newUser = (user: NewUser = {}) => createUser(served, base, serviceKey, user)
   return {
     url: `${served.origin}${base}`,
@@ -75,7 +78,9 @@ export async function startTessera({ port = 0, settings = {} }: StartOptions = {
       const seconds = typeof distance === 'number' ? distance * 86_400 : distance.seconds
       if (!(seconds >= 0)) throw new Error('a clock goes on, and never back: travel takes days, or { seconds }')
       await served.control({ travelSeconds: Math.round(seconds) })
+      aheadSeconds += Math.round(seconds)
     },
+    now: () => Math.floor(Date.now() / 1000) + aheadSeconds,
     steal: (session) => steal(served, base, session),
     stop: served.stop,
     [Symbol.asyncDispose]: served.stop,
