@@ -15,6 +15,7 @@ export const SECTIONS: readonly Section[] = [
       'integrate.md':
         'from a service in Hono, Express, Next.js, SvelteKit, Fastify, Python, Go or a page to working code',
       'package.md': 'the client, the verifier and the adapters of the npm package',
+      'testing.md': 'a real Tessera for the tests of an application: users, sessions, mails, time, a thief',
       'service-binding.md': 'other Workers of the account, which call it without HTTP and verify tokens by themselves',
       'topologies.md':
         'what to set for browsers, back ends, server rendering, phones and services, with a program for each',

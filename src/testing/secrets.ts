@@ -3,12 +3,10 @@
  * kit answers under no other, and the kit does not start where another one is in reach.
  */
 
-import type { SecretSetting } from './settings.ts'
-
 const MARK = 'only-for-tests-'
 
 /** Every setting that is a secret, and why the kit has no use for it. */
-export const SECRET_SETTINGS: Readonly<Record<SecretSetting, string>> = {
+export const SECRET_SETTINGS = {
   AUTH_SECRET: 'every key of a deployment derives from it',
   AUTH_SECRET_PREVIOUS: 'tokens of a deployment are good under it',
   AUTH_SECRET_NEXT: 'a deployment is going to sign with it',
@@ -17,7 +15,7 @@ export const SECRET_SETTINGS: Readonly<Record<SecretSetting, string>> = {
   ACCESS_TOKEN_RSA_KEY: 'a deployment signs with it',
   ACCESS_TOKEN_RSA_KEY_PREVIOUS: 'tokens of a deployment are good under it',
   MAIL_API_KEY: 'it sends mails to real people',
-}
+} as const
 
 /** A secret for one start, of 256 random bits. */
 export function newTestSecret(): string {

@@ -41,15 +41,6 @@ export const KEPT_SETTINGS = {
 } as const
 
 export type SettingName = (typeof SETTINGS)[number]
-export type SecretSetting =
-  | 'AUTH_SECRET'
-  | 'AUTH_SECRET_PREVIOUS'
-  | 'AUTH_SECRET_NEXT'
-  | 'SERVICE_KEY'
-  | 'SERVICE_KEYS'
-  | 'ACCESS_TOKEN_RSA_KEY'
-  | 'ACCESS_TOKEN_RSA_KEY_PREVIOUS'
-  | 'MAIL_API_KEY'
 
 /** Settings by the names that docs/configuration.md has for them. A list is what an operator writes with commas. */
 export type Settings = Readonly<Partial<Record<SettingName, string | number | readonly string[]>>>
