@@ -9,6 +9,9 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import type { Session, Tessera, User } from '../../src/testing/testing.ts'
+import type { PackedWorker } from '../../src/testing/serve.ts'
+import { SETTINGS } from '../../src/testing/settings.ts'
+import { NEWEST_MIGRATION } from '../../src/db/migration-check.ts'
 import { TEST_BINDINGS } from '../support/bindings.ts'
 import { type PackedKit, packKit } from '../support/packed-kit.ts'
 
@@ -298,13 +301,15 @@ describe('beside a real secret', () => {
   })
 })
 
+/** What the package says of its Worker. */
+function readPacked(): PackedWorker {
+  return JSON.parse(readFileSync(join(kit.folder, 'testing/worker.json'), 'utf8')) as PackedWorker
+}
+
 /** The Worker of the package, with bindings that the kit would not give it. */
 async function startWorker(secrets: Readonly<Record<string, string>>): Promise<Miniflare> {
   const folder = join(kit.folder, 'testing')
-  const { options, migrations } = JSON.parse(readFileSync(join(folder, 'worker.json'), 'utf8')) as {
-    options: { bindings: object; compatibilityDate: string; d1Databases: Record<string, string> }
-    migrations: unknown
-  }
+  const { options, migrations } = readPacked()
   const names = execFileSync('ls', [join(folder, 'worker')], { encoding: 'utf8' })
     .trim()
     .split('\n')
@@ -312,7 +317,7 @@ async function startWorker(secrets: Readonly<Record<string, string>>): Promise<M
   const bindings = { ...options.bindings, ...secrets, TESTING: { controlKey: 'key', migrations } as never }
   return new Miniflare(
     convertV4MiniflareOptions({
-      ...options,
+      ...(options as object),
       name: 'deployed',
       bindings,
       modules: ['index.js', ...names.filter((name) => name !== 'index.js')].map((name) => {
@@ -342,11 +347,25 @@ describe('nobody else', () => {
   })
 
   test('finds a secret in what is packed: .dev.vars stays where it is', () => {
-    const packed = JSON.parse(readFileSync(join(kit.folder, 'testing/worker.json'), 'utf8')) as {
-      options: { bindings: Record<string, string> }
-    }
-    expect(Object.keys(packed.options.bindings).filter((name) => /SECRET|KEY|ACCOUNTS/.test(name))).toEqual([])
+    const { options } = readPacked()
+    expect(Object.keys(options.bindings).filter((name) => !SETTINGS.some((one) => one === name))).toEqual([
+      'MAIL_TRANSPORT',
+    ])
   })
+})
+
+test('what is bound is what wrangler.toml binds, but for rate limits: all of a test comes from one address', () => {
+  const { options, migrations } = readPacked()
+  expect(options).toMatchObject({
+    d1Databases: { DB: expect.anything() },
+    queueProducers: { MAIL_QUEUE: expect.anything(), MAIL_DEAD_LETTERS: expect.anything() },
+    queueConsumers: {
+      'tessera-mail': { deadLetterQueue: 'tessera-mail-dead' },
+      'tessera-mail-dead': expect.anything(),
+    },
+  })
+  expect(options).not.toHaveProperty('ratelimits')
+  expect(migrations.at(-1)?.name).toBe(NEWEST_MIGRATION)
 })
 
 describe('several', () => {
