@@ -1,4 +1,4 @@
-/** `npx tessera-testing`: a Tessera for test suites of every language, as a process. Ctrl-C or a SIGTERM ends it. */
+/** `npx tessera-testing`: a Tessera for test suites of every language, as a process. Ctrl-C or a SIGTERM ends it, and what it started. */
 
 import { parseArgs } from 'node:util'
 
@@ -33,12 +33,7 @@ async function run(): Promise<void> {
     await tessera.stop()
     throw error
   })
-  console.log(introduction(tessera.url, control.url, tessera.serviceKey))
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      void Promise.all([tessera.stop(), control.stop()]).then(() => process.exit(0))
-    })
-  }
+  console.log(introduction(tessera.url, control, tessera.serviceKey))
 }
 
 /** The first three lines are for programs: names and values, as a shell and a dotenv file have them. */

@@ -17,11 +17,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isLoopback } from '../domain/loopback.ts'
 import type { Tessera } from './testing.ts'
 
-export interface Controlled {
-  readonly url: string
-  readonly stop: () => Promise<void>
-}
-
 interface Answer {
   readonly status: number
   readonly body?: unknown
@@ -31,14 +26,14 @@ const HOST = '127.0.0.1'
 const MAX_BODY_BYTES = 65_536
 const NOT_FOUND: Answer = { status: 404, body: { error: 'POST /users, /sessions, /travel, /steal; GET /mails?to=…' } }
 
-/** Serves it on a port, 0 for a free one. */
-export async function serveControl(tessera: Tessera, port: number): Promise<Controlled> {
+/** Serves it on a port, 0 for a free one, to the end of the process, and resolves to its URL. */
+export async function serveControl(tessera: Tessera, port: number): Promise<string> {
   const server = createServer((request, response) => {
     void respond(tessera, request, response)
   })
   server.listen(port, HOST)
   await once(server, 'listening')
-  return { url: `http://localhost:${portOf(server)}`, stop: () => close(server) }
+  return `http://localhost:${portOf(server)}`
 }
 
 async function respond(tessera: Tessera, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -108,11 +103,4 @@ function sha256(text: string): Uint8Array {
 function portOf(server: Server): number {
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-function close(server: Server): Promise<void> {
-  server.closeAllConnections()
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-  })
 }

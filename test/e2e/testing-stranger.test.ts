@@ -222,6 +222,17 @@ describe('npx tessera-testing', () => {
     ).toBe('403')
   })
 
+  test('ends by a SIGTERM, with all that it started', async () => {
+    const script = join(folder, 'node_modules/tessera/tessera-testing.js')
+    const other = runCommand(process.execPath, [script], { cwd: folder })
+    await other.shows('docs/testing.md')
+    const started = descendants(other.child.pid)
+    expect(started.length).toBeGreaterThan(0)
+    other.child.kill('SIGTERM')
+    await other.ended()
+    await expect.poll(() => started.filter(isLeft), { timeout: 10_000 }).toEqual([])
+  })
+
   test('ends with Ctrl-C, and leaves nothing behind', async () => {
     const started = descendants(command.child.pid)
     expect(started.length).toBeGreaterThan(0)

@@ -200,6 +200,12 @@ describe('a thief', () => {
     expect((await fetch(warning.links['end_sessions'] ?? '')).status).toBe(200)
   })
 
+  test.each(['asn', 'country'])('is one in another %s: another address of the same one goes on', async (policy) => {
+    await using wide = await kit.startTessera({ settings: { LOCATION_POLICY: policy } })
+    const session = await wide.createSession(null, { address: '203.0.113.9' })
+    expect(await refresh(session, wide)).toBe('200')
+  })
+
   test('gets in where nothing is compared', async () => {
     await using lax = await kit.startTessera({ settings: { LOCATION_POLICY: 'off' } })
     expect(await lax.steal(await lax.createSession())).toEqual({ status: 200, code: null })
