@@ -222,6 +222,11 @@ describe('npx tessera-testing', () => {
     ).toBe('403')
   })
 
+  test.runIf(process.platform === 'linux')('is reached by the address of this machine alone', async () => {
+    const other = values['TESSERA_TESTING_URL']?.replace('localhost', '127.0.0.2') ?? ''
+    await expect(fetch(other)).rejects.toThrow('fetch failed')
+  })
+
   test('ends by a SIGTERM, with all that it started', async () => {
     const script = join(folder, 'node_modules/tessera/tessera-testing.js')
     const other = runCommand(process.execPath, [script], { cwd: folder })

@@ -352,6 +352,11 @@ describe('nobody else', () => {
     expect(Number(claimsOf(access)['iat'])).toBeLessThan(Date.now() / 1000 + 60)
   })
 
+  // On Linux the whole of 127.0.0.0/8 is this machine, so that another address of it stands for one of the network.
+  test.runIf(process.platform === 'linux')('reaches it by another address of this machine', async () => {
+    await expect(fetch(tessera.url.replace('localhost', '127.0.0.2'))).rejects.toThrow('fetch failed')
+  })
+
   test('finds a secret in what is packed: .dev.vars stays where it is', () => {
     const { options } = readPacked()
     expect(Object.keys(options.bindings).filter((name) => !SETTINGS.some((one) => one === name))).toEqual([
