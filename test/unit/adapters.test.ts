@@ -172,9 +172,9 @@ describe('express', () => {
   test('lets an own page change something in a browser that says its origin alone', async () => {
     const ask = await PROGRAMS[1]?.[1]({ cookies: true })
     const Host = '127.0.0.1:8080'
-    const asked = (Origin: string) => askRaw(servers[0], { Host, Origin, Cookie: `access_token=${good}` })
-    expect((await asked(`https://${Host}`)).split(' ')[1]).toBe('200')
-    expect((await asked('https://127.0.0.1:8081')).split(' ')[1]).toBe('403')
+    const post = (Origin: string) => askRaw(servers[0], { Host, Origin, Cookie: `access_token=${good}` })
+    expect((await post(`https://${Host}`)).split(' ')[1]).toBe('200')
+    expect((await post('https://127.0.0.1:8081')).split(' ')[1]).toBe('403')
     expect(ask).toBeDefined()
   })
 })
@@ -373,8 +373,8 @@ describe('sveltekit', () => {
 
   test('says that it cannot tell, where it cannot, on what is open', async () => {
     const unsure = svelteTessera({ issuer: ISSUER, app: APP, keys: down, redirect, open: ['/'], onRefused: () => {} })
-    const asked = event({ Cookie: `access_token=${good}` }, { path: '/' })
-    expect([(await unsure({ event: asked, resolve })).status, asked.locals.user]).toEqual([200, undefined])
+    const visited = event({ Cookie: `access_token=${good}` }, { path: '/' })
+    expect([(await unsure({ event: visited, resolve })).status, visited.locals.user]).toEqual([200, undefined])
   })
 
   test('leaves the framework’s own address by the way that it has for that', async () => {
