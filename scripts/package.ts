@@ -34,7 +34,9 @@ writeTypes()
 await writeTestingWorker(join(target, 'testing'))
 writeManifest()
 for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(join(root, file), join(target, file))
-cpSync(join(root, 'docs/package.md'), join(target, 'README.md'))
+// Beside the package, there is none of the pages that this one leads to.
+const readme = readFileSync(join(root, 'docs/package.md'), 'utf8').replaceAll(/\[([^\]]+)\]\((?!#)[^)]+\)/g, '$1')
+writeFileSync(join(target, 'README.md'), readme)
 const [packed] = JSON.parse(
   execFileSync('npm', ['pack', '--json', '--pack-destination', dist], { cwd: target, encoding: 'utf8' }),
 )

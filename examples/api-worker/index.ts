@@ -2,8 +2,8 @@
  * An API in a Worker, beside Tessera in one account of Cloudflare. It verifies access tokens by itself; the keys come over the binding, once for
  * each isolate and every five minutes. For what must not happen after the session's end it asks Tessera first.
  *
- *   npm start
- *   npx wrangler dev --config examples/api-worker/wrangler.toml --var ISSUER:http://localhost:8787
+ *   npm start -- --var AUDIENCE:api
+ *   npx wrangler dev --config examples/api-worker/wrangler.toml --var ISSUER:http://localhost:8787 --var AUDIENCE:api
  */
 
 import type { TokenServiceBinding } from 'tessera/rpc'

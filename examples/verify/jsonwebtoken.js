@@ -6,7 +6,12 @@ import jwt from 'jsonwebtoken'
 import jwksRsa from 'jwks-rsa'
 
 const { ISSUER, AUDIENCE, PORT } = process.env
-const keys = jwksRsa({ jwksUri: `${ISSUER}/.well-known/jwks.json`, cacheMaxAge: 300_000, timeout: 5000 })
+const keys = jwksRsa({
+  jwksUri: `${ISSUER}/.well-known/jwks.json`,
+  cacheMaxAge: 300_000,
+  timeout: 5000,
+  rateLimit: true,
+})
 
 /** The account of a good token, or the status to answer with. */
 async function verify(token) {

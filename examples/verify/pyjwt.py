@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import jwt
 
 ISSUER = os.environ["ISSUER"]
-AUDIENCE = os.environ["AUDIENCE"]
+AUDIENCE = os.environ.get("AUDIENCE")
 keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", lifespan=300)
 
 

@@ -1,5 +1,5 @@
 /**
- * Programs that verify access tokens with software of others, as docs/verify.md has them: each lets in a good one, refuses what is none, goes on through a rotation of
+ * Programs that verify access tokens with software of others, as docs/integrate.md has them: each lets in a good one, refuses what is none, goes on through a rotation of
  * the keys, and takes keys that it cannot get for no verdict.
  */
 
@@ -20,6 +20,8 @@ import { copyExample, type Folder, type Program } from '../support/stranger.ts'
 
 const root = join(import.meta.dirname, '../..')
 const AUDIENCE = 'api'
+/** The secret that signs after the next step of a rotation: its public key is in the JWKS by now. */
+const NEXT = newSecret()
 
 /** How each program is started. The node of the lock file runs what is JavaScript. */
 const PROGRAMS: readonly (readonly [string, string, readonly string[]])[] = [
@@ -54,7 +56,12 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve))
   issuer = `http://127.0.0.1:${portOf(network.address())}`
   harness = createTestHarness({
-    workers: [{ configPath: join(root, 'wrangler.toml'), secrets: { ...TEST_BINDINGS, AUDIENCE, PUBLIC_URL: issuer } }],
+    workers: [
+      {
+        configPath: join(root, 'wrangler.toml'),
+        secrets: { ...TEST_BINDINGS, AUDIENCE, PUBLIC_URL: issuer, AUTH_SECRET_NEXT: NEXT },
+      },
+    ],
   })
   const { url } = await harness.listen()
   target = url.origin
@@ -128,6 +135,13 @@ describe.each(PROGRAMS)('%s', (_name, command, args) => {
     expect((await ask(await make())).status).toBe(401)
     // Whatever it was asked, it goes on.
     expect((await ask(good)).status).toBe(200)
+  })
+
+  test('knows the key that signs next by the time it does, and asks for no keys then', async () => {
+    await ask(good)
+    fetched = 0
+    expect((await ask(await sign({}, NEXT))).status).toBe(200)
+    expect(fetched).toBeLessThanOrEqual(1)
   })
 
   test('fetches the keys once for many requests', async () => {
