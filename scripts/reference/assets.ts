@@ -33,9 +33,9 @@ function assetsOf(checkout: string): ReadonlyMap<string, string | Uint8Array> {
   const read = (path: string) => readFileSync(join(checkout, path))
   const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const assets = new Map<string, string | Uint8Array>([
-    ['reference.html', read('reference/reference.html')],
-    ['docs/reference.js', read('reference/reference.js')],
-    ['docs/reference.css', read('reference/reference.css')],
+    ['reference.html', read('scripts/reference/page/reference.html')],
+    ['docs/reference.js', read('scripts/reference/page/reference.js')],
+    ['docs/reference.css', read('scripts/reference/page/reference.css')],
     ...Object.entries(SWAGGER_UI).map(([name, file]) => [`docs/${name}`, readFileSync(join(swaggerUi, file))] as const),
   ])
   // A set goes on with what is added to it meanwhile: a linked file may itself link to others.

@@ -93,7 +93,7 @@ describe('the build', () => {
 })
 
 test('the style of /docs has the colours of our pages', () => {
-  const css = read('reference/reference.css')
+  const css = read('scripts/reference/page/reference.css')
   const [light = '', dark = ''] = [...styleSheet('#0550ae').matchAll(/:root\{([^}]+)\}/g)].map(([, rules]) => rules)
   const [ownLight = '', ownDark = ''] = [...css.matchAll(/:root \{([^}]+)\}/g)].map(([, rules]) => rules)
   const names = ['text', 'quiet', 'back', 'line', 'soft', 'action', 'danger', 'on']
