@@ -75,6 +75,7 @@ test(
       expect.stringContaining(`http://localhost:${port}/account`),
       'Administer accounts, in another terminal: npm run users',
       expect.stringContaining(`http://localhost:${port}/dev`),
+      expect.stringContaining('/docs/'),
       expect.stringContaining('docs/api.md'),
       'Ctrl-C stops it. Accounts and sessions stay for the next start.',
     ])

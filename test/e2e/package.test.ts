@@ -80,31 +80,44 @@ describe('a stranger', () => {
     expect(counts.map((line) => line.split(' ')[0])).toEqual(names)
   })
 
-  test.each(['bundler', 'nodenext'])('has types of every entry, where TypeScript resolves like %s', (resolution) => {
-    // The adapter of a framework is for those who have it.
-    const hono = join(folder, 'node_modules/hono')
-    if (!existsSync(hono)) symlinkSync(join(root, 'node_modules/hono'), hono)
-    writeFileSync(
-      join(folder, 'index.ts'),
-      names.map((name, i) => `export * as e${i} from 'tessera/${name}'`).join('\n'),
-    )
-    const flags = [
-      '--ignoreConfig',
-      '--noEmit',
-      '--strict',
-      '--skipLibCheck',
-      'false',
-      '--lib',
-      'esnext,dom',
-      '--types',
-      '',
-    ]
-    const modules = ['--module', resolution === 'bundler' ? 'esnext' : resolution, '--moduleResolution', resolution]
-    const tsc = join(root, 'node_modules/typescript/bin/tsc')
-    try {
-      run(process.execPath, tsc, ...flags, ...modules, 'index.ts')
-    } catch (error) {
-      expect.fail((error as { stdout: string }).stdout)
-    }
-  })
+  test.each([
+    ['bundler', 'esnext,dom', ''],
+    ['nodenext', 'esnext,dom', ''],
+    ['nodenext', 'esnext', 'node'],
+  ])(
+    'has types of every entry, where TypeScript resolves like %s, with the libraries %s %s',
+    (resolution, lib, types) => {
+      // The adapter of a framework is for those who have it.
+      const hono = join(folder, 'node_modules/hono')
+      if (!existsSync(hono)) symlinkSync(join(root, 'node_modules/hono'), hono)
+      writeFileSync(
+        join(folder, 'index.ts'),
+        // The types of Hono themselves want a DOM.
+        names
+          .filter((name) => name !== 'hono' || lib.includes('dom'))
+          .map((name, i) => `export * as e${i} from 'tessera/${name}'`)
+          .join('\n'),
+      )
+      const flags = [
+        '--ignoreConfig',
+        '--noEmit',
+        '--strict',
+        '--skipLibCheck',
+        'false',
+        '--lib',
+        lib,
+        '--types',
+        types,
+        '--typeRoots',
+        join(root, 'node_modules/@types'),
+      ]
+      const modules = ['--module', resolution === 'bundler' ? 'esnext' : resolution, '--moduleResolution', resolution]
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      try {
+        run(process.execPath, tsc, ...flags, ...modules, 'index.ts')
+      } catch (error) {
+        expect.fail((error as { stdout: string }).stdout)
+      }
+    },
+  )
 })
