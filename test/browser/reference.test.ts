@@ -4,18 +4,20 @@
  */
 
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 
 import { startChromium } from '../../scripts/chromium.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { expectAccessible, expectGood, expectReadable, SIZES, takePicture } from './readable.ts'
-import { startTessera, type Tessera } from './tessera.ts'
+import { type Account, startTessera, type Tessera } from './tessera.ts'
 
 /** How Swagger UI is built, and no style sheet changes: a button has another one in it, some fields have no label, and the introduction is no landmark. */
 const OF_SWAGGER_UI = /^(?:heading-order|label|nested-interactive|region|select-name): /
 
-const origin = inject('origin')
-const account = inject('account')
+/** One of its own: other tests end every session of the account that all of them share. */
+let own: Tessera
+let origin: string
+let account: Account
 let browser: Browser
 let context: BrowserContext
 let page: Page
@@ -24,12 +26,17 @@ let complaints: string[]
 let requested: string[]
 
 beforeAll(async () => {
+  own = await startTessera()
+  ;({ origin, account } = own)
   browser = await startChromium()
-})
+}, 180_000)
 
 afterEach(() => context.close())
 
-afterAll(() => browser.close())
+afterAll(async () => {
+  await browser.close()
+  await own.stop()
+})
 
 async function openPage(url: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<void> {
   context = await browser.newContext(options)
@@ -83,7 +90,7 @@ async function authorize(token: string): Promise<void> {
   await page.locator('.modal-ux .close-modal').click()
 }
 
-function credentials({ primary_email, password }: typeof account): object {
+function credentials({ primary_email, password }: Account): object {
   return { primary_email, password }
 }
 
