@@ -31,8 +31,8 @@ export function createVisits({ app, ...options }: RenewOptions): (asked: Navigat
     const { origin, host } = new URL(app)
     const outcome = await authorize({ ...asked, host })
     if (outcome.ok) return { user: outcome.claims }
-    // Trouble with the keys says nothing about the token; and a page of somebody else is not helped to a new pair.
-    if (outcome.status === 503 || outcome.status === 403) return { refused: outcome }
+    // Trouble with the keys says nothing about the token.
+    if (outcome.status === 503) return { refused: outcome }
     const isNavigation = asked.isNavigation ?? isOfNavigation(asked)
     // What was posted would be lost on the way, and a script cannot follow to another origin.
     if (!isNavigation || asked.method !== 'GET') return { refused: outcome }
