@@ -28,8 +28,8 @@ export interface Asked {
 /** As Tessera itself would answer. */
 export interface Refused {
   readonly ok: false
-  readonly status: 400 | 401 | 403 | 503
-  readonly code: 'wrong_data_structure' | 'token_not_valid' | 'not_authenticated' | 'forbidden' | 'unavailable'
+  readonly status: 401 | 403 | 503
+  readonly code: 'token_not_valid' | 'not_authenticated' | 'forbidden' | 'unavailable'
   readonly detail: string
 }
 
@@ -63,10 +63,10 @@ export function createAuthorizer({
     if (bearer === undefined && isOfForeignPage(asked, origins)) return refuse(403, 'forbidden', 'Forbidden')
     const verified = await verify(token)
     if (verified.ok) return { ok: true, claims: verified.claims, token }
+    onRefused(verified.cause)
+    if (verified.status === 503) return refuse(503, 'unavailable', 'Service unavailable')
     // For an API, a text that is no token is a credential that is not valid.
-    const { status, code, detail, cause } = verified
-    onRefused(cause)
-    return status === 400 ? refuse(401, 'token_not_valid', 'Not valid token') : refuse(status, code, detail)
+    return refuse(401, 'token_not_valid', 'Not valid token')
   }
 }
 
@@ -81,7 +81,7 @@ export function readAccessCookie(header: string | null | undefined): string | nu
 
 /** A refusal as problem details (RFC 9457), with the headers that its status asks for. What to do about it stands at the issuer. */
 export function answerRefusal({ status, code, detail }: Refused, issuer: string): Response {
-  const title = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status]
+  const title = { 401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable' }[status]
   const headers = new Headers({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer')
   if (status === 503) headers.set('Retry-After', '5')
